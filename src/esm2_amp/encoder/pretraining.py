@@ -1,0 +1,221 @@
+"""Training a small ESM-2 by masked language modelling, as ESM-2 itself was trained (Lin et al. 2023, section A.2)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+from transformers import EsmConfig, EsmForMaskedLM
+
+from esm2_amp.encoder.tokens import EOS, MASK, PAD, RESIDUES, STANDARD_RESIDUES, VOCABULARY, encode
+
+IGNORED = -100
+"""Label of positions that take no part in the loss."""
+
+_FIRST_RESIDUE = VOCABULARY.index(STANDARD_RESIDUES[0])
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Proteins as one run of tokens.
+
+    Attributes
+    ----------
+    tokens : ndarray, shape (sum of L + 2,), uint8
+        `<cls> … <eos>` of one protein after another.
+    starts : ndarray, shape (P + 1,), int64
+        Where each protein begins; the last entry is the total.
+    """
+
+    tokens: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def from_sequences(cls, sequences: Sequence[str]) -> "Corpus":
+        encoded = [encode(sequence) for sequence in sequences]
+        starts = np.cumsum([0] + [len(tokens) for tokens in encoded])
+        return cls(np.concatenate(encoded), starts)
+
+    def crop(self, protein: int, length: int, generator: np.random.Generator) -> NDArray[np.uint8]:
+        """A run of at most `length` tokens of one protein, its place drawn evenly."""
+        start, end = self.starts[protein : protein + 2]
+        spare = max(0, end - start - length)
+        first = start + generator.integers(spare + 1)
+        return self.tokens[first : min(first + length, end)]
+
+
+def masked_batch(
+    crops: Sequence[NDArray[np.uint8]], generator: np.random.Generator, masked_fraction: float
+) -> dict[str, Tensor]:
+    """Pad crops and mask residues: of those chosen 80 % become `<mask>`, 10 % another residue, 10 % stay.
+
+    Parameters
+    ----------
+    crops : sequence of B uint8 arrays
+    generator : numpy Generator
+    masked_fraction : float
+        Share of the residues that are chosen (0.15 in the paper); `<cls>` and `<eos>` never are.
+
+    Returns
+    -------
+    batch : dict of Tensor, each of shape (B, longest crop), int64
+        `input_ids`, `attention_mask` and `labels`, the last `IGNORED` where nothing was chosen.
+    """
+    shape = len(crops), max(map(len, crops))
+    tokens = np.full(shape, PAD, dtype=np.int64)
+    for row, crop in zip(tokens, crops, strict=True):
+        row[: len(crop)] = crop
+    chosen = (tokens > EOS) & (generator.random(shape) < masked_fraction)
+    labels = np.where(chosen, tokens, IGNORED)
+    fate = generator.random(shape)
+    random_residues = generator.integers(_FIRST_RESIDUE, _FIRST_RESIDUE + len(STANDARD_RESIDUES), shape)
+    inputs = np.where(chosen & (fate < 0.8), MASK, tokens)
+    inputs = np.where(chosen & (fate >= 0.8) & (fate < 0.9), random_residues, inputs)
+    return {
+        "input_ids": torch.from_numpy(inputs),
+        "attention_mask": torch.from_numpy((tokens != PAD).astype(np.int64)),
+        "labels": torch.from_numpy(labels),
+    }
+
+
+class MaskedCrops(IterableDataset[dict[str, Tensor]]):
+    """Training batches of one epoch; each is a function of seed and step alone, so a resumed run repeats none.
+
+    Proteins are drawn in proportion to their length, so that each residue has the same chance to be seen.
+    """
+
+    def __init__(
+        self, corpus: Corpus, steps: range, *, batch_size: int, crop_length: int, masked_fraction: float, seed: int
+    ) -> None:
+        self.corpus, self.steps = corpus, steps
+        self.batch_size, self.crop_length = batch_size, crop_length
+        self.masked_fraction, self.seed = masked_fraction, seed
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        starts = self.corpus.starts
+        for step in self.steps:
+            generator = np.random.default_rng([self.seed, step])
+            places = generator.integers(starts[-1], size=self.batch_size)
+            proteins = np.searchsorted(starts, places, side="right") - 1
+            crops = [self.corpus.crop(protein, self.crop_length, generator) for protein in proteins]
+            yield masked_batch(crops, generator, self.masked_fraction)
+
+
+class PretrainingData(L.LightningDataModule):
+    """Random crops for training, and held-out proteins masked once, the same way for every epoch."""
+
+    def __init__(
+        self,
+        training: Corpus,
+        held_out: Corpus,
+        *,
+        steps_per_epoch: int,
+        batch_size: int,
+        crop_length: int,
+        masked_fraction: float,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.training, self.held_out, self.steps_per_epoch = training, held_out, steps_per_epoch
+        self.options: dict[str, Any] = {
+            "batch_size": batch_size,
+            "crop_length": crop_length,
+            "masked_fraction": masked_fraction,
+            "seed": seed,
+        }
+
+    def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        assert self.trainer is not None
+        first = self.trainer.current_epoch * self.steps_per_epoch
+        steps = range(first, first + self.steps_per_epoch)
+        return DataLoader(MaskedCrops(self.training, steps, **self.options), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        generator = np.random.default_rng(self.options["seed"])
+        proteins = range(len(self.held_out.starts) - 1)
+        size, length = self.options["batch_size"], self.options["crop_length"]
+        batches = []
+        for first in proteins[::size]:
+            crops = [self.held_out.crop(p, length, generator) for p in proteins[first : first + size]]
+            batches.append(masked_batch(crops, generator, self.options["masked_fraction"]))
+        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+
+class MaskedLanguageModel(L.LightningModule):
+    """`EsmForMaskedLM` under AdamW, with a linear warm-up and a linear decay to zero.
+
+    Parameters
+    ----------
+    config : EsmConfig
+    learning_rate, weight_decay : float
+    warmup_steps, total_steps : int
+    """
+
+    def __init__(
+        self, config: EsmConfig, *, learning_rate: float, weight_decay: float, warmup_steps: int, total_steps: int
+    ) -> None:
+        super().__init__()
+        self.network = EsmForMaskedLM(config)
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.warmup_steps, self.total_steps = warmup_steps, total_steps
+
+    def training_step(self, batch: dict[str, Tensor]) -> Tensor:
+        loss: Tensor = self.network(**batch).loss
+        self.log("training_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["labels"]))
+        return loss
+
+    def validation_step(self, batch: dict[str, Tensor]) -> None:
+        masked = int((batch["labels"] != IGNORED).sum())
+        self.log("held_out_loss", self.network(**batch).loss, prog_bar=True, batch_size=masked)
+
+    def configure_optimizers(self) -> Any:
+        decayed = [p for p in self.parameters() if p.ndim > 1]
+        plain = [p for p in self.parameters() if p.ndim <= 1]
+        optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": self.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+            lr=self.learning_rate,
+            betas=(0.9, 0.98),
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        warm = (step + 1) / max(1, self.warmup_steps)
+        left = (self.total_steps - step) / max(1, self.total_steps - self.warmup_steps)
+        return max(0.0, min(warm, left))
+
+
+def small_esm2_config(*, layers: int, width: int, heads: int) -> EsmConfig:
+    """Configuration of ESM-2's architecture (rotary positions, token dropout, pre-norm) at another size."""
+    return EsmConfig(
+        vocab_size=len(VOCABULARY),
+        mask_token_id=MASK,
+        pad_token_id=PAD,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
+        position_embedding_type="rotary",
+        token_dropout=True,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        max_position_embeddings=1026,
+        layer_norm_eps=1e-5,
+        tie_word_embeddings=True,
+    )
+
+
+def residue_perplexity(training: Corpus, held_out: Corpus) -> float:
+    """Perplexity of held-out residues under the amino-acid frequencies of the training proteins."""
+    kinds = np.arange(_FIRST_RESIDUE, _FIRST_RESIDUE + len(RESIDUES))
+    counts = np.bincount(training.tokens, minlength=len(VOCABULARY))[kinds] + 1.0
+    observed = np.bincount(held_out.tokens, minlength=len(VOCABULARY))[kinds]
+    return float(np.exp(-(observed * np.log(counts / counts.sum())).sum() / observed.sum()))
