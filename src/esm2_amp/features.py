@@ -1,0 +1,70 @@
+"""The vectors of proteins as the models read them: an index in memory, the numbers on disk until asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from esm2_amp.errors import InputError
+
+FEATURE = "feature"
+"""Name of the array in a shard."""
+
+
+@dataclass(frozen=True)
+class ProteinFeatures:
+    """13 vectors of each of P proteins, read from their shards token by token group.
+
+    Attributes
+    ----------
+    index : DataFrame, P rows
+        `Entry`; `key` (SHA-256 of the sequence, or of the entry's name for imported features); `length` in residues
+        (0 when unknown); `windows` the encoder saw it in; `shard` and `row` where its vectors lie.
+    folder : Path
+        Where the shards are.
+    width : int
+        D.
+    provenance : dict
+        The encoder's source and fingerprint, and the options of the extraction.
+    """
+
+    index: pd.DataFrame
+    folder: Path
+    width: int
+    provenance: dict[str, Any]
+
+    @property
+    def entries(self) -> list[str]:
+        """Identifiers of the P proteins, in the order of the rows of `select`."""
+        return self.index["Entry"].tolist()
+
+    def select(self, tokens: slice, rows: Sequence[int] | None = None) -> Tensor:
+        """The vectors of some tokens, of all proteins or of some.
+
+        Parameters
+        ----------
+        tokens : slice
+            Of the 13, in the order of `esm2_amp.encoder.pooling.TOKENS`.
+        rows : sequence of int, optional
+            Rows of the index; all by default.
+
+        Returns
+        -------
+        table : Tensor, shape (rows, tokens, D), float32
+        """
+        wanted = self.index if rows is None else self.index.iloc[list(rows)]
+        wanted = wanted.reset_index(drop=True)
+        table = torch.empty(len(wanted), len(range(*tokens.indices(13))), self.width)
+        for shard, part in wanted.groupby("shard", sort=False):
+            file = self.folder / str(shard)
+            if not file.exists():
+                raise InputError(f"{file} is listed in the index of the features but missing; extract them again")
+            with safe_open(file, framework="pt") as stored:
+                vectors = stored.get_slice(FEATURE)[:, tokens]
+            table[torch.from_numpy(part.index.to_numpy())] = vectors[torch.from_numpy(part["row"].to_numpy())].float()
+        return table

@@ -1,0 +1,28 @@
+"""Files that are either whole or not there."""
+
+import os
+from pathlib import Path
+
+from esm2_amp.errors import InputError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, flush it to the disk, then rename it.
+
+    A process killed at any moment leaves the old file or the new one. When the disk is full the temporary file is
+    removed and InputError says so.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(
+            f"{path} ({len(content):,} bytes) could not be written: {error.strerror}; free some space or choose "
+            "another data folder, then run the same command again: what was finished before is kept"
+        ) from error

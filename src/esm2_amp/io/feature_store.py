@@ -1,0 +1,162 @@
+"""The store of protein features: whole shards named by their content, and an index that makes a run complete."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from kedro.io import AbstractDataset, DatasetError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from esm2_amp.errors import InputError
+from esm2_amp.features import FEATURE, ProteinFeatures
+from esm2_amp.io.atomic import write_atomically
+
+_METADATA = b"esm2_amp"
+
+
+class FeatureShard(NamedTuple):
+    """Vectors of some sequences, written as one file.
+
+    Attributes
+    ----------
+    group : str
+        Key of the encoder and options; the sub-folder of the store.
+    table : DataFrame
+        Columns `key`, `length`, `windows`, one row per sequence.
+    feature : Tensor, shape (rows, 13, D), float32 or float16
+    """
+
+    group: str
+    table: pd.DataFrame
+    feature: Tensor
+
+    @property
+    def name(self) -> str:
+        """File name: a hash of the keys, so that the same sequences always make the same file."""
+        return f"{hashlib.sha256(' '.join(self.table['key']).encode()).hexdigest()[:16]}.safetensors"
+
+
+class FeatureIndex(NamedTuple):
+    """What a finished extraction is made of.
+
+    Attributes
+    ----------
+    group : str
+        Sub-folder of the store.
+    table : DataFrame
+        The index of `ProteinFeatures`.
+    width : int
+        D.
+    provenance : dict
+    """
+
+    group: str
+    table: pd.DataFrame
+    width: int
+    provenance: dict[str, Any]
+
+
+class StoreContents:
+    """What the store already holds, group by group."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, group: str) -> pd.DataFrame:
+        """Sequences of a group: columns `key`, `length`, `windows`, `shard`, `row`, unique by `key`."""
+        tables = [_read_header(shard) for shard in sorted((self._folder / group).glob("*.safetensors"))]
+        columns = ["key", "length", "windows", "shard", "row"]
+        empty = pd.DataFrame({name: pd.Series(dtype="str" if name in ("key", "shard") else "int64") for name in columns})
+        return pd.concat([empty, *tables]).drop_duplicates("key", ignore_index=True)
+
+
+def _read_header(shard: Path) -> pd.DataFrame:
+    try:
+        with safe_open(shard, framework="pt") as stored:
+            header = json.loads(stored.metadata()["index"])
+    except (SafetensorError, TypeError, KeyError, ValueError, OSError) as error:
+        raise InputError(
+            f"{shard} is damaged ({error}); delete this file and run again: only its proteins are embedded anew"
+        ) from error
+    return pd.DataFrame(header).assign(shard=shard.name, row=range(len(header["key"])))
+
+
+class StoreContentsDataset(AbstractDataset[None, StoreContents]):
+    """The view of a feature store that tells an extraction what is left to do.
+
+    Parameters
+    ----------
+    folder : str
+        The store.
+    """
+
+    def __init__(self, *, folder: str) -> None:
+        self._folder = Path(folder)
+
+    def load(self) -> StoreContents:
+        return StoreContents(self._folder)
+
+    def save(self, data: None) -> None:
+        raise DatasetError("The contents of a feature store are read-only; save shards through FeatureStoreDataset")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"folder": str(self._folder)}
+
+
+class FeatureStoreDataset(AbstractDataset[FeatureShard | FeatureIndex, ProteinFeatures]):
+    """Protein features: shards under `folder`, and one index file that is written last.
+
+    Saving a `FeatureShard` adds a file to the store; saving a `FeatureIndex` completes a run. Loading gives the
+    `ProteinFeatures` of the last complete run, and the dataset exists only when that run's files are all there.
+
+    Parameters
+    ----------
+    folder : str
+        The store, shared by all runs and encoders.
+    filepath : str
+        The index of this dataset, a Parquet file whose metadata hold width and provenance.
+    """
+
+    def __init__(self, *, folder: str, filepath: str) -> None:
+        self._folder, self._filepath = Path(folder), Path(filepath)
+
+    def save(self, data: FeatureShard | FeatureIndex) -> None:
+        if isinstance(data, FeatureShard):
+            header = {"index": json.dumps(data.table.to_dict("list"))}
+            content = save({FEATURE: data.feature.contiguous()}, metadata=header)
+            write_atomically(self._folder / data.group / data.name, content)
+            return
+        about = {"group": data.group, "width": data.width, "provenance": data.provenance}
+        table = pa.Table.from_pandas(data.table, preserve_index=False)
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: json.dumps(about)})
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink)
+        write_atomically(self._filepath, sink.getvalue().to_pybytes())
+
+    def load(self) -> ProteinFeatures:
+        if not self._filepath.exists():
+            raise InputError(
+                f"There are no complete protein features at {self._filepath}; "
+                "run `kedro run --pipeline=feature_extraction` first"
+            )
+        table = pq.read_table(self._filepath)
+        about = json.loads(table.schema.metadata[_METADATA])
+        return ProteinFeatures(table.to_pandas(), self._folder / about["group"], about["width"], about["provenance"])
+
+    def _exists(self) -> bool:
+        if not self._filepath.exists():
+            return False
+        features = self.load()
+        return all((features.folder / shard).exists() for shard in features.index["shard"].unique())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"folder": str(self._folder), "filepath": str(self._filepath)}

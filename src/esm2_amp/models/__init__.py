@@ -1,0 +1,1 @@
+"""Networks that score pairs of proteins: one architecture a file, one registry."""

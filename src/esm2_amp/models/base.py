@@ -1,0 +1,35 @@
+"""What every network of pairs has in common: which vectors of a protein it reads, and how it is stored."""
+
+from typing import ClassVar
+
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+
+class PairNetwork(nn.Module, PyTorchModelHubMixin):
+    """A network from the tokens of a pair to one logit.
+
+    `save_pretrained`, `from_pretrained` and `push_to_hub` come from huggingface_hub: a folder with `config.json` (the
+    arguments of the constructor) and `model.safetensors`.
+
+    Attributes
+    ----------
+    protein_tokens : slice
+        Which of a protein's 13 vectors, in the order of `esm2_amp.encoder.pooling.TOKENS`, the network reads.
+    """
+
+    protein_tokens: ClassVar[slice]
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits of pairs.
+
+        Parameters
+        ----------
+        tokens : Tensor, shape (B, T, D), float
+            The vectors of partner A, then those of partner B.
+
+        Returns
+        -------
+        logit : Tensor, shape (B,), float
+        """
+        raise NotImplementedError

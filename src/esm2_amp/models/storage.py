@@ -1,0 +1,167 @@
+"""Networks on disk: our folders, and the published `.pth` files."""
+
+import json
+import pickle
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from esm2_amp.errors import InputError
+from esm2_amp.models.base import PairNetwork
+from esm2_amp.models.registry import MODELS, network_class
+
+PUBLISHED_HEADS = 8
+"""Attention heads of the published transformers; a checkpoint's tensors don't show them (METHOD section 3)."""
+
+
+class TrainedModel(NamedTuple):
+    """A network ready to score, and what is known of its making.
+
+    Attributes
+    ----------
+    architecture : str
+        Its name in the registry.
+    network : PairNetwork
+    card : dict
+        Data, split, parameters and metrics of its training; empty for a published checkpoint.
+    """
+
+    architecture: str
+    network: PairNetwork
+    card: dict[str, Any]
+
+
+def save_model(model: TrainedModel, folder: Path) -> None:
+    """Write `config.json`, `model.safetensors` and `card.json`; a folder already there is replaced in one step."""
+    beside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    config = {"architecture": model.architecture, **(model.network._hub_mixin_config or {})}
+    model.network.save_pretrained(beside, config=config)
+    (beside / "README.md").unlink(missing_ok=True)
+    (beside / "card.json").write_text(json.dumps(model.card, indent=2) + "\n", encoding="utf-8")
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    beside.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_model(path: Path, architecture: str | None = None) -> TrainedModel:
+    """A model from our folder or from a published `.pth` file.
+
+    Parameters
+    ----------
+    path : Path
+        A folder written by `save_model`, or a file.
+    architecture : str, optional
+        Its name in the registry. A file doesn't carry it, so that it must be given there; a folder's must agree.
+
+    Raises
+    ------
+    InputError
+        When nothing is there, the file is damaged or would run code, or the weights are another model's.
+    """
+    if not path.exists():
+        raise InputError(
+            f"No model at {path}: train one with `kedro run --pipeline=training`, "
+            "or give one with --params=checkpoint=FILE_OR_DIR"
+        )
+    return _load_folder(path, architecture) if path.is_dir() else _load_published(path, architecture)
+
+
+def _load_folder(folder: Path, architecture: str | None) -> TrainedModel:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        found = config["architecture"]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{folder} must hold config.json (with `architecture`) and model.safetensors, as written by this "
+            f"project's training; its config.json can't be read: {error}"
+        ) from error
+    if architecture not in (None, found):
+        raise InputError(f"{folder} holds a model {found}, but model={architecture} was asked for; give model={found}")
+    try:
+        sizes = {name: value for name, value in config.items() if name != "architecture"}
+        network = network_class(found)(**sizes)
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+    except (OSError, SafetensorError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{folder}/model.safetensors doesn't load as {found}: {error}; restore the folder or train again"
+        ) from error
+    card_file = folder / "card.json"
+    card = json.loads(card_file.read_text(encoding="utf-8")) if card_file.exists() else {}
+    return TrainedModel(found, network.eval(), card)
+
+
+def _load_published(file: Path, architecture: str | None) -> TrainedModel:
+    if architecture is None:
+        raise InputError(f"{file} doesn't say which model it is: give model= one of {', '.join(MODELS)}")
+    network_class(architecture)
+    state = read_published_state(file)
+    try:
+        network = network_class(architecture)(**_sizes(state, architecture))
+        network.load_state_dict(state)
+    except (KeyError, ValueError, RuntimeError) as error:
+        kind = next((name for name in MODELS if _is_state_of(state, name)), "no model this project knows")
+        raise InputError(
+            f"{file} must hold the weights of {architecture}, but looks like those of {kind} "
+            f"(keys {', '.join(list(state)[:3])} …); give the matching model="
+        ) from error
+    return TrainedModel(architecture, network.eval(), {})
+
+
+def read_published_state(file: Path) -> dict[str, Tensor]:
+    """The tensors of a published `.pth` file, names without `module.`; never runs code from the file."""
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{file} must hold tensors only, but its pickle asks for other objects or is damaged; it was not "
+            "opened, since it could run code. Save it again as {'model_state_dict': model.state_dict()}"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{file} can't be read as a PyTorch checkpoint ({error}); download or copy it again"
+        ) from error
+    state = content.get("model_state_dict", content) if isinstance(content, Mapping) else content
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{file} must hold a dict of tensors, or one under 'model_state_dict'; got {type(state).__name__}")
+    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def _is_state_of(state: Mapping[str, Tensor], architecture: str) -> bool:
+    """Whether the names are those of a model; AMPS and AMP_CSE share all theirs."""
+    marks = {"transformer_encoder": "ESM2_AMPS", "gru": "ESM2_GRU", "dnn_layers": "ESM2_DPM"}
+    stem = next((name.split(".")[0] for name in state if name.split(".")[0] in marks), None)
+    found = marks[stem] if stem else "ESM2_MEAN" if any(name.startswith("mlp_layers.") for name in state) else None
+    return architecture == found
+
+
+def _sizes(state: Mapping[str, Tensor], architecture: str) -> dict[str, int]:
+    """Arguments of the constructor, read off the shapes of the tensors."""
+    if architecture == "ESM2_DPM":
+        h1, both = state["dnn_layers.0.weight"].shape
+        return {
+            "width": both // 2,
+            "h1": h1,
+            "h2": state["dnn_layers.3.weight"].shape[0],
+            "h3": state["dnn_layers.6.weight"].shape[0],
+        }
+    h1, width = state["mlp_layers.0.weight"].shape
+    sizes = {"width": width, "h1": h1, "h2": state["mlp_layers.2.weight"].shape[0]}
+    if architecture == "ESM2_GRU":
+        return sizes | {"layers": sum(name.startswith("gru.weight_ih_l") for name in state)}
+    if architecture in ("ESM2_AMPS", "ESM2_AMP_CSE"):
+        return sizes | {
+            "layers": sum(name.endswith(".linear1.weight") for name in state),
+            "feed_forward": state["transformer_encoder.layers.0.linear1.weight"].shape[0],
+            "heads": PUBLISHED_HEADS,
+        }
+    return sizes
