@@ -157,13 +157,24 @@ class MaskedLanguageModel(L.LightningModule):
     config : EsmConfig
     learning_rate, weight_decay : float
     warmup_steps, total_steps : int
+    seed : int
+        Of the initial weights.
     """
 
     def __init__(
-        self, config: EsmConfig, *, learning_rate: float, weight_decay: float, warmup_steps: int, total_steps: int
+        self,
+        config: EsmConfig,
+        *,
+        learning_rate: float,
+        weight_decay: float,
+        warmup_steps: int,
+        total_steps: int,
+        seed: int,
     ) -> None:
         super().__init__()
-        self.network = EsmForMaskedLM(config)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.network = EsmForMaskedLM(config)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps, self.total_steps = warmup_steps, total_steps
 

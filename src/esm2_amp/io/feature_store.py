@@ -92,12 +92,12 @@ class StoreContentsDataset(AbstractDataset[None, StoreContents]):
 
     Parameters
     ----------
-    folder : str
+    path : str
         The store.
     """
 
-    def __init__(self, *, folder: str) -> None:
-        self._folder = Path(folder)
+    def __init__(self, *, path: str) -> None:
+        self._folder = Path(path)
 
     def load(self) -> StoreContents:
         return StoreContents(self._folder)
@@ -113,21 +113,21 @@ class StoreContentsDataset(AbstractDataset[None, StoreContents]):
 
 
 class FeatureStoreDataset(AbstractDataset[FeatureShard | FeatureIndex, ProteinFeatures]):
-    """Protein features: shards under `folder`, and one index file that is written last.
+    """Protein features: shards under `path`, and one index file that is written last.
 
     Saving a `FeatureShard` adds a file to the store; saving a `FeatureIndex` completes a run. Loading gives the
     `ProteinFeatures` of the last complete run, and the dataset exists only when that run's files are all there.
 
     Parameters
     ----------
-    folder : str
+    path : str
         The store, shared by all runs and encoders.
     filepath : str
         The index of this dataset, a Parquet file whose metadata hold width and provenance.
     """
 
-    def __init__(self, *, folder: str, filepath: str) -> None:
-        self._folder, self._filepath = Path(folder), Path(filepath)
+    def __init__(self, *, path: str, filepath: str) -> None:
+        self._folder, self._filepath = Path(path), Path(filepath)
 
     def save(self, data: FeatureShard | FeatureIndex) -> None:
         if isinstance(data, FeatureShard):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from esm2_amp.errors import InputError
 from esm2_amp.models.amp import ESM2AMPCSE, ESM2AMPS
@@ -10,15 +10,14 @@ from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.dpm import ESM2DPM
 from esm2_amp.models.gru import ESM2GRU
 from esm2_amp.models.mean import ESM2MEAN
+from esm2_amp.parameters import Parameters
 
 Size = Annotated[int, Field(ge=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
-class NetworkConfig(BaseModel):
+class NetworkConfig(Parameters):
     """Sizes of a network; the width D is not among them, the features bring it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class MeanConfig(NetworkConfig):

@@ -1,0 +1,62 @@
+"""The encoder as a catalog entry: a local folder or a hub name, read when a step asks for it."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from kedro.io import AbstractDataset, DatasetError
+from transformers import EsmModel, EsmTokenizer
+
+from esm2_amp.encoder.loading import Encoder, load_encoder
+from esm2_amp.encoder.tokens import VOCABULARY
+
+
+class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
+    """An ESM-2; loading gives a function that reads the weights, since imported features need none.
+
+    Parameters
+    ----------
+    source : str
+        A folder with `config.json`, `model.safetensors` and the tokenizer, or a name on the Hugging Face hub.
+    """
+
+    def __init__(self, *, source: str) -> None:
+        self._source = source
+
+    def load(self) -> Callable[[], Encoder]:
+        return partial(load_encoder, self._source)
+
+    def save(self, data: None) -> None:
+        raise DatasetError("An encoder is read-only here; `kedro run --pipeline=encoder_pretraining` trains one")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"source": self._source}
+
+
+class PretrainedEncoderDataset(AbstractDataset[EsmModel, Callable[[], Encoder]]):
+    """An encoder trained here: weights as float16, configuration and vocabulary in one folder.
+
+    Parameters
+    ----------
+    filepath : str
+    """
+
+    def __init__(self, *, filepath: str) -> None:
+        self._filepath = Path(filepath)
+
+    def load(self) -> Callable[[], Encoder]:
+        return partial(load_encoder, str(self._filepath))
+
+    def save(self, data: EsmModel) -> None:
+        data.to(torch.float16).save_pretrained(self._filepath)
+        vocabulary = "\n".join(VOCABULARY)
+        (self._filepath / "vocab.txt").write_text(vocabulary, encoding="utf-8")
+        EsmTokenizer(self._filepath / "vocab.txt").save_pretrained(self._filepath)
+
+    def _exists(self) -> bool:
+        return (self._filepath / "model.safetensors").exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

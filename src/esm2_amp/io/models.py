@@ -1,0 +1,59 @@
+"""Trained models and checkpoint folders as catalog entries."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+from esm2_amp.models.storage import TrainedModel, load_model, save_model
+
+
+class ModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
+    """A model: our folder, or a published `.pth` file, which is only read.
+
+    Parameters
+    ----------
+    filepath : str
+    architecture : str, optional
+        Name in the registry; needed for a `.pth` file, which doesn't carry it.
+    """
+
+    def __init__(self, *, filepath: str, architecture: str | None = None) -> None:
+        self._filepath, self._architecture = Path(filepath), architecture
+
+    def load(self) -> TrainedModel:
+        return load_model(self._filepath, self._architecture)
+
+    def save(self, data: TrainedModel) -> None:
+        save_model(data, self._filepath)
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "architecture": self._architecture}
+
+
+class FolderDataset(AbstractDataset[None, Path]):
+    """A folder that a library fills itself, such as a training's checkpoints; loading makes it and gives its path.
+
+    Parameters
+    ----------
+    filepath : str
+    """
+
+    def __init__(self, *, filepath: str) -> None:
+        self._filepath = Path(filepath)
+
+    def load(self) -> Path:
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        return self._filepath
+
+    def save(self, data: None) -> None:
+        raise DatasetError(f"{self._filepath} is filled by the step that loads it")
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

@@ -1,0 +1,66 @@
+"""What a run accepts after `--params=`, beside the groups of the parameter files."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import model_validator
+
+from esm2_amp.errors import InputError
+from esm2_amp.parameters import Parameters
+
+
+class RunOptions(Parameters):
+    """Files and choices of one run; each replaces the default of the catalog or of `globals.yml`.
+
+    Attributes
+    ----------
+    proteins : str
+        FASTA, CSV, TSV or XLSX, gzip too.
+    pairs, validation_pairs, test_pairs : str
+        CSV, TSV or XLSX with `Protein1`, `Protein2` and `Label`.
+    features : str
+        Features in the published HDF5 layout; they take the place of `proteins`.
+    encoder : str
+        Folder or hub name of an ESM-2.
+    model, checkpoint : str
+        For prediction: name of the model, and a folder or `.pth` file to use in place of the trained one.
+    device : {"auto", "cpu", "cuda", "mps"}
+    seed : int
+    """
+
+    proteins: str | None = None
+    pairs: str | None = None
+    validation_pairs: str | None = None
+    test_pairs: str | None = None
+    features: str | None = None
+    encoder: str | None = None
+    model: str | None = None
+    checkpoint: str | None = None
+    device: str | None = None
+    seed: int | None = None
+
+    @model_validator(mode="after")
+    def _either_proteins_or_features(self) -> "RunOptions":
+        if self.proteins and self.features:
+            raise ValueError("give either proteins=FILE or features=FILE, not both: features take the place of proteins")
+        return self
+
+
+def check_options(given: dict[str, Any], groups: Iterable[str]) -> None:
+    """Raise InputError for a name after `--params=` that nothing reads.
+
+    Parameters
+    ----------
+    given : dict
+        The parameters of the command line.
+    groups : iterable of str
+        Groups of the parameter files; what is inside them is checked by their own types.
+    """
+    known = [*RunOptions.model_fields, *groups]
+    for name in given:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise InputError(f"--params knows no {name!r}{hint}; it must be one of {', '.join(known)}")
+    RunOptions(**{name: value for name, value in given.items() if name in RunOptions.model_fields})

@@ -1,0 +1,38 @@
+"""Every pipeline by name, explicitly: `find_pipelines` breaks under `--pipeline` where pipelines are sums of others."""
+
+from kedro.pipeline import Pipeline
+
+from esm2_amp.pipelines import (
+    encoder_pretraining,
+    evaluation,
+    feature_extraction,
+    model_training,
+    pair_building,
+    planted_data,
+    prediction,
+)
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """The pipelines of the project.
+
+    Returns
+    -------
+    pipelines : dict
+        `training` is feature_extraction + pair_building + model_training; `__default__` adds evaluation.
+    """
+    steps = {
+        "feature_extraction": feature_extraction.create_pipeline(),
+        "pair_building": pair_building.create_pipeline(),
+        "model_training": model_training.create_pipeline(),
+        "evaluation": evaluation.create_pipeline(),
+    }
+    training = steps["feature_extraction"] + steps["pair_building"] + steps["model_training"]
+    return {
+        "__default__": training + steps["evaluation"],
+        "training": training,
+        **steps,
+        "prediction": prediction.create_pipeline(),
+        "planted_data": planted_data.create_pipeline(),
+        "encoder_pretraining": encoder_pretraining.create_pipeline(),
+    }

@@ -1,0 +1,159 @@
+"""Nodes of `encoder_pretraining`: a small ESM-2 by masked language modelling on protein sequences."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from pydantic import Field
+from transformers import EsmModel
+
+from esm2_amp.encoder.pretraining import Corpus, MaskedLanguageModel, PretrainingData, residue_perplexity, small_esm2_config
+from esm2_amp.encoder.pretraining_fit import fit_language_model
+from esm2_amp.encoder.tokens import RESIDUES
+from esm2_amp.errors import InputError
+from esm2_amp.parameters import Parameters
+from esm2_amp.pipelines.model_training.nodes import RunParameters
+
+logger = logging.getLogger(__name__)
+
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class PretrainingParameters(Parameters):
+    """Size and training of a small ESM-2.
+
+    Attributes
+    ----------
+    layers, width, heads : int
+        Of the encoder; the feed-forward width is 4 × width.
+    crop_length : int
+        Tokens of a training example.
+    batch_size : int
+        Crops per step.
+    masked_fraction : float
+        Share of the residues to be predicted.
+    learning_rate, weight_decay, gradient_clip : float
+    warmup_steps, steps_per_epoch, epochs : int
+        An epoch ends with a checkpoint and the loss on held-out proteins.
+    held_out : int
+        Proteins kept from training.
+    precision : str
+        Lightning's name of the number format.
+    seed : int
+    """
+
+    layers: Count
+    width: Count
+    heads: Count
+    crop_length: Count
+    batch_size: Count
+    masked_fraction: Fraction
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    gradient_clip: float = Field(gt=0)
+    warmup_steps: Count
+    steps_per_epoch: Count
+    epochs: Count
+    held_out: Count
+    precision: str
+    seed: int
+
+
+def collect_sequences(
+    files: dict[str, Callable[[], pd.DataFrame]], parameters: PretrainingParameters
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Unique sequences of all files, with those to hold out drawn from the seed.
+
+    Returns
+    -------
+    sequences : DataFrame
+        Columns `Sequence`, `held_out`.
+    report : dict
+        Counts of what was read and left out.
+    """
+    tables = [load()["Sequence"] for _, load in sorted(files.items())]
+    if not tables:
+        raise InputError("encoder_pretraining needs protein files in data/01_raw/pretraining, got none; put them there")
+    read = pd.concat(tables, ignore_index=True).str.upper().str.removesuffix("*")
+    unique = read.drop_duplicates()
+    usable = unique[unique.str.fullmatch(f"[{RESIDUES}]+")].sort_values(ignore_index=True)
+    if len(usable) <= parameters.held_out:
+        raise InputError(
+            f"encoder_pretraining holds out {parameters.held_out} proteins, but only {len(usable)} different "
+            "sequences were found in data/01_raw/pretraining; add some or lower held_out"
+        )
+    chosen = np.random.default_rng(parameters.seed).permutation(len(usable))[: parameters.held_out]
+    sequences = pd.DataFrame({"Sequence": usable, "held_out": usable.index.isin(chosen)})
+    report = {
+        "sequences_read": len(read),
+        "different": len(unique),
+        "with_other_letters_left_out": len(unique) - len(usable),
+        "training": len(usable) - parameters.held_out,
+        "held_out": parameters.held_out,
+        "training_residues": int(sequences.loc[~sequences["held_out"], "Sequence"].str.len().sum()),
+    }
+    return sequences, report
+
+
+def pretrain_encoder(
+    sequences: pd.DataFrame, checkpoints: Path, parameters: PretrainingParameters, run: RunParameters
+) -> tuple[EsmModel, pd.DataFrame, Figure]:
+    """Train the encoder, from its last checkpoint when an earlier run was interrupted.
+
+    Returns
+    -------
+    encoder : EsmModel
+        Without the language-model head.
+    record : DataFrame
+        Perplexity of training crops and held-out proteins per epoch.
+    figure : Figure
+        The same, beside the perplexity of amino-acid frequencies.
+    """
+    training, held_out = (
+        Corpus.from_sequences(part["Sequence"].tolist()) for _, part in sequences.groupby("held_out")
+    )
+    model = MaskedLanguageModel(
+        small_esm2_config(layers=parameters.layers, width=parameters.width, heads=parameters.heads),
+        learning_rate=parameters.learning_rate,
+        weight_decay=parameters.weight_decay,
+        warmup_steps=parameters.warmup_steps,
+        total_steps=parameters.epochs * parameters.steps_per_epoch,
+        seed=parameters.seed,
+    )
+    data = PretrainingData(
+        training,
+        held_out,
+        steps_per_epoch=parameters.steps_per_epoch,
+        batch_size=parameters.batch_size,
+        crop_length=parameters.crop_length,
+        masked_fraction=parameters.masked_fraction,
+        seed=parameters.seed,
+    )
+    record = fit_language_model(
+        model,
+        data,
+        epochs=parameters.epochs,
+        precision=parameters.precision,
+        gradient_clip=parameters.gradient_clip,
+        folder=checkpoints,
+        device=run.device,
+    )
+    by_frequency = residue_perplexity(training, held_out)
+    return model.network.esm, record, _perplexity_figure(record, by_frequency)
+
+
+def _perplexity_figure(record: pd.DataFrame, by_frequency: float) -> Figure:
+    figure = Figure(figsize=(5, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(record["epoch"], record["training_perplexity"], label="training crops", color="#0072B2")
+    axes.plot(record["epoch"], record["held_out_perplexity"], label="held-out proteins", color="#D55E00")
+    axes.axhline(by_frequency, color="0.5", linestyle=":", label="amino-acid frequencies")
+    axes.set(xlabel="Epoch", ylabel="Perplexity of masked residues")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return figure

@@ -1,0 +1,34 @@
+"""The node that sets all models side by side."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from esm2_amp.evaluation import plots
+from esm2_amp.models.registry import MODELS
+from esm2_amp.pipelines.evaluation.nodes import REPORTED_SPLIT
+
+
+def compare_models(*metrics_then_scored: Any) -> tuple[pd.DataFrame, Figure, Figure]:
+    """One table and two figures of all models on the test pairs.
+
+    Parameters
+    ----------
+    *metrics_then_scored : dict, then DataFrame
+        The metrics of every model of the registry, in its order, then their scored pairs.
+
+    Returns
+    -------
+    table : DataFrame
+        One row per model, best AUROC first.
+    metrics_figure, curves_figure : Figure
+    """
+    count = len(MODELS)
+    metrics = dict(zip(MODELS, (m[REPORTED_SPLIT] for m in metrics_then_scored[:count]), strict=True))
+    scored = {
+        model: table[table["Split"] == REPORTED_SPLIT]
+        for model, table in zip(MODELS, metrics_then_scored[count:], strict=True)
+    }
+    table = plots.comparison_table(metrics)
+    return table, plots.comparison_figure(table), plots.comparison_curves(scored)

@@ -1,0 +1,5 @@
+"""Pipeline `feature_extraction`."""
+
+from esm2_amp.pipelines.feature_extraction.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,139 @@
+"""Nodes of `feature_extraction`: proteins to 13 vectors each, kept in the feature store."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+import torch
+from pydantic import Field
+
+from esm2_amp.encoder.embedding import EmbeddingOptions, embed, resolve_device
+from esm2_amp.encoder.loading import Encoder
+from esm2_amp.encoder.windows import count_windows
+from esm2_amp.io.feature_store import FeatureIndex, FeatureShard, StoreContents
+from esm2_amp.io.published_features import PublishedFeatures
+from esm2_amp.parameters import Parameters
+from esm2_amp.progress import Progress
+from esm2_amp.validation import clean_proteins
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["ExtractionParameters", "clean_proteins", "export_features", "extract_features"]
+
+
+class ExtractionParameters(Parameters):
+    """How proteins are embedded.
+
+    Attributes
+    ----------
+    embedding : EmbeddingOptions
+    device : {"auto", "cpu", "cuda", "mps"}
+    stored_as : {"float32", "float16"}
+        Number format in the store.
+    shard_residues : int
+        Residues embedded between two writes: the most that a killed run loses.
+    """
+
+    embedding: EmbeddingOptions
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    stored_as: Literal["float32", "float16"]
+    shard_residues: int = Field(ge=1)
+
+
+class _Extraction(NamedTuple):
+    """A group of the store and where its numbers come from."""
+
+    group: str
+    width: int
+    provenance: dict[str, Any]
+
+
+def extract_features(
+    proteins: pd.DataFrame,
+    encoder: Callable[[], Encoder],
+    stored: StoreContents,
+    published: PublishedFeatures | None,
+    parameters: ExtractionParameters,
+) -> Iterator[FeatureShard | FeatureIndex]:
+    """Embed the proteins that the store doesn't hold yet, shard by shard, then index them all.
+
+    Parameters
+    ----------
+    proteins : DataFrame
+        Columns `Entry`, `Sequence`.
+    encoder : callable
+        Reads the encoder's weights.
+    stored : StoreContents
+        What earlier runs left in the store.
+    published : PublishedFeatures, optional
+        Features in the published layout; when given they take the place of proteins and encoder.
+    parameters : ExtractionParameters
+
+    Yields
+    ------
+    FeatureShard
+        Each written before the next is computed.
+    FeatureIndex
+        Last, once every protein has its vectors.
+    """
+    if published is not None:
+        yield from _import_published(published, parameters)
+        return
+    loaded = encoder()
+    extraction = _extraction(loaded, parameters)
+    keys = proteins["Sequence"].map(_sha256)
+    wanted = pd.DataFrame({"key": keys, "sequence": proteins["Sequence"], "length": proteins["Sequence"].str.len()})
+    wanted = wanted.drop_duplicates("key")
+    present = stored.of(extraction.group)
+    missing = wanted[~wanted["key"].isin(present["key"])].sort_values(["length", "key"], ascending=[False, True])
+    logger.info(
+        "%s proteins, %s different sequences: %s are in the store, %s to embed",
+        f"{len(proteins):,}", f"{len(wanted):,}", f"{len(wanted) - len(missing):,}", f"{len(missing):,}",
+    )  # fmt: skip
+    located = [present]
+    for shard in _embed_shards(missing, loaded, extraction.group, parameters):
+        yield shard
+        located.append(shard.table.assign(shard=shard.name, row=range(len(shard.table))))
+    table = pd.DataFrame({"Entry": proteins["Entry"], "key": keys}).merge(pd.concat(located), on="key", how="left")
+    yield FeatureIndex(extraction.group, table, extraction.width, extraction.provenance)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _extraction(encoder: Encoder, parameters: ExtractionParameters) -> _Extraction:
+    options = parameters.embedding.model_dump(exclude={"tokens_per_batch"}) | {"stored_as": parameters.stored_as}
+    provenance = {"encoder": encoder.source, "fingerprint": encoder.fingerprint, "options": options}
+    group = _sha256(json.dumps([encoder.fingerprint, options], sort_keys=True))[:16]
+    return _Extraction(group, encoder.width, provenance)
+
+
+def _embed_shards(
+    missing: pd.DataFrame, encoder: Encoder, group: str, parameters: ExtractionParameters
+) -> Iterator[FeatureShard]:
+    """Shards of similar lengths, longest first: what needs the most memory fails at once if it fails."""
+    progress = Progress(logger, "embedding residues", int(missing["length"].sum()))
+    device = resolve_device(parameters.device)
+    shard_numbers = (missing["length"].cumsum() - 1) // parameters.shard_residues
+    for _, part in missing.groupby(shard_numbers):
+        feature = embed(encoder, part["sequence"].tolist(), parameters.embedding, device, progress.add)
+        windows = [count_windows(length, parameters.embedding) for length in part["length"]]
+        table = part[["key", "length"]].assign(windows=windows).reset_index(drop=True)
+        yield FeatureShard(group, table, feature.to(getattr(torch, parameters.stored_as)))
+
+
+def _import_published(published: PublishedFeatures, parameters: ExtractionParameters) -> Iterator[Any]:
+    """Shards of imported features, keyed by their content, since no sequence is known."""
+    feature = torch.from_numpy(published.feature).to(getattr(torch, parameters.stored_as))
+    digest = hashlib.sha256(memoryview(feature.contiguous().numpy()).cast("B")).hexdigest()
+    provenance = {"encoder": "imported", "fingerprint": digest, "options": {"stored_as": parameters.stored_as}}
+    group, width = f"imported-{digest[:16]}", feature.shape[-1]
+    table = pd.DataFrame({"key": [_sha256(entry) for entry in published.entries], "length": 0, "windows": 0})
+    shard = FeatureShard(group, table, feature)
+    yield shard
+    index = table.assign(Entry=published.entries, shard=shard.name, row=range(len(table)))
+    yield FeatureIndex(group, index, width, provenance)

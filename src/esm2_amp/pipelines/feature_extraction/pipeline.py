@@ -1,0 +1,32 @@
+"""Wiring of `feature_extraction`."""
+
+from kedro.pipeline import Node, Pipeline
+
+from esm2_amp.pipelines.feature_extraction.nodes import clean_proteins, extract_features
+
+
+def create_pipeline() -> Pipeline:
+    """Raw proteins → clean proteins → feature store."""
+    return Pipeline(
+        [
+            Node(
+                clean_proteins,
+                inputs="proteins_raw",
+                outputs=["proteins", "proteins_report"],
+                name="clean_proteins",
+            ),
+            Node(
+                extract_features,
+                inputs=[
+                    "proteins",
+                    "encoder",
+                    "stored_features",
+                    "published_features",
+                    "params:feature_extraction",
+                ],
+                outputs="protein_features",
+                name="extract_features",
+            ),
+        ],
+        tags="feature_extraction",
+    )

@@ -1,0 +1,5 @@
+"""Pipeline `model_training`."""
+
+from esm2_amp.pipelines.model_training.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

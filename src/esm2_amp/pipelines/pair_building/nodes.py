@@ -1,0 +1,188 @@
+"""Nodes of `pair_building`: cleaned pairs as row numbers into the protein features, with their split."""
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from esm2_amp.errors import InputError
+from esm2_amp.features import ProteinFeatures
+from esm2_amp.parameters import Parameters
+from esm2_amp.splits.splitting import SPLITS, SplitFractions, protein_disjoint_split, random_split, seen_class
+from esm2_amp.validation import clean_pairs
+
+logger = logging.getLogger(__name__)
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class PairParameters(Parameters):
+    """Which pairs are kept, and how they are split.
+
+    Attributes
+    ----------
+    self_pairs, duplicate_pairs : {"keep", "drop"}
+        Pairs of a protein with itself; pairs given again, also as B-A after A-B.
+    split : {"files", "random", "protein_disjoint"}
+        As given by three pair files, or made from one.
+    validation_fraction, test_fraction : float
+        Of the kept pairs, for the splits that are made.
+    sample : dict, optional
+        At most so many pairs of a split, drawn evenly; all by default.
+    seed : int
+    """
+
+    self_pairs: Literal["keep", "drop"]
+    duplicate_pairs: Literal["keep", "drop"]
+    split: Literal["files", "random", "protein_disjoint"]
+    validation_fraction: Fraction
+    test_fraction: Fraction
+    sample: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)] | None] = {}
+    seed: int
+
+    @model_validator(mode="after")
+    def _leave_pairs_for_training(self) -> "PairParameters":
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError("validation_fraction + test_fraction must be below 1")
+        return self
+
+
+def clean_pair_files(
+    pairs_raw: pd.DataFrame,
+    validation_pairs_raw: pd.DataFrame | None,
+    test_pairs_raw: pd.DataFrame | None,
+    features: ProteinFeatures,
+    parameters: PairParameters,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Check the pair files against the proteins, and put them into one table.
+
+    Parameters
+    ----------
+    pairs_raw, validation_pairs_raw, test_pairs_raw : DataFrame
+        As read; the last two only for `split: files`.
+    features : ProteinFeatures
+        Its entries are the known proteins.
+    parameters : PairParameters
+
+    Returns
+    -------
+    pairs : DataFrame
+        Columns `Protein1`, `Protein2`, `Label` (int8) and `file_split`, which is empty unless files give the split.
+    report : dict
+        Counts of what was read, changed and dropped, by file.
+    """
+    files = {"train": pairs_raw}
+    if parameters.split == "files":
+        others = {"validation": validation_pairs_raw, "test": test_pairs_raw}
+        for name, table in others.items():
+            if table is None:
+                raise InputError(
+                    f"pair_building.split is 'files', which needs a {name} pair file, but none is named; give "
+                    f"--params={name}_pairs=FILE, or choose split random or protein_disjoint"
+                )
+            files[name] = table
+    tables, report = [], {}
+    for split, raw in files.items():
+        clean, report[split] = clean_pairs(
+            raw,
+            features.entries,
+            self_pairs=parameters.self_pairs,
+            duplicate_pairs=parameters.duplicate_pairs,
+            labels="required",
+            protein_source="the protein file",
+        )
+        tables.append(clean.assign(file_split=split if parameters.split == "files" else ""))
+    return pd.concat(tables, ignore_index=True), report
+
+
+def split_pairs(
+    pairs: pd.DataFrame, features: ProteinFeatures, parameters: PairParameters
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Give every pair its row numbers, its split and how much of it was seen in training.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Of `clean_pair_files`.
+    features : ProteinFeatures
+    parameters : PairParameters
+
+    Returns
+    -------
+    model_pairs : DataFrame
+        Columns `Protein1`, `Protein2`; `a`, `b` (int32 rows into the features); `label` (float32); `split`; `seen`.
+    report : dict
+        Pairs, positives, proteins and C1/C2/C3 counts by split, and pairs dropped.
+    """
+    entries = features.entries
+    rows = pd.Series(np.arange(len(entries), dtype=np.int32), index=entries)
+    table = pairs[["Protein1", "Protein2"]].assign(
+        a=rows.loc[pairs["Protein1"]].to_numpy(),
+        b=rows.loc[pairs["Protein2"]].to_numpy(),
+        label=pairs["Label"].to_numpy(np.float32),
+        split=_assign_splits(pairs, rows, parameters),
+    )
+    kept = table[table["split"].notna()]
+    kept = _sample(kept, parameters).reset_index(drop=True)
+    kept = kept.assign(seen=seen_class(kept))
+    report = _split_report(kept) | {"split": parameters.split, "pairs_dropped": len(table) - len(kept)}
+    _check_splits(kept, parameters)
+    return kept, report
+
+
+def _assign_splits(pairs: pd.DataFrame, rows: pd.Series, parameters: PairParameters) -> Sequence[Any]:
+    fractions = SplitFractions(parameters.validation_fraction, parameters.test_fraction)
+    label = pairs["Label"].to_numpy()
+    if parameters.split == "files":
+        return pairs["file_split"].to_numpy(object)
+    if parameters.split == "random":
+        _check_enough_for_split(label, fractions)
+        return random_split(label, fractions, parameters.seed)
+    a, b = (rows.loc[pairs[name]].to_numpy() for name in ("Protein1", "Protein2"))
+    return protein_disjoint_split(a, b, fractions, parameters.seed)
+
+
+def _check_enough_for_split(label: np.ndarray, fractions: SplitFractions) -> None:
+    fewest, kind = min((int((label == value).sum()), kind) for value, kind in ((0, "negative"), (1, "positive")))
+    needed = int(np.ceil(1 / min(fractions.all)))
+    if fewest < needed:
+        raise InputError(
+            f"A random split in the fractions {', '.join(f'{share:.2g}' for share in fractions.all)} needs at least "
+            f"{needed} pairs of each class, got {fewest} {kind}; add pairs or change the fractions"
+        )
+
+
+def _sample(pairs: pd.DataFrame, parameters: PairParameters) -> pd.DataFrame:
+    parts = []
+    for split in SPLITS:
+        part, most = pairs[pairs["split"] == split], parameters.sample.get(split)
+        parts.append(part if most is None or most >= len(part) else part.sample(most, random_state=parameters.seed))
+    return pd.concat(parts).sort_index()
+
+
+def _split_report(pairs: pd.DataFrame) -> dict[str, Any]:
+    report: dict[str, Any] = {}
+    for split in SPLITS:
+        part = pairs[pairs["split"] == split]
+        report[split] = {
+            "pairs": len(part),
+            "positives": int(part["label"].sum()),
+            "proteins": int(np.unique(part[["a", "b"]]).size),
+            "seen_in_training": part["seen"].value_counts().reindex(["C1", "C2", "C3"], fill_value=0).to_dict(),
+        }
+    return report
+
+
+def _check_splits(pairs: pd.DataFrame, parameters: PairParameters) -> None:
+    for split in SPLITS:
+        label = pairs.loc[pairs["split"] == split, "label"]
+        if label.nunique() < 2:  # noqa: PLR2004
+            raise InputError(
+                f"The {split} split must hold pairs of both classes, got {int((label == 1).sum())} positive and "
+                f"{int((label == 0).sum())} negative after split '{parameters.split}'; add pairs, or choose "
+                "another split, fractions or seed under pair_building"
+            )
+    logger.info("%s", "; ".join(f"{s} {n:,} pairs" for s, n in pairs["split"].value_counts().reindex(SPLITS).items()))

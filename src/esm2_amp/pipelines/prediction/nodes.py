@@ -1,0 +1,100 @@
+"""Nodes of `prediction`: scores for new pairs by a trained or published model."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from esm2_amp.encoder.embedding import resolve_device
+from esm2_amp.errors import InputError
+from esm2_amp.features import ProteinFeatures
+from esm2_amp.models.storage import TrainedModel
+from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters, probability_of
+from esm2_amp.pipelines.model_training.nodes import RunParameters
+from esm2_amp.training.score import score_pairs
+from esm2_amp.validation import clean_pairs
+
+logger = logging.getLogger(__name__)
+
+SCORED = "scored"
+
+
+def clean_new_pairs(pairs_raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Check a pair file for prediction: every row stays, labels are optional, unknown proteins are no error."""
+    return clean_pairs(
+        pairs_raw, None, self_pairs="keep", duplicate_pairs="keep", labels="optional", protein_source="the protein file"
+    )
+
+
+def score_new_pairs(
+    pairs: pd.DataFrame,
+    features: ProteinFeatures,
+    model: TrainedModel,
+    parameters: EvaluationParameters,
+    run: RunParameters,
+) -> pd.DataFrame:
+    """Score pairs; each input pair has its row, in input order.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Columns `Protein1`, `Protein2` and perhaps `Label`.
+    features : ProteinFeatures
+    model : TrainedModel
+    parameters : EvaluationParameters
+    run : RunParameters
+
+    Returns
+    -------
+    predicted : DataFrame
+        `Protein1`, `Protein2`, `Label` if given, `Probability`, `Prediction` (both empty when the pair could not be
+        scored) and `Status`: `scored`, or the proteins without features.
+    """
+    check_features_match(features, model)
+    rows = pd.Series(np.arange(len(features.index)), index=features.entries)
+    a, b = (pairs[name].map(rows) for name in ("Protein1", "Protein2"))
+    known = a.notna() & b.notna()
+    rows_a, rows_b = (found[known].to_numpy("int64") for found in (a, b))
+    used = np.union1d(rows_a, rows_b)
+    logit = score_pairs(
+        model.network,
+        features.select(model.network.protein_tokens, used.tolist()),
+        torch.from_numpy(np.searchsorted(used, rows_a)),
+        torch.from_numpy(np.searchsorted(used, rows_b)),
+        batch_size=parameters.batch_size,
+        device=resolve_device(run.device),
+    )
+    predicted = pairs.drop(columns="row", errors="ignore").reset_index(drop=True)
+    predicted["Probability"] = pd.Series(probability_of(logit), index=predicted.index[known])
+    decided = predicted["Probability"] >= parameters.threshold
+    predicted["Prediction"] = decided.astype("Int8").where(known.to_numpy())
+    predicted["Status"] = _status(pairs, a, b)
+    logger.info("%s of %s pairs scored by %s", f"{known.sum():,}", f"{len(pairs):,}", model.architecture)
+    return predicted
+
+
+def check_features_match(features: ProteinFeatures, model: TrainedModel) -> None:
+    """Raise InputError when a model can't read the features, or was trained on another encoder's."""
+    width = model.network._hub_mixin_config["width"]  # type: ignore[index]
+    if features.width != width:
+        raise InputError(
+            f"The model {model.architecture} reads vectors of width {width}, but the features have width "
+            f"{features.width} (encoder {features.provenance['encoder']}); give the encoder the model was trained "
+            "with (--params=encoder=...), or another model or checkpoint"
+        )
+    trained_on = model.card.get("features", {})
+    imported = "imported" in (trained_on.get("encoder"), features.provenance["encoder"])
+    if trained_on and not imported and trained_on["fingerprint"] != features.provenance["fingerprint"]:
+        raise InputError(
+            f"The model {model.architecture} was trained on features of the encoder {trained_on['encoder']}, but "
+            f"these come from other weights ({features.provenance['encoder']}); "
+            f"give --params=encoder={trained_on['encoder']}"
+        )
+
+
+def _status(pairs: pd.DataFrame, a: pd.Series, b: pd.Series) -> list[str]:
+    missing_a, missing_b = pairs["Protein1"].where(a.isna(), ""), pairs["Protein2"].where(b.isna(), "")
+    names = [list(dict.fromkeys(filter(None, pair))) for pair in zip(missing_a, missing_b, strict=True)]
+    return [f"not scored: no sequence or features for {', '.join(missing)}" if missing else SCORED for missing in names]

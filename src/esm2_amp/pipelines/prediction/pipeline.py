@@ -1,0 +1,34 @@
+"""Wiring of `prediction`: the features of new proteins by `feature_extraction`, then scores of their pairs."""
+
+from kedro.pipeline import Node, Pipeline
+
+from esm2_amp.pipelines import feature_extraction
+from esm2_amp.pipelines.prediction.nodes import clean_new_pairs, score_new_pairs
+
+
+def create_pipeline() -> Pipeline:
+    """New proteins and pairs, and a model → a row with probability and decision for every pair."""
+    scoring = [
+        Node(
+            clean_new_pairs,
+            inputs="pairs_raw",
+            outputs=["pairs", "pairs_report"],
+            name="clean_pairs",
+        ),
+        Node(
+            score_new_pairs,
+            inputs=["pairs", "protein_features", "model", "params:evaluation", "params:run"],
+            outputs="predicted_pairs",
+            name="score_pairs",
+        ),
+    ]
+    return Pipeline(
+        [*feature_extraction.create_pipeline().nodes, *scoring],
+        namespace="prediction",
+        tags="prediction",
+        inputs={"encoder", "stored_features", "published_features"},
+        outputs={"predicted_pairs"},
+        parameters={
+            name: name for name in ("params:feature_extraction", "params:evaluation", "params:run")
+        },
+    )

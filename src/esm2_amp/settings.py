@@ -1,0 +1,29 @@
+"""Kedro's settings of the project."""
+
+import os
+import warnings
+
+from kedro.config import OmegaConfigLoader
+
+from esm2_amp.hooks import RunDiary
+from esm2_amp.session import Session
+
+for _message in (
+    ".*omegaconf.*",
+    ".*--pipeline.*deprecated.*",
+    ".*IterableDataset.*__len__.*",
+    ".*treespec.*",
+    ".*does not have many workers.*",
+):
+    warnings.filterwarnings("ignore", message=_message)
+warnings.filterwarnings("ignore", category=DeprecationWarning, module="omegaconf")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+SESSION_CLASS = Session
+HOOKS = (RunDiary(),)
+CONFIG_LOADER_CLASS = OmegaConfigLoader
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft", "globals": "soft"},
+}

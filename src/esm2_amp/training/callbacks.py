@@ -1,0 +1,77 @@
+"""What a fit keeps and says: a record per epoch, a line per epoch, checkpoints that are whole or not there."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from esm2_amp.progress import in_words
+
+logger = logging.getLogger(__name__)
+
+
+class EpochRecord(L.Callback):
+    """Loss and metrics of every epoch; kept in the checkpoints, so that a resumed fit has the whole record.
+
+    Parameters
+    ----------
+    name : str
+        What is being fitted, for the log.
+    quiet_for : float
+        Seconds between two lines of the log; the last epoch always has one.
+    """
+
+    def __init__(self, name: str, quiet_for: float = 5.0) -> None:
+        self.name, self.quiet_for = name, quiet_for
+        self.rows: list[dict[str, float]] = []
+        self._started = self._told = time.monotonic()
+        self._first = 0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._started = self._told = time.monotonic()
+        self._first = trainer.current_epoch
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        self.rows.append({"epoch": trainer.current_epoch + 1, "learning_rate": rate, **values})
+        self._tell(trainer, values)
+
+    def _tell(self, trainer: L.Trainer, values: dict[str, float]) -> None:
+        done, total, now = trainer.current_epoch + 1, int(trainer.max_epochs or 0), time.monotonic()
+        if now - self._told < self.quiet_for and done < total:
+            return
+        self._told = now
+        left = (now - self._started) / (done - self._first) * (total - done)
+        logger.info(
+            "%s: epoch %d of %d, loss %.4f, validation loss %.4f, MCC %.3f, AUROC %.3f; %s",
+            self.name,
+            done,
+            total,
+            values["training_loss"],
+            values["validation_loss"],
+            values["validation_mcc"],
+            values["validation_auroc"],
+            f"about {in_words(left)} left" if done < total else f"took {in_words(now - self._started)}",
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Checkpoints written under a temporary name, then renamed: a killed fit leaves none cut short."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        final = Path(path)
+        part = final.with_name(f".{final.name}.part")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(checkpoint, part)
+        part.replace(final)

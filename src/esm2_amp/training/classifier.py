@@ -1,0 +1,129 @@
+"""The Lightning modules of training: the pair classifier and its data."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils.data import DataLoader
+from torchmetrics import MetricCollection
+from torchmetrics.classification import (
+    BinaryAccuracy,
+    BinaryAUROC,
+    BinaryF1Score,
+    BinaryMatthewsCorrCoef,
+    BinaryRecall,
+)
+
+from esm2_amp.models.base import PairNetwork
+from esm2_amp.training.gather import PairBatch, PairBatches, pair_tokens
+from esm2_amp.training.settings import TrainingSettings
+
+
+def _metrics(prefix: str) -> MetricCollection:
+    return MetricCollection(
+        {
+            "mcc": BinaryMatthewsCorrCoef(),
+            "accuracy": BinaryAccuracy(),
+            "recall": BinaryRecall(),
+            "f1": BinaryF1Score(),
+            "auroc": BinaryAUROC(),
+        },
+        prefix=prefix,
+    )
+
+
+class PairClassifier(L.LightningModule):
+    """A network under AdamW and ReduceLROnPlateau, fed by gathering from a table of protein vectors.
+
+    Parameters
+    ----------
+    network : PairNetwork
+    table : Tensor, shape (P, T / 2, D), float
+        The vectors of each protein that the network reads.
+    settings : TrainingSettings
+    on_device : bool
+        Whether the table moves to the accelerator, or stays in the host's memory and batches move.
+    seed : int
+        Dropout of an epoch is drawn from seed and epoch alone, so that a resumed run repeats an undisturbed one.
+    """
+
+    def __init__(
+        self, network: PairNetwork, table: Tensor, settings: TrainingSettings, *, on_device: bool, seed: int
+    ) -> None:
+        super().__init__()
+        self.network, self.settings, self.seed = network, settings, seed
+        self.host_table: Tensor | None = None if on_device else table
+        self.register_buffer("device_table", table if on_device else None, persistent=False)
+        self.training_metrics, self.validation_metrics = _metrics("training_"), _metrics("validation_")
+
+    def transfer_batch_to_device(self, batch: PairBatch, device: torch.device, dataloader_idx: int) -> Any:
+        """Gather the tokens of a batch, on whichever side the table is."""
+        a, b, label = batch
+        if self.host_table is not None:
+            return pair_tokens(self.host_table, a, b).to(device), label.to(device)
+        assert isinstance(self.device_table, Tensor)
+        return pair_tokens(self.device_table, a.to(device), b.to(device)), label.to(device)
+
+    def on_train_epoch_start(self) -> None:
+        """Draw the dropout of this epoch from seed and epoch."""
+        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self._step(batch, "training", self.training_metrics)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return self._step(batch, "validation", self.validation_metrics)
+
+    def _step(self, batch: tuple[Tensor, Tensor], phase: str, metrics: MetricCollection) -> Tensor:
+        tokens, label = batch
+        logit = self.network(tokens).float()
+        loss = binary_cross_entropy_with_logits(logit, label)
+        metrics.update(logit.detach().sigmoid(), label.long())
+        self.log(f"{phase}_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(label))
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        self.log_dict(self.training_metrics.compute())
+        self.training_metrics.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self.validation_metrics.compute())
+        self.validation_metrics.reset()
+
+    def configure_optimizers(self) -> Any:
+        settings, plateau = self.settings, self.settings.plateau
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, factor=plateau.factor, patience=plateau.patience, min_lr=plateau.floor
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "validation_loss"}}
+
+
+class PairData(L.LightningDataModule):
+    """Training pairs in a new order each epoch, validation pairs in theirs.
+
+    Parameters
+    ----------
+    training, validation : tuple of Tensor
+        Rows of A, rows of B, labels.
+    batch_size : int
+        Pairs held in memory at once.
+    seed : int
+    """
+
+    def __init__(self, training: PairBatch, validation: PairBatch, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.training_pairs, self.validation_pairs = training, validation
+        self.batch_size, self.seed = batch_size, seed
+
+    def train_dataloader(self) -> DataLoader[PairBatch]:
+        assert self.trainer is not None
+        order = self.seed * 1_000_003 + self.trainer.current_epoch
+        return DataLoader(PairBatches(*self.training_pairs, self.batch_size, order), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[PairBatch]:
+        return DataLoader(PairBatches(*self.validation_pairs, self.batch_size), batch_size=None)

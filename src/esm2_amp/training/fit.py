@@ -1,0 +1,182 @@
+"""Fitting one network: resumable, deterministic from its seed, best checkpoint by validation MCC."""
+
+import hashlib
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import lightning as L
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from torch import Tensor
+
+from esm2_amp.errors import InputError
+from esm2_amp.models.base import PairNetwork
+from esm2_amp.models.registry import build_network
+from esm2_amp.training.callbacks import AtomicCheckpointIO, EpochRecord
+from esm2_amp.training.classifier import PairClassifier, PairData
+from esm2_amp.training.gather import PairBatch
+from esm2_amp.training.settings import ModelSettings, TrainingSettings
+
+logger = logging.getLogger(__name__)
+
+_MONITOR = "validation_mcc"
+_CHECKPOINTS_KEPT = 3
+
+
+class Fit(NamedTuple):
+    """A fitted network and the record of its epochs.
+
+    Attributes
+    ----------
+    network : PairNetwork
+        In eval mode, on the CPU, with the selected epoch's weights.
+    record : DataFrame
+        One row per epoch: `epoch`, `learning_rate`, and loss, MCC, accuracy, recall, F1, AUROC of training (with
+        dropout, averaged while learning) and validation; `selected` marks the epoch whose weights are kept.
+    """
+
+    network: PairNetwork
+    record: pd.DataFrame
+
+
+def pair_columns(pairs: pd.DataFrame) -> PairBatch:
+    """Columns `a`, `b`, `label` of a table of pairs as tensors."""
+    a, b = (torch.from_numpy(pairs[name].to_numpy("int64")) for name in ("a", "b"))
+    return a, b, torch.from_numpy(pairs["label"].to_numpy("float32"))
+
+
+def fit_network(
+    table: Tensor, training: PairBatch, validation: PairBatch, settings: ModelSettings, *, folder: Path, device: str, seed: int
+) -> Fit:
+    """Fit a network, from its last checkpoint when the same fit was interrupted.
+
+    Parameters
+    ----------
+    table : Tensor, shape (P, T / 2, D), float
+        The vectors of each protein that the network reads.
+    training, validation : tuple of Tensor
+        Rows of A, rows of B, labels.
+    settings : ModelSettings
+    folder : Path
+        Where checkpoints are kept: the three best by validation MCC, and the last.
+    device : {"auto", "cpu", "cuda", "mps"}
+    seed : int
+        Of the initial weights, the order of the pairs and the dropout.
+
+    Raises
+    ------
+    InputError
+        When a split is empty or has pairs of one class only.
+    """
+    name = settings.network.architecture
+    for split, (_, _, label) in {"training": training, "validation": validation}.items():
+        _check_classes(split, label)
+    fingerprint = _fingerprint(table, training, validation, settings, seed)
+    resume_from = _prepare_folder(folder, fingerprint, name)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = build_network(settings.network, table.shape[-1])
+        on_device = _fits_device(table, settings.training, device)
+        classifier = PairClassifier(network, table, settings.training, on_device=on_device, seed=seed)
+        batch_size = settings.training.micro_batch_size or settings.training.batch_size
+        record, best = EpochRecord(name), _best_checkpoint(folder)
+        trainer = _trainer(settings.training, [record, best, *_early_stopping(settings.training)], folder, device)
+        trainer.fit(classifier, PairData(training, validation, batch_size, seed), ckpt_path=resume_from, weights_only=False)
+    selected = _load_selected(classifier, best, settings.training.selection)
+    _mark(folder, fingerprint, finished=True)
+    table_of_epochs = pd.DataFrame(record.rows)
+    table_of_epochs["selected"] = table_of_epochs["epoch"] == selected
+    return Fit(classifier.network.cpu().eval(), table_of_epochs)
+
+
+def _check_classes(split: str, label: Tensor) -> None:
+    positives, count = int(label.sum()), len(label)
+    if positives in (0, count):
+        raise InputError(
+            f"The {split} pairs must hold both classes, got {positives} positive and {count - positives} negative; "
+            "add the missing class or choose another split"
+        )
+
+
+def _best_checkpoint(folder: Path) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        folder, "epoch{epoch:03d}", monitor=_MONITOR, mode="max", save_top_k=_CHECKPOINTS_KEPT, save_last=True,
+        auto_insert_metric_name=False, save_on_train_epoch_end=True, enable_version_counter=False,
+    )  # fmt: skip
+
+
+def _early_stopping(settings: TrainingSettings) -> list[L.Callback]:
+    return [] if settings.patience is None else [EarlyStopping(_MONITOR, mode="max", patience=settings.patience)]
+
+
+def _trainer(settings: TrainingSettings, callbacks: list[L.Callback], folder: Path, device: str) -> L.Trainer:
+    accumulated, rest = divmod(settings.batch_size, settings.micro_batch_size or settings.batch_size)
+    if rest:
+        raise InputError(
+            f"micro_batch_size must divide batch_size {settings.batch_size}, got {settings.micro_batch_size}"
+        )
+    return L.Trainer(
+        accelerator="gpu" if device == "cuda" else device,
+        devices=1,
+        precision=settings.precision,
+        max_epochs=settings.epochs,
+        accumulate_grad_batches=accumulated,
+        gradient_clip_val=settings.gradient_clip,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=folder,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _fits_device(table: Tensor, settings: TrainingSettings, device: str) -> bool:
+    if settings.features_on != "auto":
+        return settings.features_on == "device"
+    if device not in ("auto", "cuda") or not torch.cuda.is_available():
+        return True
+    free, _ = torch.cuda.mem_get_info()
+    return table.nbytes < free / 2
+
+
+def _load_selected(classifier: PairClassifier, best: ModelCheckpoint, selection: str) -> int:
+    """Load the selected epoch's weights into the network and return its number, from 1."""
+    file = best.best_model_path if selection == "best_validation_mcc" else best.last_model_path
+    checkpoint = torch.load(file, map_location="cpu", weights_only=False)
+    prefix = "network."
+    state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
+    classifier.network.load_state_dict(state)
+    return int(checkpoint["epoch"]) + 1
+
+
+def _fingerprint(table: Tensor, training: PairBatch, validation: PairBatch, settings: ModelSettings, seed: int) -> str:
+    """A hash of everything that decides the outcome of a fit."""
+    digest = hashlib.sha256(f"{settings.model_dump_json()} {seed} {tuple(table.shape)}".encode())
+    for tensor in (*training, *validation, table):
+        digest.update(memoryview(tensor.contiguous().numpy()).cast("B"))
+    return digest.hexdigest()
+
+
+def _prepare_folder(folder: Path, fingerprint: str, name: str) -> Path | None:
+    """The checkpoint to resume from when the folder holds the same fit unfinished, else None and an empty folder."""
+    mark, last = folder / "fit.json", folder / "last.ckpt"
+    if mark.exists() and json.loads(mark.read_text()) == {"fingerprint": fingerprint, "finished": False}:
+        if last.exists():
+            logger.info("%s: resuming an interrupted fit from its last finished epoch", name)
+            return last
+        return None
+    shutil.rmtree(folder, ignore_errors=True)
+    _mark(folder, fingerprint, finished=False)
+    return None
+
+
+def _mark(folder: Path, fingerprint: str, *, finished: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "fit.json").write_text(json.dumps({"fingerprint": fingerprint, "finished": finished}))

@@ -1,0 +1,34 @@
+"""How a fit went, as a figure."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+_TRAINING, _VALIDATION = "#0072B2", "#D55E00"
+
+
+def training_figure(record: pd.DataFrame, title: str) -> Figure:
+    """Loss, MCC and AUROC over the epochs, training and validation, with the selected epoch marked.
+
+    Parameters
+    ----------
+    record : DataFrame
+        Of `esm2_amp.training.fit.Fit`.
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib Figure
+    """
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    panels = {"loss": "Binary cross-entropy", "mcc": "MCC", "auroc": "AUROC"}
+    selected = record.loc[record["selected"], "epoch"].iloc[0]
+    for axes, (metric, name) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        axes.plot(record["epoch"], record[f"training_{metric}"], color=_TRAINING, label="training (with dropout)")
+        axes.plot(record["epoch"], record[f"validation_{metric}"], color=_VALIDATION, label="validation")
+        axes.axvline(selected, color="0.6", linewidth=1, linestyle=":", label="selected epoch")
+        axes.set(xlabel="Epoch", ylabel=name)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(frameon=False, fontsize=8)
+    figure.suptitle(title)
+    return figure
