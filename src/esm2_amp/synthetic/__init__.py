@@ -1,0 +1,1 @@
+"""Synthetic interactomes whose truth is known."""
