@@ -1,0 +1,181 @@
+"""From sequences to the 13 vectors of each protein, on any device, whatever the proteins' lengths."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, model_validator
+from torch import Tensor
+
+from esm2_amp.encoder.loading import Encoder
+from esm2_amp.encoder.packed import PackedEsm
+from esm2_amp.encoder.pooling import TOKENS, pool
+from esm2_amp.encoder.tokens import CLS, EOS, RESIDUES, encode
+from esm2_amp.encoder.windows import merge_windows, window_starts
+from esm2_amp.errors import InputError
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+class EmbeddingOptions(BaseModel):
+    """How sequences are embedded; all but `tokens_per_batch` decide the result.
+
+    Attributes
+    ----------
+    precision : {'float32', 'bfloat16'}
+        Of the matrix multiplications. Features are float32 in either case.
+    tokens_per_batch : int
+        Residues, cls and eos that go through the encoder together. A longer protein goes alone.
+    whole_up_to : int
+        Residues up to which a protein goes through the encoder whole.
+    window, overlap : int
+        Residues of the windows of longer proteins, and how many of them neighbours share.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    precision: Literal["float32", "bfloat16"]
+    tokens_per_batch: PositiveInt
+    whole_up_to: PositiveInt
+    window: PositiveInt
+    overlap: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _windows_advance(self) -> Self:
+        if not self.overlap < self.window <= self.whole_up_to:
+            raise ValueError(
+                "overlap < window <= whole_up_to must hold, got "
+                f"overlap {self.overlap}, window {self.window}, whole_up_to {self.whole_up_to}"
+            )
+        return self
+
+    def window_starts(self, length: int) -> list[int]:
+        """0-based first residues of the windows of a protein of `length` residues; `[0]` where it goes whole."""
+        return [0] if length <= self.whole_up_to else window_starts(length, self.window, self.overlap)
+
+
+def resolve_device(device: Device) -> torch.device:
+    """The device of that name; `auto` takes the first of cuda, mps, cpu that this machine has.
+
+    Raises
+    ------
+    InputError
+        When the machine doesn't have it.
+    """
+    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    present = [name for name, is_there in has.items() if is_there]
+    if device == "auto":
+        return torch.device(present[0])
+    if device not in present:
+        raise InputError(f"device must be one that this machine has (auto, {', '.join(present)}), got '{device}'")
+    return torch.device(device)
+
+
+def embed(
+    encoder: Encoder,
+    sequences: Sequence[str],
+    options: EmbeddingOptions,
+    device: torch.device,
+    on_batch: Callable[[int], None] | None = None,
+) -> Tensor:
+    """The 13 vectors of each protein (METHOD.md, section 1).
+
+    A protein's vectors don't depend on the others it is embedded with, beyond rounding. Equal sequences are embedded
+    once each: telling them apart is the caller's, who has their hashes.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    sequences : sequence of P str
+        Upper-case residues, at least one each.
+    options : EmbeddingOptions
+    device : torch.device
+        On the CPU as many batches go side by side as PyTorch has threads.
+    on_batch : callable, optional
+        Called with the number of residues after each batch.
+
+    Returns
+    -------
+    features : Tensor, shape (P, 13, D), float32
+        On the CPU, in the order of `sequences`; the 13 in the order of `pooling.TOKENS`.
+
+    Raises
+    ------
+    InputError
+        When a sequence is empty or holds a letter that is no residue.
+    """
+    _check(sequences)
+    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    packed = encoder.packed(device, getattr(torch, options.precision))
+    features = torch.empty(len(sequences), len(TOKENS), encoder.width)
+
+    def embed_batch(batch: NDArray[np.int64]) -> int:
+        tokens = [encode(sequences[protein]) for protein in batch]
+        if lengths[batch[0]] > options.whole_up_to:
+            hidden = _windowed(packed, tokens[0], options)
+        else:
+            hidden = packed(tokens)
+        features[batch] = pool(hidden, lengths[batch].tolist()).cpu()
+        return int(lengths[batch].sum())
+
+    batches = list(_batches(lengths, options))
+    with _side_by_side(len(batches), device) as workers:
+        for residues in workers.map(embed_batch, batches):
+            if on_batch is not None:
+                on_batch(residues)
+    return features
+
+
+def _check(sequences: Sequence[str]) -> None:
+    for number, sequence in enumerate(sequences):
+        wrong = set(sequence) - set(RESIDUES)
+        if wrong or not sequence:
+            got = f"holds {sorted(wrong)}" if wrong else "is empty"
+            raise InputError(f"A sequence must be of residues ({RESIDUES}), but sequence {number + 1} {got}")
+
+
+def _batches(lengths: NDArray[np.int64], options: EmbeddingOptions) -> Iterator[NDArray[np.int64]]:
+    """Proteins to embed together, longest first, so that none is left alone on one worker at the end."""
+    order = np.argsort(-lengths, kind="stable")
+    first = tokens = 0
+    for place, size in enumerate(lengths[order] + 2):
+        windowed = size - 2 > options.whole_up_to
+        if place > first and (tokens + size > options.tokens_per_batch or lengths[order[first]] > options.whole_up_to):
+            yield order[first:place]
+            first, tokens = place, 0
+        tokens += size
+    if len(order):
+        yield order[first:]
+
+
+def _windowed(packed: PackedEsm, tokens: NDArray[np.uint8], options: EmbeddingOptions) -> Tensor:
+    """Hidden states of a protein from those of its overlapping windows, as many windows at a time as make a batch."""
+    starts = options.window_starts(len(tokens) - 2)
+    windows = [np.r_[CLS, tokens[s + 1 : s + 1 + options.window], EOS].astype(np.uint8) for s in starts]
+    together = max(1, options.tokens_per_batch // (options.window + 2))
+    states = [
+        state
+        for first in range(0, len(windows), together)
+        for state in packed(windows[first : first + together]).split(options.window + 2)
+    ]
+    return merge_windows(states, starts)
+
+
+@contextmanager
+def _side_by_side(batches: int, device: torch.device) -> Iterator[ThreadPoolExecutor]:
+    """Workers that share PyTorch's threads on the CPU, and one worker for any other device.
+
+    A batch is a run of short operations. Threads that split each of them wait for one another at the end of each;
+    threads with a batch of their own don't.
+    """
+    threads = torch.get_num_threads()
+    workers = min(threads, max(1, batches)) if device.type == "cpu" else 1
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
