@@ -1,6 +1,6 @@
 """The encoder as a catalog entry: a local folder or a hub name, read when a step asks for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
     ----------
     source : str
         A folder with `config.json`, `model.safetensors` and the tokenizer, or a name on the Hugging Face hub.
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
     """
 
-    def __init__(self, *, source: str) -> None:
+    def __init__(self, *, source: str, metadata: Mapping[str, Any] | None = None) -> None:
+        self.metadata = metadata
         self._source = source
 
     def load(self) -> Callable[[], Encoder]:
@@ -41,9 +44,12 @@ class PretrainedEncoderDataset(AbstractDataset[EsmModel, Callable[[], Encoder]])
     Parameters
     ----------
     filepath : str
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
     """
 
-    def __init__(self, *, filepath: str) -> None:
+    def __init__(self, *, filepath: str, metadata: Mapping[str, Any] | None = None) -> None:
+        self.metadata = metadata
         self._filepath = Path(filepath)
 
     def load(self) -> Callable[[], Encoder]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,9 +95,12 @@ class StoreContentsDataset(AbstractDataset[None, StoreContents]):
     ----------
     path : str
         The store.
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
     """
 
-    def __init__(self, *, path: str) -> None:
+    def __init__(self, *, path: str, metadata: Mapping[str, Any] | None = None) -> None:
+        self.metadata = metadata
         self._folder = Path(path)
 
     def load(self) -> StoreContents:
@@ -124,9 +128,12 @@ class FeatureStoreDataset(AbstractDataset[FeatureShard | FeatureIndex, ProteinFe
         The store, shared by all runs and encoders.
     filepath : str
         The index of this dataset, a Parquet file whose metadata hold width and provenance.
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
     """
 
-    def __init__(self, *, path: str, filepath: str) -> None:
+    def __init__(self, *, path: str, filepath: str, metadata: Mapping[str, Any] | None = None) -> None:
+        self.metadata = metadata
         self._folder, self._filepath = Path(path), Path(filepath)
 
     def save(self, data: FeatureShard | FeatureIndex) -> None:

@@ -1,5 +1,6 @@
 """Trained models and checkpoint folders as catalog entries."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ class ModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
     filepath : str
     architecture : str, optional
         Name in the registry; needed for a `.pth` file, which doesn't carry it.
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
     """
 
-    def __init__(self, *, filepath: str, architecture: str | None = None) -> None:
+    def __init__(self, *, filepath: str, architecture: str | None = None, metadata: Mapping[str, Any] | None = None) -> None:
+        self.metadata = metadata
         self._filepath, self._architecture = Path(filepath), architecture
 
     def load(self) -> TrainedModel:
@@ -40,9 +44,12 @@ class FolderDataset(AbstractDataset[None, Path]):
     Parameters
     ----------
     filepath : str
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
     """
 
-    def __init__(self, *, filepath: str) -> None:
+    def __init__(self, *, filepath: str, metadata: Mapping[str, Any] | None = None) -> None:
+        self.metadata = metadata
         self._filepath = Path(filepath)
 
     def load(self) -> Path:

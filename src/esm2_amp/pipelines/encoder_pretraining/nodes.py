@@ -87,8 +87,9 @@ def collect_sequences(
             f"encoder_pretraining holds out {parameters.held_out} proteins, but only {len(usable)} different "
             "sequences were found in data/01_raw/pretraining; add some or lower held_out"
         )
-    chosen = np.random.default_rng(parameters.seed).permutation(len(usable))[: parameters.held_out]
-    sequences = pd.DataFrame({"Sequence": usable, "held_out": usable.index.isin(chosen)})
+    order = np.random.default_rng(parameters.seed).permutation(len(usable))
+    drawn = usable.iloc[order].reset_index(drop=True)
+    sequences = pd.DataFrame({"Sequence": drawn, "held_out": drawn.index < parameters.held_out})
     report = {
         "sequences_read": len(read),
         "different": len(unique),

@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from esm2_amp.evaluation import plots
+from esm2_amp.evaluation import figures
+from esm2_amp.evaluation.metrics import comparison_table
 from esm2_amp.models.registry import MODELS
 from esm2_amp.pipelines.evaluation.nodes import REPORTED_SPLIT
 
@@ -30,5 +31,5 @@ def compare_models(*metrics_then_scored: Any) -> tuple[pd.DataFrame, Figure, Fig
         model: table[table["Split"] == REPORTED_SPLIT]
         for model, table in zip(MODELS, metrics_then_scored[count:], strict=True)
     }
-    table = plots.comparison_table(metrics)
-    return table, plots.comparison_figure(table), plots.comparison_curves(scored)
+    table, title = comparison_table(metrics), f"{REPORTED_SPLIT} split"
+    return table, figures.comparison_figure(table, title), figures.comparison_curves(scored, title)

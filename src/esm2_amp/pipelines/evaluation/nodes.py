@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import torch
@@ -10,8 +9,8 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from esm2_amp.encoder.embedding import resolve_device
-from esm2_amp.evaluation import plots
-from esm2_amp.evaluation.metrics import pair_metrics
+from esm2_amp.evaluation import figures, plots
+from esm2_amp.evaluation.metrics import decisions, pair_metrics, sigmoid
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.storage import TrainedModel
 from esm2_amp.parameters import Parameters
@@ -57,7 +56,7 @@ def score_model_pairs(
     a, b = (torch.from_numpy(held_out[name].to_numpy("int64")) for name in ("a", "b"))
     device = resolve_device(run.device)
     logit = score_pairs(model.network, table, a, b, batch_size=parameters.batch_size, device=device)
-    probability = probability_of(logit)
+    probability = sigmoid(logit)
     return pd.DataFrame(
         {
             "Protein1": held_out["Protein1"],
@@ -67,14 +66,9 @@ def score_model_pairs(
             "Label": held_out["label"].astype("int8"),
             "Logit": logit,
             "Probability": probability,
-            "Prediction": (probability >= parameters.threshold).astype("int8"),
+            "Prediction": decisions(probability, parameters.threshold),
         }
     ).reset_index(drop=True)
-
-
-def probability_of(logit: np.ndarray) -> np.ndarray:
-    """Sigmoid of logits: (pairs,) float → (pairs,) float."""
-    return torch.from_numpy(logit).sigmoid().numpy()
 
 
 def measure_model(scored: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, dict[str, Any]]:
@@ -93,9 +87,9 @@ def plot_model(
     label, probability = test["Label"].to_numpy(), test["Probability"].to_numpy()
     title = f"{model.architecture}, {REPORTED_SPLIT} split, {len(test):,} pairs"
     return (
-        plots.summary_figure(label, probability, title),
-        plots.roc_figure(label, probability, title),
-        plots.precision_recall_figure(label, probability, title),
-        plots.confusion_figure(label, probability, title, parameters.threshold),
-        plots.calibration_figure(label, probability, title),
+        figures.summary_figure(label, probability, title, parameters.threshold),
+        plots.roc_plot(label, probability, title),
+        plots.precision_recall_plot(label, probability, title),
+        plots.confusion_plot(label, probability, title, parameters.threshold),
+        plots.calibration_plot(label, probability, title),
     )

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from esm2_amp.encoder.embedding import EmbeddingOptions, embed, resolve_device
 from esm2_amp.encoder.loading import Encoder
-from esm2_amp.encoder.windows import count_windows
 from esm2_amp.io.feature_store import FeatureIndex, FeatureShard, StoreContents
 from esm2_amp.io.published_features import PublishedFeatures
 from esm2_amp.parameters import Parameters
@@ -21,7 +20,7 @@ from esm2_amp.validation import clean_proteins
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["ExtractionParameters", "clean_proteins", "export_features", "extract_features"]
+__all__ = ["ExtractionParameters", "clean_proteins", "extract_features"]
 
 
 class ExtractionParameters(Parameters):
@@ -121,7 +120,7 @@ def _embed_shards(
     shard_numbers = (missing["length"].cumsum() - 1) // parameters.shard_residues
     for _, part in missing.groupby(shard_numbers):
         feature = embed(encoder, part["sequence"].tolist(), parameters.embedding, device, progress.add)
-        windows = [count_windows(length, parameters.embedding) for length in part["length"]]
+        windows = [len(parameters.embedding.window_starts(length)) for length in part["length"]]
         table = part[["key", "length"]].assign(windows=windows).reset_index(drop=True)
         yield FeatureShard(group, table, feature.to(getattr(torch, parameters.stored_as)))
 

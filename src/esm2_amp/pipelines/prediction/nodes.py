@@ -9,12 +9,13 @@ import torch
 
 from esm2_amp.encoder.embedding import resolve_device
 from esm2_amp.errors import InputError
+from esm2_amp.evaluation.metrics import sigmoid
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters, probability_of
+from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters
 from esm2_amp.pipelines.model_training.nodes import RunParameters
 from esm2_amp.training.score import score_pairs
-from esm2_amp.validation import clean_pairs
+from esm2_amp.validation import clean_pairs, missing_proteins
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +68,11 @@ def score_new_pairs(
         device=resolve_device(run.device),
     )
     predicted = pairs.drop(columns="row", errors="ignore").reset_index(drop=True)
-    predicted["Probability"] = pd.Series(probability_of(logit), index=predicted.index[known])
+    predicted["Probability"] = pd.Series(sigmoid(logit), index=predicted.index[known])
     decided = predicted["Probability"] >= parameters.threshold
     predicted["Prediction"] = decided.astype("Int8").where(known.to_numpy())
-    predicted["Status"] = _status(pairs, a, b)
+    missing = missing_proteins(pairs, features.entries)
+    predicted["Status"] = ("not scored: no sequence or features for " + missing).where(missing != "", SCORED)
     logger.info("%s of %s pairs scored by %s", f"{known.sum():,}", f"{len(pairs):,}", model.architecture)
     return predicted
 
@@ -92,9 +94,3 @@ def check_features_match(features: ProteinFeatures, model: TrainedModel) -> None
             f"these come from other weights ({features.provenance['encoder']}); "
             f"give --params=encoder={trained_on['encoder']}"
         )
-
-
-def _status(pairs: pd.DataFrame, a: pd.Series, b: pd.Series) -> list[str]:
-    missing_a, missing_b = pairs["Protein1"].where(a.isna(), ""), pairs["Protein2"].where(b.isna(), "")
-    names = [list(dict.fromkeys(filter(None, pair))) for pair in zip(missing_a, missing_b, strict=True)]
-    return [f"not scored: no sequence or features for {', '.join(missing)}" if missing else SCORED for missing in names]
