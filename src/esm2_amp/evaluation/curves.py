@@ -1,0 +1,113 @@
+"""The numbers behind the plots: ROC, precision-recall, confusion and reliability."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn import metrics as sk
+
+from esm2_amp.evaluation.metrics import decisions
+
+MAX_POINTS = 1000
+"""Points kept of a curve: finer than print or screen, and a plot of 50,000 pairs stays a small file."""
+
+
+class Curve(NamedTuple):
+    """A curve and the area under it.
+
+    Attributes
+    ----------
+    x, y : ndarray, shape (at most `MAX_POINTS`,), float64
+    area : float
+        Of the whole curve, not of the points kept.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    area: float
+
+
+class Confusion(NamedTuple):
+    """Pairs by label (rows) and decision (columns), both in the order 0, 1.
+
+    Attributes
+    ----------
+    counts : ndarray, shape (2, 2), int64
+    percent : ndarray, shape (2, 2), float64
+        Of the label's pairs; NaN for a label without pairs.
+    """
+
+    counts: NDArray[np.int64]
+    percent: NDArray[np.float64]
+
+    def texts(self, line_break: str) -> list[list[str]]:
+        """What a cell shows: its count and, where the label has pairs, its percentage."""
+        return [
+            [
+                f"{count:,}" if np.isnan(percent) else f"{count:,}{line_break}{percent:.1f} %"
+                for count, percent in zip(*row, strict=True)
+            ]
+            for row in zip(self.counts, self.percent, strict=True)
+        ]
+
+
+def roc(label: ArrayLike, probability: ArrayLike) -> Curve | None:
+    """False positive rate against true positive rate; None where all pairs are of one class."""
+    if _one_class(label):
+        return None
+    false_positive_rate, true_positive_rate, _ = sk.roc_curve(label, probability)
+    return Curve(*_thinned(false_positive_rate, true_positive_rate), float(sk.roc_auc_score(label, probability)))
+
+
+def precision_recall(label: ArrayLike, probability: ArrayLike) -> Curve | None:
+    """Recall, ascending, against precision; None where all pairs are of one class. The area is average precision."""
+    if _one_class(label):
+        return None
+    precision, recall, _ = sk.precision_recall_curve(label, probability, drop_intermediate=True)
+    area = float(sk.average_precision_score(label, probability))
+    return Curve(*_thinned(recall[::-1], precision[::-1]), area)
+
+
+def confusion(label: ArrayLike, probability: ArrayLike, threshold: float = 0.5) -> Confusion:
+    """Counts of label against decision."""
+    counts = sk.confusion_matrix(label, decisions(probability, threshold), labels=[0, 1])
+    totals = counts.sum(axis=1, keepdims=True)
+    return Confusion(counts, np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan))
+
+
+def reliability(label: ArrayLike, probability: ArrayLike, n_bins: int = 10) -> pd.DataFrame:
+    """How often pairs of about the same probability interact.
+
+    Parameters
+    ----------
+    label, probability : array_like, shape (B,)
+    n_bins : int
+        Bins of equal width from 0 to 1.
+
+    Returns
+    -------
+    bins : DataFrame, `n_bins` rows
+        `Start`, `End` of the bin, `Pairs` in it, and their mean `Probability` and `Fraction` of interacting pairs, NaN
+        in an empty bin.
+    """
+    edges = np.linspace(0, 1, n_bins + 1)
+    probability = np.asarray(probability, dtype=np.float64)
+    bin_of = np.minimum((probability * n_bins).astype(int), n_bins - 1)
+    pairs = np.bincount(bin_of, minlength=n_bins)
+    sums = {
+        "Probability": np.bincount(bin_of, weights=probability, minlength=n_bins),
+        "Fraction": np.bincount(bin_of, weights=np.asarray(label, dtype=np.float64), minlength=n_bins),
+    }
+    means = {name: np.where(pairs > 0, total / np.maximum(pairs, 1), np.nan) for name, total in sums.items()}
+    return pd.DataFrame({"Start": edges[:-1], "End": edges[1:], "Pairs": pairs, **means})
+
+
+def _one_class(label: ArrayLike) -> bool:
+    return len(np.unique(np.asarray(label))) < 2  # noqa: PLR2004
+
+
+def _thinned(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """At most `MAX_POINTS` points, spread evenly over the curve's own, both ends among them."""
+    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int))
+    return x[kept], y[kept]

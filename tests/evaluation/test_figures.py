@@ -1,0 +1,97 @@
+"""Printed figures: what they draw, read back from their axes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from esm2_amp.evaluation.figures import comparison_curves, comparison_figure, summary_figure
+
+LABEL = np.array([1, 1, 1, 0, 0, 0, 0, 0])
+PROBABILITY = np.array([0.95, 0.85, 0.25, 0.75, 0.35, 0.15, 0.12, 0.05])
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def legend(parent):
+    found = parent.get_legend() if hasattr(parent, "get_legend") else parent.legends[0]
+    return [text.get_text() for text in found.get_texts()]
+
+
+@pytest.fixture
+def table():
+    return pd.DataFrame(
+        {
+            "Model": ["ESM2_AMPS", "Composition"],
+            "n_pairs": 10,
+            "n_positives": 4,
+            "accuracy": [0.75, 0.6],
+            "mcc": [0.5, np.nan],
+            "auroc": [0.8, 0.6],
+            "aupr": [0.7, 0.5],
+        }
+    )
+
+
+def test_summary_draws_four_views_of_the_same_pairs():
+    figure = summary_figure(LABEL, PROBABILITY, "ESM2_AMPS, test split")
+    roc, precision_recall, confusion, calibration, counts = figure.axes
+    assert figure.get_suptitle() == "ESM2_AMPS, test split (8 pairs)"
+    assert legend(roc) == ["AUROC 0.867", "random"]
+    assert legend(precision_recall) == ["AUPR 0.867", "prevalence 0.375"]
+    assert texts(confusion) == ["4\n80.0 %", "1\n20.0 %", "1\n33.3 %", "2\n66.7 %"]
+    assert [(a.get_xlabel(), a.get_ylabel()) for a in figure.axes] == [
+        ("False positive rate", "True positive rate (recall)"),
+        ("Recall", "Precision"),
+        ("Decision at probability ≥ 0.5", "Label (percent of row)"),
+        ("", "Fraction interacting"),
+        ("Predicted probability", "Pairs"),
+    ]
+    np.testing.assert_allclose(calibration.lines[0].get_ydata(), [0, 0, 1, 0, 0, 1, 1])
+    assert [bar.get_height() for bar in counts.patches] == [1, 2, 1, 1, 0, 0, 0, 1, 1, 1]
+
+
+def test_summary_says_where_one_class_leaves_a_curve_undefined():
+    figure = summary_figure(np.zeros(8), PROBABILITY, "test split")
+    assert all("undefined" in texts(axes)[0] for axes in figure.axes[:2])
+    figure.draw_without_rendering()
+
+
+def test_comparison_draws_a_dot_for_every_value_and_the_level_without_information(table):
+    figure = comparison_figure(table, "test split")
+    accuracy, mcc, auroc, aupr = figure.axes
+    assert [axes.get_xlabel() for axes in figure.axes] == ["Accuracy", "MCC", "AUROC", "AUPR"]
+    assert [label.get_text() for label in accuracy.get_yticklabels()] == ["ESM2_AMPS", "Composition"]
+    assert list(auroc.lines[0].get_xdata()) == [0.8, 0.6]
+    assert texts(mcc) == ["0.500"]
+    assert [axes.lines[1].get_xdata()[0] for axes in figure.axes] == [0.6, 0, 0.5, 0.4]
+    assert aupr.get_ylim()[0] > aupr.get_ylim()[1]  # the first row, the best model, on top
+
+
+def test_comparison_draws_intervals_where_the_table_has_them(table):
+    assert not comparison_figure(table, "").axes[2].collections
+    with_intervals = table.assign(auroc_low=[0.78, np.nan], auroc_high=[0.83, np.nan])
+    figure = comparison_figure(with_intervals, "")
+    (intervals,) = figure.axes[2].collections
+    np.testing.assert_allclose(intervals.get_segments()[0], [[0.78, 0], [0.83, 0]])
+    assert not figure.axes[0].collections
+    assert "95 % interval" in legend(figure)
+
+
+def test_comparison_leaves_the_level_out_where_models_saw_different_pairs(table):
+    figure = comparison_figure(table.assign(n_positives=[4, 5]), "")
+    assert all(len(axes.lines) == 1 for axes in figure.axes)
+
+
+def test_curves_of_all_models_are_named_with_their_areas():
+    scored = {
+        "ESM2_AMPS": pd.DataFrame({"Label": LABEL, "Probability": PROBABILITY}),
+        "reversed": pd.DataFrame({"Label": LABEL, "Probability": 1 - PROBABILITY}),
+    }
+    figure = comparison_curves(scored, "test split")
+    roc, precision_recall = figure.axes
+    # Reversed, the positives stand at ranks 4, 7 and 8: AUPR (1/4 + 2/7 + 3/8) / 3.
+    assert legend(figure) == ["ESM2_AMPS: 0.867, 0.867", "reversed: 0.133, 0.304", "random"]
+    assert len(roc.lines) == len(precision_recall.lines) == 3
+    assert roc.lines[0].get_color() == precision_recall.lines[0].get_color() != roc.lines[1].get_color()
