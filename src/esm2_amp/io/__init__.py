@@ -1,1 +1,0 @@
-"""Kedro datasets: the files that users bring and that runs leave. Nothing else in the package opens a file."""
