@@ -1,0 +1,229 @@
+"""Protein features in the layout of the published files: pandas HDF5, key `df`, one row per protein.
+
+Such a file stores text columns, and attributes that aren't plain text or numbers, as Python pickles, and a pickle
+can run code when it is read. So everything is unpickled by an allow-list here: plain values and numpy arrays, which
+is all that pandas writes for such a table. A file that asks for anything else is refused, and nothing of it has run.
+"""
+
+import io
+import pickle
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+import tables
+from kedro.io import DatasetError
+from numpy.typing import NDArray
+
+from esm2_amp.encoder.pooling import TOKENS
+from esm2_amp.errors import InputError
+from esm2_amp.io.files import InputFileDataset, ending_of, listed, shown
+
+HDF5_ENDINGS: Final = (".h5", ".hdf5", ".hdf")
+"""Endings of the feature files that can be read."""
+
+_KEY = "df"
+_PREFIX_OF = {token: f"ESM2_{token}_mean" if token.startswith("segment") else f"ESM2_{token}" for token in TOKENS}
+_COLUMN = re.compile(rf"({'|'.join(_PREFIX_OF.values())})(0|[1-9]\d*)")
+_ROWS_AT_ONCE = 512
+_SHOWN_COLUMNS = 5
+
+_ALLOWED_IN_PICKLES = {
+    *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+}
+
+
+class PublishedFeatures(NamedTuple):
+    """Features of P proteins as published.
+
+    Parameters
+    ----------
+    entries : list of str, length P
+    feature : ndarray, shape (P, 13, D), float32
+        Vectors in the order of `TOKENS`; NaN for tokens that aren't in `tokens`.
+    tokens : tuple of str
+        The tokens that the file holds, in the order of `TOKENS`.
+    """
+
+    entries: list[str]
+    feature: NDArray[np.float32]
+    tokens: tuple[str, ...] = TOKENS
+
+
+class PublishedFeaturesDataset(InputFileDataset[PublishedFeatures]):
+    """Features of proteins in the published layout, read and written.
+
+    Columns `ESM2_cls{k}`, `ESM2_segment{s}_mean{k}`, `ESM2_eos{k}`, `ESM2_mean{k}`, k from 0 to D − 1, in any order
+    and among others; `Entry` as a column or as the index. A file may lack `cls`, `eos`, `mean` or all segments.
+    """
+
+    def _read(self, path: Path) -> PublishedFeatures:
+        return read_published_features(path)
+
+    def save(self, data: PublishedFeatures) -> None:
+        """Write the tokens that `data` holds, under another name until the file is whole."""
+        if self._filepath is None:
+            raise DatasetError("features are written to a file: a filepath is needed, got None")
+        names = [column for token in data.tokens for column in _columns_of(token, data.feature.shape[2])]
+        held = data.feature[:, [TOKENS.index(token) for token in data.tokens]]
+        frame = pd.DataFrame(held.reshape(len(data.entries), -1), columns=names, copy=False)
+        frame.insert(0, "Entry", data.entries)
+        self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self._filepath.with_name(f"{self._filepath.name}.part")
+        try:
+            frame.to_hdf(unfinished, key=_KEY, mode="w")
+            unfinished.replace(self._filepath)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def read_published_features(path: Path) -> PublishedFeatures:
+    """Features of a file in the published layout.
+
+    Rows are read in parts, so that the peak is little more than the result.
+
+    Raises
+    ------
+    InputError
+        The file isn't in that layout, holds pickled code, a protein twice or none, incomplete groups of columns, or
+        values that aren't finite numbers.
+    """
+    ending_of(path, HDF5_ENDINGS)
+    name = shown(path)
+    if not tables.is_hdf5_file(path):
+        raise InputError(f"{name} must be an HDF5 file as its ending says, got other data; check the file")
+    with _opened(path) as store:
+        keys = [key.removeprefix("/") for key in store.keys()]  # noqa: SIM118 (a store is no dict)
+        if _KEY not in keys:
+            got = ", ".join(keys) or "none"
+            raise InputError(f"{name} must hold a table under the key {_KEY!r}, got the keys: {got}; rename it")
+        storer = store.get_storer(_KEY)
+        if not storer.pandas_type.startswith("frame"):
+            raise InputError(f"{name}: the key {_KEY!r} must hold a DataFrame, got a {storer.pandas_type}")
+        rows = storer.nrows if storer.is_table else len(storer.read_index("axis1"))
+        if not rows:
+            raise InputError(f"{name} must hold at least one protein, got a table without rows")
+        tokens, width = _tokens_and_width(name, store.select(_KEY, start=0, stop=0))
+        return _read_rows(name, store, rows, tokens, width)
+
+
+def _columns_of(token: str, width: int) -> list[str]:
+    return [f"{_PREFIX_OF[token]}{k}" for k in range(width)]
+
+
+def _some(columns: list[str]) -> str:
+    more = len(columns) - _SHOWN_COLUMNS
+    return ", ".join(columns[:_SHOWN_COLUMNS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _tokens_and_width(name: str, head: pd.DataFrame) -> tuple[tuple[str, ...], int]:
+    """Tokens that the columns hold, and D; InputError naming the columns that are missing."""
+    if "Entry" not in head and head.index.name != "Entry":
+        raise InputError(f"{name} must name the proteins in a column or index 'Entry', got none; add it")
+    columns = [str(column) for column in head.columns]
+    matches = [match for column in columns if (match := _COLUMN.fullmatch(column))]
+    if not matches:
+        raise InputError(f"{name} must have feature columns as ESM2_cls0 or ESM2_segment0_mean0, got {_some(columns)}")
+    width = 1 + max(int(match[2]) for match in matches)
+    prefixes = {match[1] for match in matches}
+    has_segments = any("segment" in prefix for prefix in prefixes)
+    tokens = tuple(t for t in TOKENS if _PREFIX_OF[t] in prefixes or (has_segments and t.startswith("segment")))
+    have = set(columns)
+    problems = []
+    for token in tokens:
+        missing = [column for column in _columns_of(token, width) if column not in have]
+        if missing:
+            problems.append(
+                f"{name} must have {width} columns {_PREFIX_OF[token]}{{k}} as the widest token has, "
+                f"lacks {_some(missing)}; export the table again"
+            )
+    if problems:
+        raise listed(name, problems)
+    return tokens, width
+
+
+def _read_rows(name: str, store: Any, rows: int, tokens: tuple[str, ...], width: int) -> PublishedFeatures:
+    wanted = [column for token in tokens for column in _columns_of(token, width)]
+    held = [TOKENS.index(token) for token in tokens]
+    feature = np.empty((rows, len(TOKENS), width), dtype=np.float32)
+    feature[:, [i for i in range(len(TOKENS)) if i not in held]] = np.nan
+    entries: list[str] = []
+    problems: list[str] = []
+    for start in range(0, rows, _ROWS_AT_ONCE):
+        part = store.select(_KEY, start=start, stop=start + _ROWS_AT_ONCE)
+        entries += ["" if pd.isna(entry) else str(entry) for entry in part.get("Entry", part.index)]
+        part = part[wanted]
+        if other := [column for column, kind in part.dtypes.items() if kind.kind not in "fiu"]:
+            raise InputError(f"{name} must hold numbers in its feature columns, got others in {_some(other)}")
+        values = part.to_numpy(dtype=np.float32)
+        problems += _not_finite(name, entries[start:], values, wanted)
+        feature[start : start + len(part), held] = values.reshape(len(part), len(tokens), width)
+    problems += [f"{name} row {i}: Entry must name a protein, got none" for i, e in enumerate(entries, 1) if not e]
+    index = pd.Index(entry for entry in entries if entry)
+    for entry in index[index.duplicated()].unique():
+        problems.append(f"{name}: Entry {entry!r} must stand in one row, has several; drop all but one")
+    if problems:
+        raise listed(name, problems)
+    return PublishedFeatures(entries, feature, tokens)
+
+
+def _not_finite(name: str, entries: list[str], values: NDArray[np.float32], columns: list[str]) -> list[str]:
+    problems = []
+    wrong = ~np.isfinite(values)
+    for i in np.flatnonzero(wrong.any(axis=1)):
+        at = np.flatnonzero(wrong[i])
+        where = _some([columns[k] for k in at])
+        problems.append(
+            f"{name}: Entry {entries[i]!r} must have finite numbers, got {values[i, at[0]]} in {where}; "
+            "embed this protein again or drop it"
+        )
+    return problems
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Unpickles plain values and numpy arrays; notes anything else by name and refuses it."""
+
+    def __init__(self, data: bytes, refused: list[str], **options: Any) -> None:
+        super().__init__(io.BytesIO(data), **options)
+        self._refused = refused
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED_IN_PICKLES:
+            self._refused.append(f"{module}.{name}")
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
+        return super().find_class(module, name)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A pandas HDF5 file open for reading, with the allow-list in place of the pickle module that PyTables uses."""
+    refused: list[str] = []
+    guarded = SimpleNamespace(
+        loads=lambda data, **options: _PlainUnpickler(bytes(data), refused, **options).load(),
+        dumps=pickle.dumps,
+        HIGHEST_PROTOCOL=pickle.HIGHEST_PROTOCOL,
+    )
+    tables.atom.pickle = tables.attributeset.pickle = guarded
+    try:
+        with pd.HDFStore(path, mode="r") as store:
+            yield store
+    except Exception as error:  # PyTables and pandas raise many kinds for a damaged file
+        if not refused and not isinstance(error, InputError):
+            raise InputError(f"{shown(path)} can't be read as a pandas HDF5 file ({error}); fetch it again") from error
+        if not refused:
+            raise
+    finally:
+        tables.atom.pickle = tables.attributeset.pickle = pickle
+    # PyTables takes an attribute that it can't unpickle for text, so a refusal need not have stopped the reading.
+    if refused:
+        raise InputError(
+            f"{shown(path)} must hold only numbers and text, but would run {refused[0]} when read; "
+            "nothing of it was run: do not use this file"
+        )
