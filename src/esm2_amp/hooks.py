@@ -14,11 +14,11 @@ from esm2_amp.progress import in_words
 
 logger = logging.getLogger("esm2_amp.run")
 
-_RESULT_LAYERS = ("06_models", "07_model_output", "08_reporting")
+_WORKING_LAYERS = ("02_intermediate", "03_primary", "04_feature", "05_model_input")
 
 
 class RunDiary:
-    """Logs each step as it begins, and after a run the files of the result layers that it wrote."""
+    """Logs each step as it begins, and after a run the files that it wrote for people to read or use."""
 
     def __init__(self) -> None:
         self._total = self._begun = 0
@@ -41,7 +41,7 @@ class RunDiary:
         logger.info("Done in %s. Results:", in_words(time.monotonic() - self._started))
         for name in sorted(pipeline.all_outputs()):
             filepath = getattr(catalog.get(name), "_filepath", None)
-            if filepath is not None and any(layer in str(filepath) for layer in _RESULT_LAYERS):
+            if filepath is not None and not any(layer in str(filepath) for layer in _WORKING_LAYERS):
                 logger.info("  %s: %s", name, _shortest(Path(str(filepath))))
 
 

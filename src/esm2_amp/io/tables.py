@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
-import openpyxl  # type: ignore[import-untyped]
+import openpyxl
 import pandas as pd
-from openpyxl.cell.cell import ERROR_CODES  # type: ignore[import-untyped]
-from openpyxl.utils import get_column_letter  # type: ignore[import-untyped]
+from openpyxl.cell.cell import ERROR_CODES
+from openpyxl.utils import get_column_letter
 
 from esm2_amp.errors import InputError
 from esm2_amp.io.files import ending_of, listed, read_text, shown
