@@ -1,5 +1,10 @@
 """The one error a user's mistake raises: a wrong file, value or choice, told in words that say what to do."""
 
+from collections.abc import Sequence
+
+SHOWN_PROBLEMS = 20
+"""How many problems of one file a message lists before it counts the rest."""
+
 
 class InputError(ValueError):
     """Input that can't be used as it is.
@@ -7,3 +12,11 @@ class InputError(ValueError):
     The message says what must hold, what arrived, where (file, row, column) and what to do. `kedro run` shows it
     without a traceback and ends with exit status 1; `--verbose` shows the traceback too.
     """
+
+    @classmethod
+    def listing(cls, headline: str, problems: Sequence[str]) -> "InputError":
+        """One error for many problems: a headline, then a line each, the first `SHOWN_PROBLEMS` of them."""
+        lines = [f"  {problem}" for problem in problems[:SHOWN_PROBLEMS]]
+        if len(problems) > SHOWN_PROBLEMS:
+            lines.append(f"  … and {len(problems) - SHOWN_PROBLEMS} more")
+        return cls("\n".join([headline, *lines]))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -36,7 +36,7 @@ class RunDiary:
         logger.info("[%d/%d] %s", self._begun, self._total, node.name)
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Say how long it took, and where the results are."""
         logger.info("Done in %s. Results:", in_words(time.monotonic() - self._started))
         for name in sorted(pipeline.all_outputs()):

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import model_validator
 
 from esm2_amp.errors import InputError
+from esm2_amp.models.registry import network_class
 from esm2_amp.parameters import Parameters
 
 
@@ -37,13 +38,17 @@ class RunOptions(Parameters):
     encoder: str | None = None
     model: str | None = None
     checkpoint: str | None = None
-    device: str | None = None
+    device: Literal["auto", "cpu", "cuda", "mps"] | None = None
     seed: int | None = None
 
     @model_validator(mode="after")
     def _either_proteins_or_features(self) -> "RunOptions":
         if self.proteins and self.features:
-            raise ValueError("give either proteins=FILE or features=FILE, not both: features take the place of proteins")
+            raise ValueError(
+                "give either proteins=FILE or features=FILE, not both: features take the place of proteins"
+            )
+        if self.model is not None:
+            network_class(self.model)
         return self
 
 

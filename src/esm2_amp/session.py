@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import click
 from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.session import KedroSession
 from kedro.validation import ParameterValidationError
@@ -19,8 +20,6 @@ class UserError(KedroCliError):
         """Print the message; with `--verbose` the traceback before it."""
         if self.VERBOSE_ERROR:
             super().show(file)
-        import click
-
         click.secho(f"\nError: {self.message}", fg="red", err=True)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import EsmConfig, EsmForMaskedLM
+from typing_extensions import override
 
 from esm2_amp.encoder.tokens import EOS, MASK, PAD, RESIDUES, STANDARD_RESIDUES, VOCABULARY, encode
 
@@ -37,6 +38,7 @@ class Corpus:
 
     @classmethod
     def from_sequences(cls, sequences: Sequence[str]) -> "Corpus":
+        """The tokens of sequences of residues."""
         encoded = [encode(sequence) for sequence in sequences]
         starts = np.cumsum([0] + [len(tokens) for tokens in encoded])
         return cls(np.concatenate(encoded), starts)
@@ -74,8 +76,7 @@ def masked_batch(
     labels = np.where(chosen, tokens, IGNORED)
     fate = generator.random(shape)
     random_residues = generator.integers(_FIRST_RESIDUE, _FIRST_RESIDUE + len(STANDARD_RESIDUES), shape)
-    inputs = np.where(chosen & (fate < 0.8), MASK, tokens)
-    inputs = np.where(chosen & (fate >= 0.8) & (fate < 0.9), random_residues, inputs)
+    inputs = np.select([chosen & (fate < 0.8), chosen & (fate < 0.9)], [MASK, random_residues], tokens)  # noqa: PLR2004
     return {
         "input_ids": torch.from_numpy(inputs),
         "attention_mask": torch.from_numpy((tokens != PAD).astype(np.int64)),
@@ -132,12 +133,14 @@ class PretrainingData(L.LightningDataModule):
             "seed": seed,
         }
 
+    @override
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         assert self.trainer is not None
         first = self.trainer.current_epoch * self.steps_per_epoch
         steps = range(first, first + self.steps_per_epoch)
         return DataLoader(MaskedCrops(self.training, steps, **self.options), batch_size=None)
 
+    @override
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         generator = np.random.default_rng(self.options["seed"])
         proteins = range(len(self.held_out.starts) - 1)
@@ -178,15 +181,18 @@ class MaskedLanguageModel(L.LightningModule):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps, self.total_steps = warmup_steps, total_steps
 
+    @override
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
         loss: Tensor = self.network(**batch).loss
         self.log("training_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["labels"]))
         return loss
 
+    @override
     def validation_step(self, batch: dict[str, Tensor]) -> None:
         masked = int((batch["labels"] != IGNORED).sum())
         self.log("held_out_loss", self.network(**batch).loss, prog_bar=True, batch_size=masked)
 
+    @override
     def configure_optimizers(self) -> Any:
         decayed = [p for p in self.parameters() if p.ndim > 1]
         plain = [p for p in self.parameters() if p.ndim <= 1]

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 VOCABULARY: Final = (
-    ("<cls>", "<pad>", "<eos>", "<unk>")
-    + tuple("LAGVSERTIDPKQNFYMHWCXBUZO")
-    + (".", "-", "<null_1>", "<mask>")
+    *("<cls>", "<pad>", "<eos>", "<unk>"),
+    *"LAGVSERTIDPKQNFYMHWCXBUZO",
+    *(".", "-", "<null_1>", "<mask>"),
 )
 CLS, PAD, EOS, UNKNOWN, MASK = (VOCABULARY.index(t) for t in ("<cls>", "<pad>", "<eos>", "<unk>", "<mask>"))
 

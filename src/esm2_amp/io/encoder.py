@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from kedro.io import AbstractDataset, DatasetError
 from transformers import EsmModel, EsmTokenizer
+from typing_extensions import override
 
 from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.encoder.tokens import VOCABULARY
@@ -28,9 +29,11 @@ class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
         self.metadata = metadata
         self._source = source
 
+    @override
     def load(self) -> Callable[[], Encoder]:
         return partial(load_encoder, self._source)
 
+    @override
     def save(self, data: None) -> None:
         raise DatasetError("An encoder is read-only here; `kedro run --pipeline=encoder_pretraining` trains one")
 
@@ -52,9 +55,11 @@ class PretrainedEncoderDataset(AbstractDataset[EsmModel, Callable[[], Encoder]])
         self.metadata = metadata
         self._filepath = Path(filepath)
 
+    @override
     def load(self) -> Callable[[], Encoder]:
         return partial(load_encoder, str(self._filepath))
 
+    @override
     def save(self, data: EsmModel) -> None:
         data.to(torch.float16).save_pretrained(self._filepath)
         vocabulary = "\n".join(VOCABULARY)

@@ -13,6 +13,7 @@ from kedro.io import AbstractDataset, DatasetError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from typing_extensions import override
 
 from esm2_amp.errors import InputError
 from esm2_amp.features import FEATURE, ProteinFeatures
@@ -73,7 +74,9 @@ class StoreContents:
         """Sequences of a group: columns `key`, `length`, `windows`, `shard`, `row`, unique by `key`."""
         tables = [_read_header(shard) for shard in sorted((self._folder / group).glob("*.safetensors"))]
         columns = ["key", "length", "windows", "shard", "row"]
-        empty = pd.DataFrame({name: pd.Series(dtype="str" if name in ("key", "shard") else "int64") for name in columns})
+        empty = pd.DataFrame(
+            {name: pd.Series(dtype="str" if name in ("key", "shard") else "int64") for name in columns}
+        )
         return pd.concat([empty, *tables]).drop_duplicates("key", ignore_index=True)
 
 
@@ -103,9 +106,11 @@ class StoreContentsDataset(AbstractDataset[None, StoreContents]):
         self.metadata = metadata
         self._folder = Path(path)
 
+    @override
     def load(self) -> StoreContents:
         return StoreContents(self._folder)
 
+    @override
     def save(self, data: None) -> None:
         raise DatasetError("The contents of a feature store are read-only; save shards through FeatureStoreDataset")
 
@@ -136,6 +141,7 @@ class FeatureStoreDataset(AbstractDataset[FeatureShard | FeatureIndex, ProteinFe
         self.metadata = metadata
         self._folder, self._filepath = Path(path), Path(filepath)
 
+    @override
     def save(self, data: FeatureShard | FeatureIndex) -> None:
         if isinstance(data, FeatureShard):
             header = {"index": json.dumps(data.table.to_dict("list"))}
@@ -149,6 +155,7 @@ class FeatureStoreDataset(AbstractDataset[FeatureShard | FeatureIndex, ProteinFe
         pq.write_table(table, sink)
         write_atomically(self._filepath, sink.getvalue().to_pybytes())
 
+    @override
     def load(self) -> ProteinFeatures:
         if not self._filepath.exists():
             raise InputError(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
+from typing_extensions import override
 
 from esm2_amp.models.storage import TrainedModel, load_model, save_model
 
@@ -21,13 +22,17 @@ class ModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
         For plugins such as Kedro-Viz; not used here.
     """
 
-    def __init__(self, *, filepath: str, architecture: str | None = None, metadata: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, filepath: str, architecture: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
         self.metadata = metadata
         self._filepath, self._architecture = Path(filepath), architecture
 
+    @override
     def load(self) -> TrainedModel:
         return load_model(self._filepath, self._architecture)
 
+    @override
     def save(self, data: TrainedModel) -> None:
         save_model(data, self._filepath)
 
@@ -52,10 +57,12 @@ class FolderDataset(AbstractDataset[None, Path]):
         self.metadata = metadata
         self._filepath = Path(filepath)
 
+    @override
     def load(self) -> Path:
         self._filepath.mkdir(parents=True, exist_ok=True)
         return self._filepath
 
+    @override
     def save(self, data: None) -> None:
         raise DatasetError(f"{self._filepath} is filled by the step that loads it")
 

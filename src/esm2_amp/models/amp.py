@@ -45,7 +45,8 @@ class TransformerPairNetwork(PairNetwork):
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs: (B, T, D) → (B,)."""
         states = self.transformer_encoder(tokens)  # (B, T, D)
-        return self.mlp_layers(mean_over_tokens(states)).squeeze(-1)  # (B,)
+        logit: Tensor = self.mlp_layers(mean_over_tokens(states)).squeeze(-1)  # (B,)
+        return logit
 
 
 class ESM2AMPS(TransformerPairNetwork):

@@ -1,6 +1,6 @@
 """What every network of pairs has in common: which vectors of a protein it reads, and how it is stored."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
@@ -19,6 +19,11 @@ class PairNetwork(nn.Module, PyTorchModelHubMixin):
     """
 
     protein_tokens: ClassVar[slice]
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """The arguments it was made with, `width` (D) among them."""
+        return dict(self._hub_mixin_config)  # type: ignore[call-overload]
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs.

@@ -28,4 +28,5 @@ class ESM2DPM(PairNetwork):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs: (B, 2, D), or both vectors already side by side (B, 2·D), → (B,)."""
-        return self.dnn_layers(tokens.flatten(1)).squeeze(-1)  # (B,)
+        logit: Tensor = self.dnn_layers(tokens.flatten(1)).squeeze(-1)  # (B,)
+        return logit

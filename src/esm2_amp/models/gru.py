@@ -39,4 +39,5 @@ class ESM2GRU(PairNetwork):
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs: (B, T, D) → (B,)."""
         states, _ = self.gru(tokens)  # (B, T, D)
-        return self.mlp_layers(mean_over_tokens(states)).squeeze(-1)  # (B,)
+        logit: Tensor = self.mlp_layers(mean_over_tokens(states)).squeeze(-1)  # (B,)
+        return logit

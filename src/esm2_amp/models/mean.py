@@ -25,4 +25,5 @@ class ESM2MEAN(PairNetwork):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs: (B, T, D) → (B,)."""
-        return self.mlp_layers(mean_over_tokens(tokens)).squeeze(-1)  # (B,)
+        logit: Tensor = self.mlp_layers(mean_over_tokens(tokens)).squeeze(-1)  # (B,)
+        return logit

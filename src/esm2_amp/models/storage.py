@@ -41,7 +41,7 @@ def save_model(model: TrainedModel, folder: Path) -> None:
     """Write `config.json`, `model.safetensors` and `card.json`; a folder already there is replaced in one step."""
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
-    config = {"architecture": model.architecture, **(model.network._hub_mixin_config or {})}
+    config = {"architecture": model.architecture, **model.network.sizes}
     model.network.save_pretrained(beside, config=config)
     (beside / "README.md").unlink(missing_ok=True)
     (beside / "card.json").write_text(json.dumps(model.card, indent=2) + "\n", encoding="utf-8")
@@ -132,7 +132,9 @@ def read_published_state(file: Path) -> dict[str, Tensor]:
         ) from error
     state = content.get("model_state_dict", content) if isinstance(content, Mapping) else content
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{file} must hold a dict of tensors, or one under 'model_state_dict'; got {type(state).__name__}")
+        raise InputError(
+            f"{file} must hold a dict of tensors, or one under 'model_state_dict'; got {type(state).__name__}"
+        )
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}
 
 

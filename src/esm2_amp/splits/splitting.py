@@ -1,15 +1,15 @@
 """Splits of pairs: at random, or so that no two parts share a protein."""
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-SPLITS = ("train", "validation", "test")
-
 Split = Literal["train", "validation", "test"]
+
+SPLITS: Final[tuple[Split, ...]] = ("train", "validation", "test")
 
 
 class SplitFractions(NamedTuple):
@@ -79,7 +79,9 @@ def protein_disjoint_split(
     part = np.empty(len(proteins), dtype=np.int8)
     part[order] = part_of_rank
     part_a, part_b = part[np.searchsorted(proteins, a)], part[np.searchsorted(proteins, b)]
-    return np.where(part_a == part_b, np.array(SPLITS, dtype=object)[part_a], None)
+    split = np.array(SPLITS, dtype=object)[part_a]
+    split[part_a != part_b] = None
+    return split
 
 
 def seen_class(pairs: pd.DataFrame) -> pd.Series:

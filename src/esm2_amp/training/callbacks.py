@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from typing_extensions import override
 
 from esm2_amp.progress import in_words
 
@@ -31,10 +32,12 @@ class EpochRecord(L.Callback):
         self._started = self._told = time.monotonic()
         self._first = 0
 
+    @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._started = self._told = time.monotonic()
         self._first = trainer.current_epoch
 
+    @override
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         rate = trainer.optimizers[0].param_groups[0]["lr"]
@@ -59,9 +62,11 @@ class EpochRecord(L.Callback):
             f"about {in_words(left)} left" if done < total else f"took {in_words(now - self._started)}",
         )
 
+    @override
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
 
+    @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = state_dict["rows"]
 
@@ -69,6 +74,7 @@ class EpochRecord(L.Callback):
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints written under a temporary name, then renamed: a killed fit leaves none cut short."""
 
+    @override
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         final = Path(path)
         part = final.with_name(f".{final.name}.part")

@@ -15,6 +15,7 @@ from torchmetrics.classification import (
     BinaryMatthewsCorrCoef,
     BinaryRecall,
 )
+from typing_extensions import override
 
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.training.gather import PairBatch, PairBatches, pair_tokens
@@ -70,9 +71,11 @@ class PairClassifier(L.LightningModule):
         """Draw the dropout of this epoch from seed and epoch."""
         torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
 
+    @override
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         return self._step(batch, "training", self.training_metrics)
 
+    @override
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         return self._step(batch, "validation", self.validation_metrics)
 
@@ -84,14 +87,17 @@ class PairClassifier(L.LightningModule):
         self.log(f"{phase}_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(label))
         return loss
 
+    @override
     def on_train_epoch_end(self) -> None:
         self.log_dict(self.training_metrics.compute())
         self.training_metrics.reset()
 
+    @override
     def on_validation_epoch_end(self) -> None:
         self.log_dict(self.validation_metrics.compute())
         self.validation_metrics.reset()
 
+    @override
     def configure_optimizers(self) -> Any:
         settings, plateau = self.settings, self.settings.plateau
         optimizer = torch.optim.AdamW(
@@ -120,10 +126,12 @@ class PairData(L.LightningDataModule):
         self.training_pairs, self.validation_pairs = training, validation
         self.batch_size, self.seed = batch_size, seed
 
+    @override
     def train_dataloader(self) -> DataLoader[PairBatch]:
         assert self.trainer is not None
         order = self.seed * 1_000_003 + self.trainer.current_epoch
         return DataLoader(PairBatches(*self.training_pairs, self.batch_size, order), batch_size=None)
 
+    @override
     def val_dataloader(self) -> DataLoader[PairBatch]:
         return DataLoader(PairBatches(*self.validation_pairs, self.batch_size), batch_size=None)

@@ -50,7 +50,14 @@ def pair_columns(pairs: pd.DataFrame) -> PairBatch:
 
 
 def fit_network(
-    table: Tensor, training: PairBatch, validation: PairBatch, settings: ModelSettings, *, folder: Path, device: str, seed: int
+    table: Tensor,
+    training: PairBatch,
+    validation: PairBatch,
+    settings: ModelSettings,
+    *,
+    folder: Path,
+    device: str,
+    seed: int,
 ) -> Fit:
     """Fit a network, from its last checkpoint when the same fit was interrupted.
 
@@ -85,7 +92,9 @@ def fit_network(
         batch_size = settings.training.micro_batch_size or settings.training.batch_size
         record, best = EpochRecord(name), _best_checkpoint(folder)
         trainer = _trainer(settings.training, [record, best, *_early_stopping(settings.training)], folder, device)
-        trainer.fit(classifier, PairData(training, validation, batch_size, seed), ckpt_path=resume_from, weights_only=False)
+        trainer.fit(
+            classifier, PairData(training, validation, batch_size, seed), ckpt_path=resume_from, weights_only=False
+        )
     selected = _load_selected(classifier, best, settings.training.selection)
     _mark(folder, fingerprint, finished=True)
     table_of_epochs = pd.DataFrame(record.rows)
@@ -160,7 +169,7 @@ def _fingerprint(table: Tensor, training: PairBatch, validation: PairBatch, sett
     """A hash of everything that decides the outcome of a fit."""
     digest = hashlib.sha256(f"{settings.model_dump_json()} {seed} {tuple(table.shape)}".encode())
     for tensor in (*training, *validation, table):
-        digest.update(memoryview(tensor.contiguous().numpy()).cast("B"))
+        digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()
 
 

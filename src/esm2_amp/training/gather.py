@@ -1,5 +1,6 @@
 """Pairs as tokens, gathered from one table of proteins: for training, scoring and explaining alike."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -46,7 +47,7 @@ class PairBatches(IterableDataset[PairBatch]):
         self.batch_size, self.shuffle_seed = batch_size, shuffle_seed
 
     def __len__(self) -> int:
-        return -(-len(self.columns[0]) // self.batch_size)
+        return math.ceil(len(self.columns[0]) / self.batch_size)
 
     def __iter__(self) -> Iterator[PairBatch]:
         count = len(self.columns[0])

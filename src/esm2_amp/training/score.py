@@ -32,5 +32,7 @@ def score_pairs(
     network = network.to(device).eval()
     table = table.to(device)
     batches = zip(a.split(batch_size), b.split(batch_size), strict=True)
-    logits = [network(pair_tokens(table, some_a.to(device), some_b.to(device))).float().cpu() for some_a, some_b in batches]
+    logits = [
+        network(pair_tokens(table, some_a.to(device), some_b.to(device))).float().cpu() for some_a, some_b in batches
+    ]
     return torch.cat(logits).numpy() if logits else np.empty(0, dtype=np.float32)

@@ -11,7 +11,13 @@ from matplotlib.figure import Figure
 from pydantic import Field
 from transformers import EsmModel
 
-from esm2_amp.encoder.pretraining import Corpus, MaskedLanguageModel, PretrainingData, residue_perplexity, small_esm2_config
+from esm2_amp.encoder.pretraining import (
+    Corpus,
+    MaskedLanguageModel,
+    PretrainingData,
+    residue_perplexity,
+    small_esm2_config,
+)
 from esm2_amp.encoder.pretraining_fit import fit_language_model
 from esm2_amp.encoder.tokens import RESIDUES
 from esm2_amp.errors import InputError
@@ -115,9 +121,7 @@ def pretrain_encoder(
     figure : Figure
         The same, beside the perplexity of amino-acid frequencies.
     """
-    training, held_out = (
-        Corpus.from_sequences(part["Sequence"].tolist()) for _, part in sequences.groupby("held_out")
-    )
+    training, held_out = (Corpus.from_sequences(part["Sequence"].tolist()) for _, part in sequences.groupby("held_out"))
     model = MaskedLanguageModel(
         small_esm2_config(layers=parameters.layers, width=parameters.width, heads=parameters.heads),
         learning_rate=parameters.learning_rate,

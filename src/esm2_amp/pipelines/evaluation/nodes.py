@@ -74,7 +74,7 @@ def score_model_pairs(
 def measure_model(scored: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, dict[str, Any]]:
     """All metrics of one model, for the validation and the test split."""
     return {
-        split: pair_metrics(part["Label"].to_numpy(), part["Logit"].to_numpy(), parameters.threshold)
+        str(split): pair_metrics(part["Label"].to_numpy(), part["Logit"].to_numpy(), parameters.threshold)
         for split, part in scored.groupby("Split", sort=False)
     }
 

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from pydantic import Field
 
-from esm2_amp.encoder.embedding import EmbeddingOptions, embed, resolve_device
+from esm2_amp.encoder.embedding import Device, EmbeddingOptions, embed, resolve_device
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.io.feature_store import FeatureIndex, FeatureShard, StoreContents
 from esm2_amp.io.published_features import PublishedFeatures
@@ -37,7 +37,7 @@ class ExtractionParameters(Parameters):
     """
 
     embedding: EmbeddingOptions
-    device: Literal["auto", "cpu", "cuda", "mps"]
+    device: Device
     stored_as: Literal["float32", "float16"]
     shard_residues: int = Field(ge=1)
 
@@ -128,7 +128,7 @@ def _embed_shards(
 def _import_published(published: PublishedFeatures, parameters: ExtractionParameters) -> Iterator[Any]:
     """Shards of imported features, keyed by their content, since no sequence is known."""
     feature = torch.from_numpy(published.feature).to(getattr(torch, parameters.stored_as))
-    digest = hashlib.sha256(memoryview(feature.contiguous().numpy()).cast("B")).hexdigest()
+    digest = hashlib.sha256(feature.contiguous().numpy().tobytes()).hexdigest()
     provenance = {"encoder": "imported", "fingerprint": digest, "options": {"stored_as": parameters.stored_as}}
     group, width = f"imported-{digest[:16]}", feature.shape[-1]
     table = pd.DataFrame({"key": [_sha256(entry) for entry in published.entries], "length": 0, "windows": 0})

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from esm2_amp.encoder.embedding import Device
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.registry import MODELS
@@ -29,7 +30,7 @@ class RunParameters(Parameters):
     seed : int
     """
 
-    device: str
+    device: Device
     seed: int
 
 

@@ -1,17 +1,17 @@
 """Nodes of `pair_building`: cleaned pairs as row numbers into the protein features, with their split."""
 
 import logging
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.parameters import Parameters
-from esm2_amp.splits.splitting import SPLITS, SplitFractions, protein_disjoint_split, random_split, seen_class
+from esm2_amp.splits.splitting import SPLITS, Split, SplitFractions, protein_disjoint_split, random_split, seen_class
 from esm2_amp.validation import clean_pairs
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class PairParameters(Parameters):
     split: Literal["files", "random", "protein_disjoint"]
     validation_fraction: Fraction
     test_fraction: Fraction
-    sample: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)] | None] = {}
+    sample: dict[Split, Annotated[int, Field(ge=1)] | None]
     seed: int
 
     @model_validator(mode="after")
@@ -133,7 +133,7 @@ def split_pairs(
     return kept, report
 
 
-def _assign_splits(pairs: pd.DataFrame, rows: pd.Series, parameters: PairParameters) -> Sequence[Any]:
+def _assign_splits(pairs: pd.DataFrame, rows: pd.Series, parameters: PairParameters) -> NDArray[np.object_]:
     fractions = SplitFractions(parameters.validation_fraction, parameters.test_fraction)
     label = pairs["Label"].to_numpy()
     if parameters.split == "files":

@@ -79,7 +79,7 @@ def score_new_pairs(
 
 def check_features_match(features: ProteinFeatures, model: TrainedModel) -> None:
     """Raise InputError when a model can't read the features, or was trained on another encoder's."""
-    width = model.network._hub_mixin_config["width"]  # type: ignore[index]
+    width = model.network.sizes["width"]
     if features.width != width:
         raise InputError(
             f"The model {model.architecture} reads vectors of width {width}, but the features have width "

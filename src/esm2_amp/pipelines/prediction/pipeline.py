@@ -28,7 +28,5 @@ def create_pipeline() -> Pipeline:
         tags="prediction",
         inputs={"encoder", "stored_features", "published_features"},
         outputs={"predicted_pairs"},
-        parameters={
-            name: name for name in ("params:feature_extraction", "params:evaluation", "params:run")
-        },
+        parameters={name: name for name in ("params:feature_extraction", "params:evaluation", "params:run")},
     )
