@@ -115,10 +115,8 @@ def embed(
 
     def embed_batch(batch: NDArray[np.int64]) -> int:
         tokens = [encode(sequences[protein]) for protein in batch]
-        if lengths[batch[0]] > options.whole_up_to:
-            hidden = _windowed(packed, tokens[0], options)
-        else:
-            hidden = packed(tokens)
+        whole = lengths[batch[0]] <= options.whole_up_to
+        hidden = packed(tokens) if whole else _windowed(packed, tokens[0], options)
         features[batch] = pool(hidden, lengths[batch].tolist()).cpu()
         return int(lengths[batch].sum())
 
@@ -139,12 +137,13 @@ def _check(sequences: Sequence[str]) -> None:
 
 
 def _batches(lengths: NDArray[np.int64], options: EmbeddingOptions) -> Iterator[NDArray[np.int64]]:
-    """Proteins to embed together, longest first, so that none is left alone on one worker at the end."""
+    """Proteins to embed together, longest first, so that no worker is left alone with a long one at the end."""
+    full = options.tokens_per_batch
     order = np.argsort(-lengths, kind="stable")
+    sizes = np.where(lengths > options.whole_up_to, full + 1, lengths + 2)[order]
     first = tokens = 0
-    for place, size in enumerate(lengths[order] + 2):
-        windowed = size - 2 > options.whole_up_to
-        if place > first and (tokens + size > options.tokens_per_batch or lengths[order[first]] > options.whole_up_to):
+    for place, size in enumerate(sizes):
+        if place > first and tokens + size > full:
             yield order[first:place]
             first, tokens = place, 0
         tokens += size

@@ -66,13 +66,14 @@ def fingerprint(model: EsmModel) -> str:
     shows. The rotary frequencies count to four digits: some files lack them, and the last bits of those computed
     instead differ between processors.
     """
-    config = model.config
-    frequencies = [f"{frequency:.3e}" for frequency in model.rotary_embeddings.inv_freq.tolist()]
+    esm: Any = model
+    config = esm.config
+    frequencies = [f"{frequency:.3e}" for frequency in esm.rotary_embeddings.inv_freq.tolist()]
     settings = config.num_attention_heads, config.layer_norm_eps, config.token_dropout, frequencies
     digest = hashlib.sha256(repr(settings).encode())
     for name, weight in sorted(_weights(model).items()):
         digest.update(f"{name} {tuple(weight.shape)} float32\n".encode())
-        digest.update(weight.float().contiguous().numpy())
+        digest.update(weight.float().contiguous().numpy().data)
     return digest.hexdigest()
 
 
@@ -147,13 +148,16 @@ def _check_config(folder: Path) -> None:
 def _read_model(folder: Path) -> EsmModel:
     damaged = f"The weights in {folder} must be those of the ESM-2 that its config.json describes, but "
     remedy = "; copy or download the folder again"
+    loaded: Any
     try:
         with _quiet():
-            model, report = EsmModel.from_pretrained(
+            loaded = EsmModel.from_pretrained(
                 folder, add_pooling_layer=False, dtype=torch.float32, output_loading_info=True, use_safetensors=True
             )
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise InputError(f"{damaged}they can't be read ({error}){remedy}") from error
+    model: EsmModel
+    model, report = loaded
     missing = sorted(name for name in report["missing_keys"] if not name.startswith((*_UNUSED, *_DERIVED)))
     if missing:
         raise InputError(f"{damaged}{len(missing)} are missing, first {missing[0]}{remedy}")

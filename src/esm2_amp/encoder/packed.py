@@ -7,6 +7,7 @@ differ in length: no position is computed that no protein has. See `tests/benchm
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention.varlen import varlen_attn
 from transformers import EsmModel
-from transformers.models.esm.modeling_esm import EsmLayer
 
 UNMASKED_IN_TRAINING = 1 - 0.15 * 0.8
 """Share of the tokens that ESM-2 saw unmasked; `token_dropout` scales embeddings by it where no token is masked."""
@@ -34,9 +34,11 @@ class Linear:
     bias: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
+        """From (N, inputs) to (N, outputs)."""
         if x.device.type == "cpu" and x.dtype == torch.float32 and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
             # F.linear in float32 is MKL's, which takes AVX-512 on Intel processors only; oneDNN takes it on all
-            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+            y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+            return y
         return F.linear(x, self.weight, self.bias)
 
 
@@ -57,6 +59,7 @@ class Norm:
     dtype: torch.dtype
 
     def __call__(self, x: Tensor) -> Tensor:
+        """From (N, D), float32, to (N, D), `dtype`."""
         return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps).to(self.dtype)
 
 
@@ -88,25 +91,26 @@ class PackedEsm:
     """
 
     def __init__(self, model: EsmModel, device: torch.device, dtype: torch.dtype) -> None:
-        config = model.config
+        esm: Any = model
+        config = esm.config
         self.heads, self.dtype = config.num_attention_heads, dtype
-        self.inverse_frequencies = model.rotary_embeddings.inv_freq.to(device)
-        embeddings = model.embeddings.word_embeddings.weight.detach()
+        self.inverse_frequencies = esm.rotary_embeddings.inv_freq.to(device)
+        embeddings = esm.embeddings.word_embeddings.weight.detach()
         if config.token_dropout:
             embeddings = embeddings * UNMASKED_IN_TRAINING
-        if model.embeddings.layer_norm is not None:
-            embeddings = model.embeddings.layer_norm(embeddings).detach()
+        if esm.embeddings.layer_norm is not None:
+            embeddings = esm.embeddings.layer_norm(embeddings).detach()
         self.embeddings = embeddings.to(device)
-        self.layers = [self._layer(layer, device) for layer in model.encoder.layer]
-        self.final_norm = self._norm(model.encoder.emb_layer_norm_after, device, torch.float32)
+        self.layers = [self._layer(layer, device) for layer in esm.encoder.layer]
+        self.final_norm = self._norm(esm.encoder.emb_layer_norm_after, device, torch.float32)
 
-    def _norm(self, norm: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> Norm:
+    def _norm(self, norm: Any, device: torch.device, dtype: torch.dtype) -> Norm:
         return Norm(norm.weight.detach().to(device), norm.bias.detach().to(device), norm.eps, dtype)
 
     def _linear(self, weight: Tensor, bias: Tensor, device: torch.device) -> Linear:
         return Linear(weight.detach().to(device, self.dtype), bias.detach().to(device, self.dtype))
 
-    def _layer(self, layer: EsmLayer, device: torch.device) -> Layer:
+    def _layer(self, layer: Any, device: torch.device) -> Layer:
         attention, output = layer.attention.self, layer.attention.output.dense
         dimensions = attention.attention_head_size
         # ESM-2 rotates dimension i with i + d/2; beside each other they are one complex number. Queries and keys
@@ -160,11 +164,13 @@ class PackedEsm:
     def _attention(self, sizes: Sequence[int]) -> Callable[[Tensor], Tensor]:
         """Attention of proteins of these sizes: from (N, 3, H, d) to (N, D)."""
         if self.embeddings.device.type == "cuda" and self.dtype == torch.bfloat16:
+            longest = max(sizes)
             starts = torch.tensor([0, *np.cumsum(sizes)], dtype=torch.int32, device=self.embeddings.device)
 
             def attend_packed(qkv: Tensor) -> Tensor:
                 query, key, value = qkv.to(self.dtype).unbind(1)
-                return varlen_attn(query, key, value, starts, starts, max(sizes), max(sizes), scale=1.0).flatten(1)
+                attended = varlen_attn(query, key, value, starts, starts, longest, longest, scale=1.0)
+                return cast(Tensor, attended).flatten(1)
 
             return attend_packed
         groups = [(size, len(list(group))) for size, group in groupby(sizes)]
