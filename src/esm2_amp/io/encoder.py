@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from kedro.io import AbstractDataset, DatasetError
 from transformers import EsmModel, EsmTokenizer
 from typing_extensions import override
@@ -61,7 +60,7 @@ class PretrainedEncoderDataset(AbstractDataset[EsmModel, Callable[[], Encoder]])
 
     @override
     def save(self, data: EsmModel) -> None:
-        data.to(torch.float16).save_pretrained(self._filepath)
+        data.half().save_pretrained(self._filepath)
         vocabulary = "\n".join(VOCABULARY)
         (self._filepath / "vocab.txt").write_text(vocabulary, encoding="utf-8")
         EsmTokenizer(self._filepath / "vocab.txt").save_pretrained(self._filepath)

@@ -23,7 +23,7 @@ class PairNetwork(nn.Module, PyTorchModelHubMixin):
     @property
     def sizes(self) -> dict[str, Any]:
         """The arguments it was made with, `width` (D) among them."""
-        return dict(self._hub_mixin_config)  # type: ignore[call-overload]
+        return dict(self._hub_mixin_config)  # type: ignore[arg-type]
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs.
