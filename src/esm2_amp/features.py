@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from esm2_amp.encoder.pooling import TOKENS
 from esm2_amp.errors import InputError
 
 FEATURE = "feature"
@@ -30,7 +31,8 @@ class ProteinFeatures:
     width : int
         D.
     provenance : dict
-        The encoder's source and fingerprint, and the options of the extraction.
+        The encoder's source and fingerprint, and the options of the extraction; for imported features also the
+        `tokens` that they hold.
     """
 
     index: pd.DataFrame
@@ -56,10 +58,21 @@ class ProteinFeatures:
         Returns
         -------
         table : Tensor, shape (rows, tokens, D), float32
+
+        Raises
+        ------
+        InputError
+            When the features were imported without some of these tokens, or a shard is gone.
         """
+        absent = [name for name in TOKENS[tokens] if name not in self.provenance.get("tokens", TOKENS)]
+        if absent:
+            raise InputError(
+                f"The features must hold the vectors {', '.join(TOKENS[tokens])}, but the imported file lacks "
+                f"{', '.join(absent)}; choose a model that doesn't read them, or another file"
+            )
         wanted = self.index if rows is None else self.index.iloc[list(rows)]
         wanted = wanted.reset_index(drop=True)
-        table = torch.empty(len(wanted), len(range(*tokens.indices(13))), self.width)
+        table = torch.empty(len(wanted), len(range(*tokens.indices(len(TOKENS)))), self.width)
         for shard, part in wanted.groupby("shard", sort=False):
             file = self.folder / str(shard)
             if not file.exists():

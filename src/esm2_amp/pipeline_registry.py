@@ -32,6 +32,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "__default__": training + steps["evaluation"],
         "training": training,
         **steps,
+        "feature_export": feature_extraction.create_export_pipeline(),
         "prediction": prediction.create_pipeline(),
         "planted_data": planted_data.create_pipeline(),
         "encoder_pretraining": encoder_pretraining.create_pipeline(),

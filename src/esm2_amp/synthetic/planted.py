@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from esm2_amp.encoder.pooling import N_SEGMENTS, segment_bounds
 from esm2_amp.errors import InputError
 
 AMINO_ACID_PERCENT: Final = {
@@ -22,7 +23,6 @@ AMINO_ACID_PERCENT: Final = {
 """Amino-acid composition of UniProtKB/Swiss-Prot in percent, from its release statistics
 (web.expasy.org/docs/relnotes/relstat.html, section 'Amino acid composition')."""
 
-N_SEGMENTS: Final = 10
 ROLES: Final = ("lock", "key")
 NO_SITE: Final = -1
 
@@ -111,10 +111,8 @@ class _Place(NamedTuple):
     def draw(cls, length: int, motif_length: int, generator: np.random.Generator) -> Self:
         """A segment, then a place that lies wholly within it, both evenly."""
         segment = int(generator.integers(N_SEGMENTS))
-        base, longer = divmod(length, N_SEGMENTS)
-        first = segment * base + min(segment, longer)
-        spare = base + (segment < longer) - motif_length
-        return cls(segment, first + int(generator.integers(spare + 1)))
+        first, end = segment_bounds(length)[segment : segment + 2].tolist()
+        return cls(segment, first + int(generator.integers(end - first - motif_length + 1)))
 
     def interval(self, motif_length: int) -> tuple[int, int]:
         """First and last residue, 1-based, inclusive."""

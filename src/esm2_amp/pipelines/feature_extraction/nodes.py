@@ -12,6 +12,7 @@ from pydantic import Field
 
 from esm2_amp.encoder.embedding import Device, EmbeddingOptions, embed, resolve_device
 from esm2_amp.encoder.loading import Encoder
+from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.feature_store import FeatureIndex, FeatureShard, StoreContents
 from esm2_amp.io.published_features import PublishedFeatures
 from esm2_amp.parameters import Parameters
@@ -20,7 +21,7 @@ from esm2_amp.validation import clean_proteins
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["ExtractionParameters", "clean_proteins", "extract_features"]
+__all__ = ["ExtractionParameters", "clean_proteins", "export_features", "extract_features"]
 
 
 class ExtractionParameters(Parameters):
@@ -100,6 +101,11 @@ def extract_features(
     yield FeatureIndex(extraction.group, table, extraction.width, extraction.provenance)
 
 
+def export_features(features: ProteinFeatures) -> PublishedFeatures:
+    """All vectors of all proteins, for the published HDF5 layout."""
+    return PublishedFeatures(features.entries, features.select(slice(None)).numpy())
+
+
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -129,7 +135,12 @@ def _import_published(published: PublishedFeatures, parameters: ExtractionParame
     """Shards of imported features, keyed by their content, since no sequence is known."""
     feature = torch.from_numpy(published.feature).to(getattr(torch, parameters.stored_as))
     digest = hashlib.sha256(feature.contiguous().numpy().tobytes()).hexdigest()
-    provenance = {"encoder": "imported", "fingerprint": digest, "options": {"stored_as": parameters.stored_as}}
+    provenance = {
+        "encoder": "imported",
+        "fingerprint": digest,
+        "options": {"stored_as": parameters.stored_as},
+        "tokens": list(published.tokens),
+    }
     group, width = f"imported-{digest[:16]}", feature.shape[-1]
     table = pd.DataFrame({"key": [_sha256(entry) for entry in published.entries], "length": 0, "windows": 0})
     shard = FeatureShard(group, table, feature)

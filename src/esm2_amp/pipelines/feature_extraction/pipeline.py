@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from esm2_amp.pipelines.feature_extraction.nodes import clean_proteins, extract_features
+from esm2_amp.pipelines.feature_extraction.nodes import clean_proteins, export_features, extract_features
 
 
 def create_pipeline() -> Pipeline:
@@ -29,4 +29,12 @@ def create_pipeline() -> Pipeline:
             ),
         ],
         tags="feature_extraction",
+    )
+
+
+def create_export_pipeline() -> Pipeline:
+    """Feature store → one HDF5 file in the published layout."""
+    return Pipeline(
+        [Node(export_features, inputs="protein_features", outputs="exported_features", name="export_features")],
+        tags="feature_export",
     )
