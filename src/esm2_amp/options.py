@@ -28,6 +28,8 @@ class RunOptions(Parameters):
         For prediction: name of the model, and a folder or `.pth` file to use in place of the trained one.
     device : {"auto", "cpu", "cuda", "mps"}
     seed : int
+    data_name : str
+        What figures call the data; the pair file's name when one is given.
     """
 
     proteins: str | None = None
@@ -40,6 +42,7 @@ class RunOptions(Parameters):
     checkpoint: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] | None = None
     seed: int | None = None
+    data_name: str | None = None
 
     @model_validator(mode="after")
     def _either_proteins_or_features(self) -> "RunOptions":
@@ -62,7 +65,7 @@ def check_options(given: dict[str, Any], groups: Iterable[str]) -> None:
     groups : iterable of str
         Groups of the parameter files; what is inside them is checked by their own types.
     """
-    known = [*RunOptions.model_fields, *groups]
+    known = [*RunOptions.model_fields, *(group for group in groups if not group.startswith("_"))]
     for name in given:
         if name not in known:
             close = get_close_matches(name, known, n=1)

@@ -84,18 +84,10 @@ class PairClassifier(L.LightningModule):
         logit = self.network(tokens).float()
         loss = binary_cross_entropy_with_logits(logit, label)
         metrics.update(logit.detach().sigmoid(), label.long())
+        # logged as objects, so that an epoch's values are there when the callbacks record it
+        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(label))
         self.log(f"{phase}_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(label))
         return loss
-
-    @override
-    def on_train_epoch_end(self) -> None:
-        self.log_dict(self.training_metrics.compute())
-        self.training_metrics.reset()
-
-    @override
-    def on_validation_epoch_end(self) -> None:
-        self.log_dict(self.validation_metrics.compute())
-        self.validation_metrics.reset()
 
     @override
     def configure_optimizers(self) -> Any:

@@ -80,12 +80,12 @@ def measure_model(scored: pd.DataFrame, parameters: EvaluationParameters) -> dic
 
 
 def plot_model(
-    scored: pd.DataFrame, model: TrainedModel, parameters: EvaluationParameters
+    scored: pd.DataFrame, model: TrainedModel, parameters: EvaluationParameters, run: RunParameters
 ) -> tuple[Figure, go.Figure, go.Figure, go.Figure, go.Figure]:
     """A summary figure, and ROC, precision-recall, confusion and calibration each, of the test pairs."""
     test = scored[scored["Split"] == REPORTED_SPLIT]
     label, probability = test["Label"].to_numpy(), test["Probability"].to_numpy()
-    title = f"{model.architecture}, {REPORTED_SPLIT} split, {len(test):,} pairs"
+    title = f"{model.architecture}, {REPORTED_SPLIT} split of {run.data_name}"
     return (
         figures.summary_figure(label, probability, title, parameters.threshold),
         plots.roc_plot(label, probability, title),

@@ -25,7 +25,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 plot_model,
-                inputs=["scored_pairs", "model", "params:evaluation"],
+                inputs=["scored_pairs", "model", "params:evaluation", "params:run"],
                 outputs=[
                     "summary_plot",
                     "roc_plot",
@@ -48,7 +48,7 @@ def create_pipeline() -> Pipeline:
     ]
     comparison = Node(
         compare_models,
-        inputs=[f"{model}.{table}" for table in ("metrics", "scored_pairs") for model in MODELS],
+        inputs=["params:run", *(f"{model}.{table}" for table in ("metrics", "scored_pairs") for model in MODELS)],
         outputs=["model_comparison", "model_comparison_plot", "model_curves_plot"],
         name="compare_models",
     )

@@ -28,10 +28,13 @@ class RunParameters(Parameters):
     ----------
     device : {"auto", "cpu", "cuda", "mps"}
     seed : int
+    data_name : str
+        What figures and model cards call the data.
     """
 
     device: Device
     seed: int
+    data_name: str
 
 
 def check_rows(features: ProteinFeatures, pairs: pd.DataFrame) -> None:
@@ -86,8 +89,12 @@ def train_model(
         device=parameters.device,
         seed=parameters.seed,
     )
-    card = _card(settings, features, parts, fit.record, parameters.seed)
-    return TrainedModel(architecture, fit.network, card), fit.record, training_figure(fit.record, architecture)
+    card = _card(settings, features, parts, fit.record, parameters)
+    return (
+        TrainedModel(architecture, fit.network, card),
+        fit.record,
+        training_figure(fit.record, f"{architecture}, {parameters.data_name}"),
+    )
 
 
 def _card(
@@ -95,13 +102,14 @@ def _card(
     features: ProteinFeatures,
     parts: dict[str, pd.DataFrame],
     record: pd.DataFrame,
-    seed: int,
+    parameters: RunParameters,
 ) -> dict[str, Any]:
     selected = record[record["selected"]].iloc[0].drop("selected")
     return {
         "model": settings.network.architecture,
         "settings": settings.model_dump(),
-        "seed": seed,
+        "seed": parameters.seed,
+        "data": parameters.data_name,
         "pairs": {split: {"pairs": len(part), "positives": int(part["label"].sum())} for split, part in parts.items()},
         "features": {"width": features.width, **features.provenance},
         "selected_epoch": {name: float(value) for name, value in selected.items()},
