@@ -45,8 +45,8 @@ class Fit(NamedTuple):
 
 def pair_columns(pairs: pd.DataFrame) -> PairBatch:
     """Columns `a`, `b`, `label` of a table of pairs as tensors."""
-    a, b = (torch.from_numpy(pairs[name].to_numpy("int64")) for name in ("a", "b"))
-    return a, b, torch.from_numpy(pairs["label"].to_numpy("float32"))
+    a, b = (torch.tensor(pairs[name].to_numpy("int64")) for name in ("a", "b"))
+    return a, b, torch.tensor(pairs["label"].to_numpy("float32"))
 
 
 def fit_network(
