@@ -11,9 +11,9 @@ Tried, and left out because it didn't pay (one Zen 5 core, t6_8M; attention is 4
 bfloat16): GELU and residual sums fused into oneDNN's linear maps (no faster), weights through torch.utils.mkldnn
 (7 % slower linear maps), linear maps as 1 × 1 convolutions (2.3 times slower), rotary positions by flipped halves
 (10 times slower than complex numbers), attention head by head through oneDNN with or without its exponential fused
-(up to 15 % faster for proteins above 400 residues, twice as slow below 150), attention in bfloat16 (10 % slower than
-in float32 and less exact), attention compiled by Numba (1.3 times slower), batches of 16,384 tokens (12–19 %
-slower than of 2,048, whose activations stay in the cache).
+(up to 15 % faster for proteins above 400 residues, twice as slow below 150), attention in bfloat16 (12–45 % slower
+than in float32 and less exact), a first attention kernel in Numba (1.3 times slower), batches of 16,384 tokens
+(12–19 % slower than of 2,048).
 """
 
 import argparse

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from esm2_amp.errors import InputError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
+TOKENS_PER_BATCH: Final = {"cpu": 2048, "cuda": 16384, "mps": 16384}
+"""Default size of a batch by the type of the device."""
+
 
 class EmbeddingOptions(BaseModel):
     """How sequences are embedded; all but `tokens_per_batch` decide the result.
@@ -28,8 +31,9 @@ class EmbeddingOptions(BaseModel):
     ----------
     precision : {'float32', 'bfloat16'}
         Of the matrix multiplications. Features are float32 in either case.
-    tokens_per_batch : int
-        Residues, cls and eos that go through the encoder together. A longer protein goes alone.
+    tokens_per_batch : int, optional
+        Residues, cls and eos that go through the encoder together. A longer protein goes alone. By default as many as
+        stay in a processor's cache, or keep an accelerator busy: see `TOKENS_PER_BATCH`.
     whole_up_to : int
         Residues up to which a protein goes through the encoder whole.
     window, overlap : int
@@ -39,7 +43,7 @@ class EmbeddingOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     precision: Literal["float32", "bfloat16"]
-    tokens_per_batch: PositiveInt
+    tokens_per_batch: PositiveInt | None = None
     whole_up_to: PositiveInt
     window: PositiveInt
     overlap: NonNegativeInt
@@ -112,15 +116,16 @@ def embed(
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
     packed = encoder.packed(device, getattr(torch, options.precision))
     features = torch.empty(len(sequences), len(TOKENS), encoder.width)
+    full = options.tokens_per_batch or TOKENS_PER_BATCH[device.type]
 
     def embed_batch(batch: NDArray[np.int64]) -> int:
         tokens = [encode(sequences[protein]) for protein in batch]
         whole = lengths[batch[0]] <= options.whole_up_to
-        hidden = packed(tokens) if whole else _windowed(packed, tokens[0], options)
+        hidden = packed(tokens) if whole else _windowed(packed, tokens[0], options, full)
         features[batch] = pool(hidden, lengths[batch].tolist()).cpu()
         return int(lengths[batch].sum())
 
-    batches = list(_batches(lengths, options))
+    batches = list(_batches(lengths, options.whole_up_to, full))
     with _side_by_side(len(batches), device) as workers:
         for residues in workers.map(embed_batch, batches):
             if on_batch is not None:
@@ -136,11 +141,10 @@ def _check(sequences: Sequence[str]) -> None:
             raise InputError(f"A sequence must be of residues ({RESIDUES}), but sequence {number + 1} {got}")
 
 
-def _batches(lengths: NDArray[np.int64], options: EmbeddingOptions) -> Iterator[NDArray[np.int64]]:
+def _batches(lengths: NDArray[np.int64], whole_up_to: int, full: int) -> Iterator[NDArray[np.int64]]:
     """Proteins to embed together, longest first, so that no worker is left alone with a long one at the end."""
-    full = options.tokens_per_batch
     order = np.argsort(-lengths, kind="stable")
-    sizes = np.where(lengths > options.whole_up_to, full + 1, lengths + 2)[order]
+    sizes = np.where(lengths > whole_up_to, full + 1, lengths + 2)[order]
     first = tokens = 0
     for place, size in enumerate(sizes):
         if place > first and tokens + size > full:
@@ -151,11 +155,11 @@ def _batches(lengths: NDArray[np.int64], options: EmbeddingOptions) -> Iterator[
         yield order[first:]
 
 
-def _windowed(packed: PackedEsm, tokens: NDArray[np.uint8], options: EmbeddingOptions) -> Tensor:
+def _windowed(packed: PackedEsm, tokens: NDArray[np.uint8], options: EmbeddingOptions, full: int) -> Tensor:
     """Hidden states of a protein from those of its overlapping windows, as many windows at a time as make a batch."""
     starts = options.window_starts(len(tokens) - 2)
     windows = [np.r_[CLS, tokens[s + 1 : s + 1 + options.window], EOS].astype(np.uint8) for s in starts]
-    together = max(1, options.tokens_per_batch // (options.window + 2))
+    together = max(1, full // (options.window + 2))
     states = [
         state
         for first in range(0, len(windows), together)

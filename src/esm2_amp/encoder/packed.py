@@ -117,13 +117,12 @@ class PackedEsm:
         # reordered alike have the same products.
         order = torch.arange(dimensions).view(2, -1).T.flatten()
         order = (torch.arange(self.heads)[:, None] * dimensions + order).flatten()
-        scale = dimensions**-0.5
         query, key, value = attention.query, attention.key, attention.value
         return Layer(
             attention_norm=self._norm(layer.attention.LayerNorm, device, self.dtype),
             qkv=self._linear(
-                torch.cat([query.weight[order] * scale, key.weight[order], value.weight]),
-                torch.cat([query.bias[order] * scale, key.bias[order], value.bias]),
+                torch.cat([query.weight[order], key.weight[order], value.weight]),
+                torch.cat([query.bias[order], key.bias[order], value.bias]),
                 device,
             ),
             attention_output=self._linear(output.weight, output.bias, device),
@@ -169,7 +168,7 @@ class PackedEsm:
 
             def attend_packed(qkv: Tensor) -> Tensor:
                 query, key, value = qkv.to(self.dtype).unbind(1)
-                attended = varlen_attn(query, key, value, starts, starts, longest, longest, scale=1.0)
+                attended = varlen_attn(query, key, value, starts, starts, longest, longest)
                 return cast(Tensor, attended).flatten(1)
 
             return attend_packed
@@ -186,6 +185,6 @@ def _attended(qkv: Tensor, groups: Sequence[tuple[int, int]]) -> Iterator[Tensor
     for size, count in groups:
         stop = start + size * count
         query, key, value = qkv[start:stop].unflatten(0, (count, size)).permute(2, 0, 3, 1, 4)  # (B, H, L, d) each
-        attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)
+        attended = F.scaled_dot_product_attention(query, key, value)
         yield attended.transpose(1, 2).reshape(stop - start, -1)
         start = stop

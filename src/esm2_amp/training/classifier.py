@@ -1,5 +1,6 @@
 """The Lightning modules of training: the pair classifier and its data."""
 
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -7,13 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader
-from torchmetrics import MetricCollection
-from torchmetrics.classification import (
-    BinaryAccuracy,
-    BinaryAUROC,
-    BinaryF1Score,
-    BinaryMatthewsCorrCoef,
-    BinaryRecall,
+from torchmetrics.functional.classification import (
+    binary_accuracy,
+    binary_auroc,
+    binary_f1_score,
+    binary_matthews_corrcoef,
+    binary_recall,
 )
 from typing_extensions import override
 
@@ -21,18 +21,13 @@ from esm2_amp.models.base import PairNetwork
 from esm2_amp.training.gather import PairBatch, PairBatches, pair_tokens
 from esm2_amp.training.settings import TrainingSettings
 
-
-def _metrics(prefix: str) -> MetricCollection:
-    return MetricCollection(
-        {
-            "mcc": BinaryMatthewsCorrCoef(),
-            "accuracy": BinaryAccuracy(),
-            "recall": BinaryRecall(),
-            "f1": BinaryF1Score(),
-            "auroc": BinaryAUROC(),
-        },
-        prefix=prefix,
-    )
+METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mcc": binary_matthews_corrcoef,
+    "accuracy": binary_accuracy,
+    "recall": binary_recall,
+    "f1": binary_f1_score,
+    "auroc": binary_auroc,
+}
 
 
 class PairClassifier(L.LightningModule):
@@ -57,7 +52,7 @@ class PairClassifier(L.LightningModule):
         self.network, self.settings, self.seed = network, settings, seed
         self.host_table: Tensor | None = None if on_device else table
         self.register_buffer("device_table", table if on_device else None, persistent=False)
-        self.training_metrics, self.validation_metrics = _metrics("training_"), _metrics("validation_")
+        self._outcomes: dict[str, list[tuple[Tensor, Tensor]]] = {"training": [], "validation": []}
 
     def transfer_batch_to_device(self, batch: PairBatch, device: torch.device, dataloader_idx: int) -> Any:
         """Gather the tokens of a batch, on whichever side the table is."""
@@ -73,21 +68,28 @@ class PairClassifier(L.LightningModule):
 
     @override
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self._step(batch, "training", self.training_metrics)
+        return self._step(batch, "training")
 
     @override
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self._step(batch, "validation", self.validation_metrics)
+        return self._step(batch, "validation")
 
-    def _step(self, batch: tuple[Tensor, Tensor], phase: str, metrics: MetricCollection) -> Tensor:
+    def _step(self, batch: tuple[Tensor, Tensor], phase: str) -> Tensor:
         tokens, label = batch
         logit = self.network(tokens).float()
-        loss = binary_cross_entropy_with_logits(logit, label)
-        metrics.update(logit.detach().sigmoid(), label.long())
-        # logged as objects, so that an epoch's values are there when the callbacks record it
-        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(label))
-        self.log(f"{phase}_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(label))
-        return loss
+        self._outcomes[phase].append((logit.detach(), label))
+        return binary_cross_entropy_with_logits(logit, label)
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        # once an epoch, for training too, whose batches are over by now: logging at each step costs more than a small
+        # network's step, and what is logged at the end of the training epoch comes too late for the callbacks
+        for phase, outcomes in self._outcomes.items():
+            logit, label = (torch.cat(column) for column in zip(*outcomes, strict=True))
+            outcomes.clear()
+            probability, truth = logit.sigmoid(), label.int()
+            self.log(f"{phase}_loss", binary_cross_entropy_with_logits(logit, label))
+            self.log_dict({f"{phase}_{name}": metric(probability, truth) for name, metric in METRICS.items()})
 
     @override
     def configure_optimizers(self) -> Any:

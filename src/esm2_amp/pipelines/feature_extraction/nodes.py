@@ -103,6 +103,9 @@ def extract_features(
         yield shard
         located.append(shard.table.assign(shard=shard.name, row=range(len(shard.table))))
     table = pd.DataFrame({"Entry": proteins["Entry"], "key": keys}).merge(pd.concat(located), on="key", how="left")
+    if windowed := int((table["windows"] > 1).sum()):
+        whole = parameters.embedding.whole_up_to
+        logger.info("%s proteins above %s residues were read in overlapping windows", f"{windowed:,}", f"{whole:,}")
     yield FeatureIndex(extraction.group, table, extraction.width, extraction.provenance)
 
 
