@@ -1,11 +1,14 @@
 """What the tests share: golden values, and one whole run for all of them to look at."""
 
+import contextlib
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,3 +116,39 @@ def go(data: Path) -> Callable[..., str]:
         return output
 
     return run_on
+
+
+# Its server has the imports behind it, and each child starts from there.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["esm2_amp.training.fit", "esm2_amp.pipelines.feature_extraction.nodes"])
+
+
+@pytest.fixture
+def killed() -> Callable[..., int]:
+    """Do work in a process that is killed and started again, until it ends by itself; gives the number of kills."""
+
+    def run_killing(work: Callable[[Path], None], folder: Path, *, watch: Path, delays: Iterable[float]) -> int:
+        kills = 0
+        for delay in [*delays, None]:
+            process = FORKS.Process(target=work, args=(folder,))
+            before = _newest(watch)
+            process.start()
+            while delay is not None and process.is_alive() and _newest(watch) == before:
+                time.sleep(0.005)
+            process.join(delay)
+            if process.exitcode is None:
+                process.kill()
+                process.join()
+                kills += 1
+            elif process.exitcode == 0:
+                return kills
+        raise AssertionError(f"the work failed with exit code {process.exitcode}")
+
+    return run_killing
+
+
+def _newest(folder: Path) -> int:
+    """When a file in a folder was last written, in nanoseconds."""
+    with contextlib.suppress(FileNotFoundError):
+        return max((file.stat().st_mtime_ns for file in folder.rglob("*")), default=0)
+    return 0
