@@ -79,5 +79,5 @@ class ProteinFeatures:
                 raise InputError(f"{file} is listed in the index of the features but missing; extract them again")
             with safe_open(file, framework="pt") as stored:
                 vectors = stored.get_slice(FEATURE)[:, tokens]
-            table[torch.from_numpy(part.index.to_numpy())] = vectors[torch.from_numpy(part["row"].to_numpy())].float()
+            table[part.index.to_list()] = vectors[part["row"].to_list()].float()
         return table

@@ -5,15 +5,17 @@ import json
 import logging
 import shutil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning as L
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor
+from typing_extensions import override
 
 from esm2_amp.errors import InputError
+from esm2_amp.io.atomic import write_atomically
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import build_network
 from esm2_amp.training.callbacks import AtomicCheckpointIO, EpochRecord
@@ -25,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _MONITOR = "validation_mcc"
 _CHECKPOINTS_KEPT = 3
+_MARK, _LAST = "fit.json", "last"
 
 
 class Fit(NamedTuple):
@@ -45,8 +48,8 @@ class Fit(NamedTuple):
 
 def pair_columns(pairs: pd.DataFrame) -> PairBatch:
     """Columns `a`, `b`, `label` of a table of pairs as tensors."""
-    a, b = (torch.from_numpy(pairs[name].to_numpy("int64")) for name in ("a", "b"))
-    return a, b, torch.from_numpy(pairs["label"].to_numpy("float32"))
+    a, b = (torch.tensor(pairs[name].to_numpy("int64")) for name in ("a", "b"))
+    return a, b, torch.tensor(pairs["label"].to_numpy("float32"))
 
 
 def fit_network(
@@ -90,12 +93,14 @@ def fit_network(
         on_device = _fits_device(table, settings.training, device)
         classifier = PairClassifier(network, table, settings.training, on_device=on_device, seed=seed)
         batch_size = settings.training.micro_batch_size or settings.training.batch_size
-        record, best = EpochRecord(name), _best_checkpoint(folder)
-        trainer = _trainer(settings.training, [record, best, *_early_stopping(settings.training)], folder, device)
+        record, best, last = EpochRecord(name), _best_checkpoints(folder), _last_checkpoint(folder)
+        callbacks = [record, *_early_stopping(settings.training), best, last]
+        trainer = _trainer(settings.training, callbacks, folder, device)
         trainer.fit(
             classifier, PairData(training, validation, batch_size, seed), ckpt_path=resume_from, weights_only=False
         )
-    selected = _load_selected(classifier, best, settings.training.selection)
+    kept = best if settings.training.selection == "best_validation_mcc" else last
+    selected = _load_weights(classifier, Path(kept.best_model_path))
     _mark(folder, fingerprint, finished=True)
     table_of_epochs = pd.DataFrame(record.rows)
     table_of_epochs["selected"] = table_of_epochs["epoch"] == selected
@@ -111,15 +116,28 @@ def _check_classes(split: str, label: Tensor) -> None:
         )
 
 
-def _best_checkpoint(folder: Path) -> ModelCheckpoint:
+def _best_checkpoints(folder: Path) -> ModelCheckpoint:
     return ModelCheckpoint(
-        folder, "epoch{epoch:03d}", monitor=_MONITOR, mode="max", save_top_k=_CHECKPOINTS_KEPT, save_last=True,
+        folder, "epoch{epoch:03d}", monitor=_MONITOR, mode="max", save_top_k=_CHECKPOINTS_KEPT,
         auto_insert_metric_name=False, save_on_train_epoch_end=True, enable_version_counter=False,
     )  # fmt: skip
 
 
+def _last_checkpoint(folder: Path) -> ModelCheckpoint:
+    # of its own: `save_last` writes one only after an epoch that is among the best
+    return ModelCheckpoint(folder, _LAST, save_on_train_epoch_end=True, enable_version_counter=False)
+
+
+class _Patience(EarlyStopping):
+    """Early stopping that a fit interrupted just after its last epoch remembers."""
+
+    @override
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        trainer.should_stop = self.wait_count >= self.patience
+
+
 def _early_stopping(settings: TrainingSettings) -> list[L.Callback]:
-    return [] if settings.patience is None else [EarlyStopping(_MONITOR, mode="max", patience=settings.patience)]
+    return [] if settings.patience is None else [_Patience(_MONITOR, mode="max", patience=settings.patience)]
 
 
 def _trainer(settings: TrainingSettings, callbacks: list[L.Callback], folder: Path, device: str) -> L.Trainer:
@@ -155,9 +173,8 @@ def _fits_device(table: Tensor, settings: TrainingSettings, device: str) -> bool
     return table.nbytes < free / 2
 
 
-def _load_selected(classifier: PairClassifier, best: ModelCheckpoint, selection: str) -> int:
-    """Load the selected epoch's weights into the network and return its number, from 1."""
-    file = best.best_model_path if selection == "best_validation_mcc" else best.last_model_path
+def _load_weights(classifier: PairClassifier, file: Path) -> int:
+    """Load a checkpoint's weights into the network and return its epoch, from 1."""
     checkpoint = torch.load(file, map_location="cpu", weights_only=False)
     prefix = "network."
     state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
@@ -175,8 +192,8 @@ def _fingerprint(table: Tensor, training: PairBatch, validation: PairBatch, sett
 
 def _prepare_folder(folder: Path, fingerprint: str, name: str) -> Path | None:
     """The checkpoint to resume from when the folder holds the same fit unfinished, else None and an empty folder."""
-    mark, last = folder / "fit.json", folder / "last.ckpt"
-    if mark.exists() and json.loads(mark.read_text()) == {"fingerprint": fingerprint, "finished": False}:
+    mark, last = folder / _MARK, folder / f"{_LAST}.ckpt"
+    if mark.exists() and json.loads(mark.read_text()) == _state(folder, fingerprint, finished=False):
         if last.exists():
             logger.info("%s: resuming an interrupted fit from its last finished epoch", name)
             return last
@@ -187,5 +204,9 @@ def _prepare_folder(folder: Path, fingerprint: str, name: str) -> Path | None:
 
 
 def _mark(folder: Path, fingerprint: str, *, finished: bool) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "fit.json").write_text(json.dumps({"fingerprint": fingerprint, "finished": finished}))
+    write_atomically(folder / _MARK, json.dumps(_state(folder, fingerprint, finished=finished)).encode())
+
+
+def _state(folder: Path, fingerprint: str, *, finished: bool) -> dict[str, Any]:
+    # Lightning forgets which checkpoints are the best when their folder was moved, so a moved fit starts afresh
+    return {"fingerprint": fingerprint, "folder": str(folder.resolve()), "finished": finished}
