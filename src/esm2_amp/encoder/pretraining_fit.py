@@ -1,5 +1,6 @@
 """Running the pretraining of a small ESM-2: resumable, with a record per epoch."""
 
+import hashlib
 import logging
 import math
 import time
@@ -7,11 +8,11 @@ from pathlib import Path
 
 import lightning as L
 import pandas as pd
-from lightning.pytorch.callbacks import ModelCheckpoint
 
 from esm2_amp.encoder.pretraining import MaskedLanguageModel, PretrainingData
 from esm2_amp.progress import in_words
 from esm2_amp.training.callbacks import AtomicCheckpointIO
+from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
 
 logger = logging.getLogger(__name__)
 
@@ -55,21 +56,22 @@ def fit_language_model(
     folder: Path,
     device: str,
 ) -> pd.DataFrame:
-    """Train a masked language model in place, going on from `last.ckpt` in `folder` when it is there.
+    """Train a masked language model in place, from its last checkpoint when the same training was interrupted.
 
     Returns
     -------
     record : DataFrame
         Columns `epoch`, `training_perplexity`, `held_out_perplexity`.
     """
-    last, record = folder / "last.ckpt", _PerplexityRecord()
+    fingerprint = _fingerprint(model, data, epochs, precision, gradient_clip)
+    resume_from, record = checkpoint_to_resume(folder, fingerprint, "encoder"), _PerplexityRecord()
     trainer = L.Trainer(
         accelerator="gpu" if device == "cuda" else device,
         devices=1,
         precision=precision,  # type: ignore[arg-type]
         max_epochs=epochs,
         gradient_clip_val=gradient_clip,
-        callbacks=[record, ModelCheckpoint(folder, save_last=True, save_top_k=0, save_on_train_epoch_end=True)],
+        callbacks=[record, last_checkpoint(folder)],
         plugins=[AtomicCheckpointIO()],
         default_root_dir=folder,
         reload_dataloaders_every_n_epochs=1,
@@ -78,5 +80,18 @@ def fit_language_model(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(model, data, ckpt_path=last if last.exists() else None)
+    trainer.fit(model, data, ckpt_path=resume_from)
+    mark_finished(folder, fingerprint)
     return pd.DataFrame(record.rows)
+
+
+def _fingerprint(model: MaskedLanguageModel, data: PretrainingData, *settings: float | str) -> str:
+    """A hash of everything that decides the outcome of a training."""
+    schedule = model.learning_rate, model.weight_decay, model.warmup_steps, model.total_steps
+    digest = hashlib.sha256(repr((settings, schedule, data.steps_per_epoch, data.options)).encode())
+    for array in (data.training.tokens, data.held_out.tokens, data.training.starts, data.held_out.starts):
+        digest.update(array.data)
+    for name, weight in model.network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(weight.numpy().data)
+    return digest.hexdigest()

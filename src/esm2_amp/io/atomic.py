@@ -13,6 +13,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     removed and InputError says so.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left_by_a_killed_process in path.parent.glob(f".{path.name}.*.part"):
+        left_by_a_killed_process.unlink(missing_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:

@@ -40,11 +40,9 @@ def random_split(label: NDArray[np.int8], fractions: SplitFractions, seed: int) 
     split : ndarray of str, shape (pairs,)
     """
     rows = np.arange(len(label))
-    train, other = train_test_split(
-        rows, test_size=fractions.validation + fractions.test, stratify=label, random_state=seed
-    )
-    share = fractions.test / (fractions.validation + fractions.test)
-    validation, test = train_test_split(other, test_size=share, stratify=label[other], random_state=seed)
+    n_test, n_other = (round(len(label) * share) for share in (fractions.test, fractions.validation + fractions.test))
+    train, other = train_test_split(rows, test_size=n_other, stratify=label, random_state=seed)
+    validation, test = train_test_split(other, test_size=n_test, stratify=label[other], random_state=seed)
     split = np.empty(len(label), dtype=object)
     split[train], split[validation], split[test] = SPLITS
     return split

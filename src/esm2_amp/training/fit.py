@@ -1,11 +1,8 @@
 """Fitting one network: resumable, deterministic from its seed, best checkpoint by validation MCC."""
 
 import hashlib
-import json
-import logging
-import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import lightning as L
 import pandas as pd
@@ -15,19 +12,16 @@ from torch import Tensor
 from typing_extensions import override
 
 from esm2_amp.errors import InputError
-from esm2_amp.io.atomic import write_atomically
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import build_network
 from esm2_amp.training.callbacks import AtomicCheckpointIO, EpochRecord
 from esm2_amp.training.classifier import PairClassifier, PairData
 from esm2_amp.training.gather import PairBatch
+from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
 from esm2_amp.training.settings import ModelSettings, TrainingSettings
-
-logger = logging.getLogger(__name__)
 
 _MONITOR = "validation_mcc"
 _CHECKPOINTS_KEPT = 3
-_MARK, _LAST = "fit.json", "last"
 
 
 class Fit(NamedTuple):
@@ -86,14 +80,14 @@ def fit_network(
     for split, (_, _, label) in {"training": training, "validation": validation}.items():
         _check_classes(split, label)
     fingerprint = _fingerprint(table, training, validation, settings, seed)
-    resume_from = _prepare_folder(folder, fingerprint, name)
+    resume_from = checkpoint_to_resume(folder, fingerprint, name)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = build_network(settings.network, table.shape[-1])
         on_device = _fits_device(table, settings.training, device)
         classifier = PairClassifier(network, table, settings.training, on_device=on_device, seed=seed)
         batch_size = settings.training.micro_batch_size or settings.training.batch_size
-        record, best, last = EpochRecord(name), _best_checkpoints(folder), _last_checkpoint(folder)
+        record, best, last = EpochRecord(name), _best_checkpoints(folder), last_checkpoint(folder)
         callbacks = [record, *_early_stopping(settings.training), best, last]
         trainer = _trainer(settings.training, callbacks, folder, device)
         trainer.fit(
@@ -101,7 +95,7 @@ def fit_network(
         )
     kept = best if settings.training.selection == "best_validation_mcc" else last
     selected = _load_weights(classifier, Path(kept.best_model_path))
-    _mark(folder, fingerprint, finished=True)
+    mark_finished(folder, fingerprint)
     table_of_epochs = pd.DataFrame(record.rows)
     table_of_epochs["selected"] = table_of_epochs["epoch"] == selected
     return Fit(classifier.network.cpu().eval(), table_of_epochs)
@@ -121,11 +115,6 @@ def _best_checkpoints(folder: Path) -> ModelCheckpoint:
         folder, "epoch{epoch:03d}", monitor=_MONITOR, mode="max", save_top_k=_CHECKPOINTS_KEPT,
         auto_insert_metric_name=False, save_on_train_epoch_end=True, enable_version_counter=False,
     )  # fmt: skip
-
-
-def _last_checkpoint(folder: Path) -> ModelCheckpoint:
-    # of its own: `save_last` writes one only after an epoch that is among the best
-    return ModelCheckpoint(folder, _LAST, save_on_train_epoch_end=True, enable_version_counter=False)
 
 
 class _Patience(EarlyStopping):
@@ -188,25 +177,3 @@ def _fingerprint(table: Tensor, training: PairBatch, validation: PairBatch, sett
     for tensor in (*training, *validation, table):
         digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()
-
-
-def _prepare_folder(folder: Path, fingerprint: str, name: str) -> Path | None:
-    """The checkpoint to resume from when the folder holds the same fit unfinished, else None and an empty folder."""
-    mark, last = folder / _MARK, folder / f"{_LAST}.ckpt"
-    if mark.exists() and json.loads(mark.read_text()) == _state(folder, fingerprint, finished=False):
-        if last.exists():
-            logger.info("%s: resuming an interrupted fit from its last finished epoch", name)
-            return last
-        return None
-    shutil.rmtree(folder, ignore_errors=True)
-    _mark(folder, fingerprint, finished=False)
-    return None
-
-
-def _mark(folder: Path, fingerprint: str, *, finished: bool) -> None:
-    write_atomically(folder / _MARK, json.dumps(_state(folder, fingerprint, finished=finished)).encode())
-
-
-def _state(folder: Path, fingerprint: str, *, finished: bool) -> dict[str, Any]:
-    # Lightning forgets which checkpoints are the best when their folder was moved, so a moved fit starts afresh
-    return {"fingerprint": fingerprint, "folder": str(folder.resolve()), "finished": finished}

@@ -32,7 +32,7 @@ class ExtractionParameters(Parameters):
     stored_as : {"float32", "float16"}
         Number format in the store.
     shard_residues : int
-        Residues embedded between two writes: the most that a killed run loses.
+        Residues embedded between two writes: the most that a killed run loses. A longer protein has its own shard.
     """
 
     embedding: EmbeddingOptions
@@ -131,12 +131,23 @@ def _embed_shards(
     """Shards of similar lengths, longest first: what needs the most memory fails at once if it fails."""
     progress = Progress(logger, "embedding residues", int(missing["length"].sum()))
     device = resolve_device(parameters.device)
-    shard_numbers = (missing["length"].cumsum() - 1) // parameters.shard_residues
-    for _, part in missing.groupby(shard_numbers):
+    for _, part in missing.groupby(_shard_numbers(missing["length"], parameters.shard_residues)):
         feature = embed(encoder, part["sequence"].tolist(), parameters.embedding, device, progress.add)
         windows = [len(parameters.embedding.window_starts(length)) for length in part["length"]]
         table = part[["key", "length"]].assign(windows=windows).reset_index(drop=True)
         yield FeatureShard(group, table, feature.to(getattr(torch, parameters.stored_as)))
+
+
+def _shard_numbers(lengths: pd.Series, most: int) -> list[int]:
+    """Shards filled one after another, so that what is left of a killed run falls into the same shards again."""
+    numbers: list[int] = []
+    number = filled = 0
+    for length in lengths:
+        if filled and filled + length > most:
+            number, filled = number + 1, 0
+        filled += length
+        numbers.append(number)
+    return numbers
 
 
 def _import_published(published: PublishedFeatures, parameters: ExtractionParameters) -> Iterator[Any]:

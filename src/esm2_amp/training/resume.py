@@ -1,0 +1,57 @@
+"""Folders of checkpoints: which fit one holds, and whether that was interrupted and may go on."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from esm2_amp.io.atomic import write_atomically
+
+logger = logging.getLogger(__name__)
+
+_MARK, _LAST = "fit.json", "last"
+
+
+def last_checkpoint(folder: Path) -> ModelCheckpoint:
+    """The callback that writes `last.ckpt` after every epoch."""
+    # of its own: `save_last` writes one only after an epoch that is among the best
+    return ModelCheckpoint(folder, _LAST, save_on_train_epoch_end=True, enable_version_counter=False)
+
+
+def checkpoint_to_resume(folder: Path, fingerprint: str, name: str) -> Path | None:
+    """The checkpoint to go on from when the folder holds the same fit unfinished, else None and an empty folder.
+
+    Parameters
+    ----------
+    folder : Path
+    fingerprint : str
+        A hash of everything that decides the outcome of the fit.
+    name : str
+        What is being fitted, for the log.
+    """
+    mark, last = folder / _MARK, folder / f"{_LAST}.ckpt"
+    if mark.exists() and json.loads(mark.read_text()) == _state(folder, fingerprint, finished=False):
+        if last.exists():
+            logger.info("%s: resuming an interrupted fit from its last finished epoch", name)
+            return last
+        return None
+    shutil.rmtree(folder, ignore_errors=True)
+    _write_mark(folder, fingerprint, finished=False)
+    return None
+
+
+def mark_finished(folder: Path, fingerprint: str) -> None:
+    """Note that the fit of this folder came to its end."""
+    _write_mark(folder, fingerprint, finished=True)
+
+
+def _write_mark(folder: Path, fingerprint: str, *, finished: bool) -> None:
+    write_atomically(folder / _MARK, json.dumps(_state(folder, fingerprint, finished=finished)).encode())
+
+
+def _state(folder: Path, fingerprint: str, *, finished: bool) -> dict[str, Any]:
+    # Lightning forgets which checkpoints are the best when their folder was moved, so a moved fit starts afresh
+    return {"fingerprint": fingerprint, "folder": str(folder.resolve()), "finished": finished}

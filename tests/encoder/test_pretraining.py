@@ -1,0 +1,159 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esm2_amp.encoder.loading import load_encoder
+from esm2_amp.encoder.pretraining import (
+    IGNORED,
+    Corpus,
+    MaskedCrops,
+    MaskedLanguageModel,
+    PretrainingData,
+    masked_batch,
+    residue_perplexity,
+    small_esm2_config,
+)
+from esm2_amp.encoder.pretraining_fit import fit_language_model
+from esm2_amp.encoder.tokens import CLS, EOS, MASK, PAD, RESIDUES, STANDARD_RESIDUES, encode
+from esm2_amp.io.encoder import PretrainedEncoderDataset
+
+RNG = np.random.default_rng(0)
+SEQUENCES = ["".join(RNG.choice(list(STANDARD_RESIDUES), size=size)) for size in RNG.integers(20, 300, size=200)]
+
+
+def original_and_masked(masked_fraction=0.15):
+    tokens = [encode(sequence) for sequence in SEQUENCES]
+    batch = masked_batch(tokens, np.random.default_rng(1), masked_fraction)
+    original = np.full(batch["input_ids"].shape, PAD)
+    for row, crop in zip(original, tokens, strict=True):
+        row[: len(crop)] = crop
+    return original, {name: tensor.numpy() for name, tensor in batch.items()}
+
+
+def assert_share(hits, of, expected):
+    """Within four standard deviations of a binomial share."""
+    assert abs(hits / of - expected) < 4 * math.sqrt(expected * (1 - expected) / of)
+
+
+def test_masking_has_the_proportions_of_esm2():
+    original, batch = original_and_masked()
+    chosen = batch["labels"] != IGNORED
+    inputs, truth = batch["input_ids"][chosen], original[chosen]
+    assert_share(chosen.sum(), sum(map(len, SEQUENCES)), 0.15)
+    assert_share((inputs == MASK).sum(), len(inputs), 0.8)
+    # of the tenth that become a random residue one in twenty becomes what it was
+    assert_share(((inputs != MASK) & (inputs != truth)).sum(), len(inputs), 0.1 * 19 / 20)
+    assert_share((inputs == truth).sum(), len(inputs), 0.1 + 0.1 / 20)
+
+
+def test_masking_leaves_everything_else_as_it_was():
+    original, batch = original_and_masked(masked_fraction=0.5)
+    chosen = batch["labels"] != IGNORED
+    assert (batch["labels"][chosen] == original[chosen]).all()
+    assert (batch["input_ids"][~chosen] == original[~chosen]).all()
+    assert not np.isin(original[chosen], [CLS, EOS, PAD]).any()
+    assert (batch["attention_mask"] == (original != PAD)).all()
+
+
+@given(
+    sequences=st.lists(st.text(STANDARD_RESIDUES, min_size=1, max_size=30), min_size=1, max_size=5),
+    length=st.integers(1, 40),
+    seed=st.integers(0, 5),
+)
+def test_crop_is_a_run_of_one_protein(sequences, length, seed):
+    corpus, generator = Corpus.from_sequences(sequences), np.random.default_rng(seed)
+    for protein, sequence in enumerate(sequences):
+        crop, whole = corpus.crop(protein, length, generator), encode(sequence)
+        assert len(crop) == min(length, len(whole))
+        assert crop.tobytes() in whole.tobytes()
+
+
+def test_proteins_are_drawn_by_length():
+    corpus = Corpus.from_sequences(["A" * 28, "C" * 8])  # 30 and 10 tokens
+    crops = MaskedCrops(corpus, range(500), batch_size=4, crop_length=5, masked_fraction=0.1, seed=0)
+    kinds = [set(row[row > EOS].tolist()) - {IGNORED, MASK} for batch in crops for row in batch["input_ids"].numpy()]
+    of_first = sum(encode("A")[1] in kind for kind in kinds)
+    assert of_first / len(kinds) == pytest.approx(0.75, abs=0.05)
+
+
+def test_a_batch_is_decided_by_seed_and_step():
+    corpus = Corpus.from_sequences(SEQUENCES)
+    options = {"batch_size": 3, "crop_length": 30, "masked_fraction": 0.15}
+
+    def batches(seed, *steps):
+        return [batch["input_ids"].tolist() for batch in MaskedCrops(corpus, range(*steps), seed=seed, **options)]
+
+    assert batches(1, 0, 6) == [*batches(1, 0, 4), *batches(1, 4, 6)]
+    assert batches(1, 0, 1) != batches(1, 1, 2)
+    assert batches(1, 0, 1) != batches(2, 0, 1)
+
+
+def test_perplexity_of_frequencies_by_hand():
+    training, held_out = Corpus.from_sequences(["AAC"]), Corpus.from_sequences(["A", "G"])
+    # one is added to each count: A has 3 of K + 3, G 1 of K + 3
+    assert residue_perplexity(training, held_out) == pytest.approx((len(RESIDUES) + 3) / math.sqrt(3))
+
+
+class Killed(BaseException):
+    """Ends a fit as a signal would, unseen by `except Exception`."""
+
+
+class StopAt(PretrainingData):
+    """Data that give out with an epoch."""
+
+    epoch = 2
+
+    def train_dataloader(self):
+        if self.trainer.current_epoch == self.epoch:
+            raise Killed
+        return super().train_dataloader()
+
+
+def pretrain(folder, data_class=PretrainingData, learning_rate=1e-3):
+    model = MaskedLanguageModel(
+        small_esm2_config(layers=1, width=16, heads=2),
+        learning_rate=learning_rate, weight_decay=0.01, warmup_steps=3, total_steps=16, seed=4,
+    )  # fmt: skip
+    training, held_out = Corpus.from_sequences(SEQUENCES[20:]), Corpus.from_sequences(SEQUENCES[:20])
+    data = data_class(training, held_out, steps_per_epoch=4, batch_size=4, crop_length=40, masked_fraction=0.15, seed=4)
+    record = fit_language_model(
+        model, data, epochs=4, precision="32-true", gradient_clip=1.0, folder=folder, device="cpu"
+    )
+    return model.network, record
+
+
+def test_interrupted_pretraining_goes_on_as_if_undisturbed(tmp_path):
+    expected, expected_record = pretrain(tmp_path / "undisturbed")
+    with pytest.raises(Killed):
+        pretrain(tmp_path / "resumed", StopAt)
+    assert torch.load(tmp_path / "resumed/last.ckpt", weights_only=False)["epoch"] == StopAt.epoch - 1
+    network, record = pretrain(tmp_path / "resumed")
+    assert record.equals(expected_record)
+    assert all(map(torch.equal, network.state_dict().values(), expected.state_dict().values()))
+
+
+def test_unfinished_pretraining_of_something_else_is_not_gone_on_with(tmp_path):
+    with pytest.raises(Killed):
+        pretrain(tmp_path / "changed", StopAt)
+    _, record = pretrain(tmp_path / "changed", learning_rate=2e-3)
+    assert record.equals(pretrain(tmp_path / "fresh", learning_rate=2e-3)[1])
+
+
+def test_finished_pretraining_gives_the_same_again(tmp_path):
+    first, again = (pretrain(tmp_path) for _ in range(2))
+    assert first[1].equals(again[1])
+    assert all(map(torch.equal, first[0].state_dict().values(), again[0].state_dict().values()))
+
+
+def test_saved_encoder_loads_back_equal(tmp_path):
+    network, _ = pretrain(tmp_path / "checkpoints")
+    expected = {name: weight.half().float() for name, weight in network.esm.state_dict().items()}
+    PretrainedEncoderDataset(filepath=str(tmp_path / "encoder")).save(network.esm)
+    loaded = load_encoder(str(tmp_path / "encoder")).model.state_dict()
+    for name, weight in loaded.items():
+        torch.testing.assert_close(weight, expected[name], msg=name)
+    assert set(expected) - set(loaded) <= {"contact_head.regression.weight", "contact_head.regression.bias"}
