@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _MONITOR = "validation_mcc"
 _CHECKPOINTS_KEPT = 3
+_LAST = "last"
 
 
 class Fit(NamedTuple):
@@ -69,7 +70,8 @@ def fit_network(
         Rows of A, rows of B, labels.
     settings : ModelSettings
     folder : Path
-        Where checkpoints are kept: the three best by validation MCC, and the last.
+        Where checkpoints are kept: the weights of the three epochs with the best validation MCC, and all that the
+        last epoch left, to go on from.
     device : {"auto", "cpu", "cuda", "mps"}
     seed : int
         Of the initial weights, the order of the pairs and the dropout.
@@ -91,15 +93,19 @@ def fit_network(
         classifier = PairClassifier(network, table, settings.training, on_device=on_device, seed=seed)
         batch_size = settings.training.micro_batch_size or settings.training.batch_size
         record, best = EpochRecord(name), _best_checkpoint(folder)
-        trainer = _trainer(settings.training, [record, best, *_early_stopping(settings.training)], folder, device)
+        callbacks = [record, *_early_stopping(settings.training), best, _last_checkpoint(folder)]
+        trainer = _trainer(settings.training, callbacks, folder, device)
         trainer.fit(
             classifier, PairData(training, validation, batch_size, seed), ckpt_path=resume_from, weights_only=False
         )
-    selected = _load_selected(classifier, best, settings.training.selection)
-    _mark(folder, fingerprint, finished=True)
     table_of_epochs = pd.DataFrame(record.rows)
+    selected = table_of_epochs["epoch"].iloc[-1]
+    if settings.training.selection == "best_validation_mcc":
+        _release_optimizers(trainer)
+        selected = _load_weights(network, Path(best.best_model_path))
     table_of_epochs["selected"] = table_of_epochs["epoch"] == selected
-    return Fit(classifier.network.cpu().eval(), table_of_epochs)
+    _mark(folder, fingerprint, finished=True)
+    return Fit(network.cpu().eval(), table_of_epochs)
 
 
 def _check_classes(split: str, label: Tensor) -> None:
@@ -113,9 +119,13 @@ def _check_classes(split: str, label: Tensor) -> None:
 
 def _best_checkpoint(folder: Path) -> ModelCheckpoint:
     return ModelCheckpoint(
-        folder, "epoch{epoch:03d}", monitor=_MONITOR, mode="max", save_top_k=_CHECKPOINTS_KEPT, save_last=True,
+        folder, "epoch{epoch:03d}", monitor=_MONITOR, mode="max", save_top_k=_CHECKPOINTS_KEPT, save_weights_only=True,
         auto_insert_metric_name=False, save_on_train_epoch_end=True, enable_version_counter=False,
     )  # fmt: skip
+
+
+def _last_checkpoint(folder: Path) -> ModelCheckpoint:
+    return ModelCheckpoint(folder, _LAST, save_on_train_epoch_end=True, enable_version_counter=False)
 
 
 def _early_stopping(settings: TrainingSettings) -> list[L.Callback]:
@@ -155,13 +165,18 @@ def _fits_device(table: Tensor, settings: TrainingSettings, device: str) -> bool
     return table.nbytes < free / 2
 
 
-def _load_selected(classifier: PairClassifier, best: ModelCheckpoint, selection: str) -> int:
-    """Load the selected epoch's weights into the network and return its number, from 1."""
-    file = best.best_model_path if selection == "best_validation_mcc" else best.last_model_path
+def _release_optimizers(trainer: L.Trainer) -> None:
+    """Free gradients and moments, three times the weights, before a checkpoint is read."""
+    for optimizer in trainer.optimizers:
+        optimizer.zero_grad()
+        optimizer.state.clear()
+
+
+def _load_weights(network: PairNetwork, file: Path) -> int:
+    """Load an epoch's weights from its checkpoint and return its number, from 1."""
     checkpoint = torch.load(file, map_location="cpu", weights_only=False)
     prefix = "network."
-    state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
-    classifier.network.load_state_dict(state)
+    network.load_state_dict({name.removeprefix(prefix): value for name, value in checkpoint["state_dict"].items()})
     return int(checkpoint["epoch"]) + 1
 
 
@@ -175,7 +190,7 @@ def _fingerprint(table: Tensor, training: PairBatch, validation: PairBatch, sett
 
 def _prepare_folder(folder: Path, fingerprint: str, name: str) -> Path | None:
     """The checkpoint to resume from when the folder holds the same fit unfinished, else None and an empty folder."""
-    mark, last = folder / "fit.json", folder / "last.ckpt"
+    mark, last = folder / "fit.json", folder / f"{_LAST}.ckpt"
     if mark.exists() and json.loads(mark.read_text()) == {"fingerprint": fingerprint, "finished": False}:
         if last.exists():
             logger.info("%s: resuming an interrupted fit from its last finished epoch", name)
