@@ -65,7 +65,7 @@ def check_options(given: dict[str, Any], groups: Iterable[str]) -> None:
     groups : iterable of str
         Groups of the parameter files; what is inside them is checked by their own types.
     """
-    known = [*RunOptions.model_fields, *(group for group in groups if not group.startswith("_"))]
+    known = [*RunOptions.model_fields, *sorted(group for group in groups if not group.startswith("_"))]
     for name in given:
         if name not in known:
             close = get_close_matches(name, known, n=1)

@@ -1,10 +1,14 @@
 """The session of a run: a user's mistake ends in one message, not in a traceback."""
 
-from collections.abc import Iterator
+import re
+import traceback
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
+from kedro.config import MissingConfigException
 from kedro.framework.cli.utils import KedroCliError
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.validation import ParameterValidationError
 from pydantic import ValidationError
@@ -19,16 +23,19 @@ class UserError(KedroCliError):
     def show(self, file: Any = None) -> None:
         """Print the message; with `--verbose` the traceback before it."""
         if self.VERBOSE_ERROR:
-            super().show(file)
+            click.secho("".join(traceback.format_exception(self)), fg="yellow", err=True)
         click.secho(f"\nError: {self.message}", fg="red", err=True)
 
 
 class Session(KedroSession):
-    """Kedro's session, which also refuses unknown names after `--params=`."""
+    """Kedro's session, which also refuses unknown names after `--params=`, `--pipeline=` and `--namespaces=`."""
 
     def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Run a pipeline; InputError and wrong parameters end as UserError."""
         try:
+            _check_names("--pipeline", kwargs.get("pipeline_names"), pipelines)
+            namespaces = {node.namespace for pipeline in pipelines.values() for node in pipeline.nodes}
+            _check_names("--namespaces", kwargs.get("namespaces"), sorted(filter(None, namespaces)))
             return super().run(*args, **kwargs)
         except Exception as error:
             message = _message_for_user(error)
@@ -51,9 +58,25 @@ def _message_for_user(error: BaseException) -> str | None:
     for cause in _causes(error):
         if isinstance(cause, InputError):
             return str(cause)
+        if isinstance(cause, MissingConfigException):
+            return f"--env must name a folder in conf/ such as base, bernett or esm2_650m: {cause}"
         if isinstance(cause, ParameterValidationError | ValidationError):
-            return f"Parameters are wrong (see conf/base/parameters_*.yml, the environment's, or --params): {cause}"
+            where = "see conf/base/parameters_*.yml, the environment's, or --params"
+            return f"Parameters are wrong ({where}): {_in_plain_words(str(cause))}"
     return None
+
+
+def _check_names(option: str, given: Iterable[str] | None, known: Iterable[str]) -> None:
+    for name in given or ():
+        if name not in known:
+            raise InputError(f"{option} must be one of {', '.join(known)}, got {name!r}")
+
+
+def _in_plain_words(report: str) -> str:
+    """Pydantic's report without its codes and links."""
+    report = re.sub(r"\n *For further information visit \S+", "", report)
+    report = re.sub(r" \[type=\w+, input_value=(.*), input_type=\w+\]", r", got \1", report)
+    return report.replace("Extra inputs are not permitted", "There is no parameter of this name")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -4,6 +4,7 @@ import os
 import warnings
 
 from kedro.config import OmegaConfigLoader
+from omegaconf.resolvers import oc
 
 from esm2_amp.hooks import RunDiary
 from esm2_amp.session import Session
@@ -26,4 +27,5 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
+    "custom_resolvers": {"oc.env": oc.env},  # Kedro leaves it to credentials unless it is named here
 }

@@ -2,8 +2,9 @@
 
 import re
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 from kedro.io import DatasetError
@@ -25,7 +26,23 @@ class ProteinsDataset(InputFileDataset[pd.DataFrame]):
     Loads as a DataFrame of str as found in the file: `Entry`, `Sequence`; index `row` (1-based, tables) or `line` (of
     the header, FASTA); `attrs` with the `file`'s name for messages and the `blank_rows` skipped. It is not validated:
     `esm2_amp.validation.clean_proteins` does that. Saves as plain FASTA only.
+
+    Parameters
+    ----------
+    filepath : str, optional
+    replaced_by : str, optional
+        A file of features that takes the place of the proteins; where it is named they load as None.
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
     """
+
+    def __init__(
+        self,
+        filepath: str | None = None,
+        replaced_by: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(None if replaced_by else filepath, metadata)
 
     def _read(self, path: Path) -> pd.DataFrame:
         ending = ending_of(path, (*FASTA_ENDINGS, *TABLE_ENDINGS))

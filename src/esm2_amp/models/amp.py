@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from esm2_amp.errors import InputError
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.heads import mean_over_tokens, mlp_head
 
@@ -35,7 +36,7 @@ class TransformerPairNetwork(PairNetwork):
     ) -> None:
         super().__init__()
         if width % heads:
-            raise ValueError(f"The width of the features must be divisible by heads, got width {width}, heads {heads}")
+            raise InputError(f"The width of the features must be divisible by heads, got width {width}, heads {heads}")
         layer = nn.TransformerEncoderLayer(
             width, heads, feed_forward, dropout, activation="relu", batch_first=True, norm_first=True
         )

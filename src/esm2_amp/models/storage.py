@@ -95,9 +95,20 @@ def _load_folder(folder: Path, architecture: str | None) -> TrainedModel:
         raise InputError(
             f"{folder}/model.safetensors doesn't load as {found}: {error}; restore the folder or train again"
         ) from error
-    card_file = folder / "card.json"
-    card = json.loads(card_file.read_text(encoding="utf-8")) if card_file.exists() else {}
-    return TrainedModel(found, network.eval(), card)
+    return TrainedModel(found, network.eval(), _read_card(folder / "card.json"))
+
+
+def _read_card(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{file} can't be read as JSON ({error}); restore it, or delete it and lose the check that features are "
+            "of the model's encoder"
+        ) from error
+    return card
 
 
 def _load_published(file: Path, architecture: str | None) -> TrainedModel:
@@ -108,10 +119,11 @@ def _load_published(file: Path, architecture: str | None) -> TrainedModel:
     try:
         network = network_class(architecture)(**_sizes(state, architecture))
         network.load_state_dict(state)
+    except InputError:
+        raise
     except (KeyError, ValueError, RuntimeError) as error:
-        kind = next((name for name in MODELS if _is_state_of(state, name)), "no model this project knows")
         raise InputError(
-            f"{file} must hold the weights of {architecture}, but looks like those of {kind} "
+            f"{file} must hold the weights of {architecture}, but looks like those of {_kind_of(state)} "
             f"(keys {', '.join(list(state)[:3])} …); give the matching model="
         ) from error
     return TrainedModel(architecture, network.eval(), {})
@@ -138,12 +150,12 @@ def read_published_state(file: Path) -> dict[str, Tensor]:
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}
 
 
-def _is_state_of(state: Mapping[str, Tensor], architecture: str) -> bool:
-    """Whether the names are those of a model; AMPS and AMP_CSE share all theirs."""
-    marks = {"transformer_encoder": "ESM2_AMPS", "gru": "ESM2_GRU", "dnn_layers": "ESM2_DPM"}
-    stem = next((name.split(".")[0] for name in state if name.split(".")[0] in marks), None)
-    found = marks[stem] if stem else "ESM2_MEAN" if any(name.startswith("mlp_layers.") for name in state) else None
-    return architecture == found
+def _kind_of(state: Mapping[str, Tensor]) -> str:
+    """The model whose names these are; AMPS and AMP_CSE share all theirs."""
+    stems = {name.split(".")[0] for name in state}
+    marks = {"transformer_encoder": "ESM2_AMPS or ESM2_AMP_CSE", "gru": "ESM2_GRU", "dnn_layers": "ESM2_DPM"}
+    found = [kind for stem, kind in marks.items() if stem in stems]
+    return found[0] if found else "ESM2_MEAN" if "mlp_layers" in stems else "no model this project knows"
 
 
 def _sizes(state: Mapping[str, Tensor], architecture: str) -> dict[str, int]:

@@ -7,6 +7,7 @@ import lightning as L
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 from torchmetrics.functional.classification import (
     binary_accuracy,
@@ -62,9 +63,12 @@ class PairClassifier(L.LightningModule):
         assert isinstance(self.device_table, Tensor)
         return pair_tokens(self.device_table, a.to(device), b.to(device)), label.to(device)
 
-    def on_train_epoch_start(self) -> None:
+    @override
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Draw the dropout of this epoch from seed and epoch."""
-        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
+        # not at the epoch's start: between that and its first batch the loader draws a number, but not when resumed
+        if batch_idx == 0:
+            torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
 
     @override
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
@@ -99,7 +103,18 @@ class PairClassifier(L.LightningModule):
             outcomes.clear()
             probability, truth = logit.sigmoid(), label.int()
             self.log(f"{phase}_loss", binary_cross_entropy_with_logits(logit, label))
-            self.log_dict({f"{phase}_{name}": metric(probability, truth) for name, metric in METRICS.items()})
+            self.log_dict({f"{phase}_{name}": metric(probability, truth).float() for name, metric in METRICS.items()})
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        # before the epoch's checkpoint is written: Lightning would step after it, and a resumed fit miss the step
+        schedule = self.lr_schedulers()
+        assert isinstance(schedule, ReduceLROnPlateau)
+        schedule.step(self.trainer.callback_metrics["validation_loss"])
+
+    @override
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Leave the schedule to `on_train_epoch_end`."""
 
     @override
     def configure_optimizers(self) -> Any:
@@ -107,9 +122,7 @@ class PairClassifier(L.LightningModule):
         optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
-        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, factor=plateau.factor, patience=plateau.patience, min_lr=plateau.floor
-        )
+        schedule = ReduceLROnPlateau(optimizer, factor=plateau.factor, patience=plateau.patience, min_lr=plateau.floor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "validation_loss"}}
 
 

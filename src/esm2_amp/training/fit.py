@@ -5,15 +5,17 @@ import json
 import logging
 import shutil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning as L
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor
+from typing_extensions import override
 
 from esm2_amp.errors import InputError
+from esm2_amp.io.atomic import write_atomically
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import build_network
 from esm2_amp.training.callbacks import AtomicCheckpointIO, EpochRecord
@@ -25,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 _MONITOR = "validation_mcc"
 _CHECKPOINTS_KEPT = 3
-_LAST = "last"
+_MARK, _LAST = "fit.json", "last"
 
 
 class Fit(NamedTuple):
@@ -46,8 +48,8 @@ class Fit(NamedTuple):
 
 def pair_columns(pairs: pd.DataFrame) -> PairBatch:
     """Columns `a`, `b`, `label` of a table of pairs as tensors."""
-    a, b = (torch.from_numpy(pairs[name].to_numpy("int64")) for name in ("a", "b"))
-    return a, b, torch.from_numpy(pairs["label"].to_numpy("float32"))
+    a, b = (torch.tensor(pairs[name].to_numpy("int64")) for name in ("a", "b"))
+    return a, b, torch.tensor(pairs["label"].to_numpy("float32"))
 
 
 def fit_network(
@@ -70,8 +72,8 @@ def fit_network(
         Rows of A, rows of B, labels.
     settings : ModelSettings
     folder : Path
-        Where checkpoints are kept: the weights of the three epochs with the best validation MCC, and all that the
-        last epoch left, to go on from.
+        Where checkpoints are kept: the weights of the three best epochs by validation MCC, and all that going on
+        from the last epoch takes.
     device : {"auto", "cpu", "cuda", "mps"}
     seed : int
         Of the initial weights, the order of the pairs and the dropout.
@@ -92,7 +94,7 @@ def fit_network(
         on_device = _fits_device(table, settings.training, device)
         classifier = PairClassifier(network, table, settings.training, on_device=on_device, seed=seed)
         batch_size = settings.training.micro_batch_size or settings.training.batch_size
-        record, best = EpochRecord(name), _best_checkpoint(folder)
+        record, best = EpochRecord(name), _best_checkpoints(folder)
         callbacks = [record, *_early_stopping(settings.training), best, _last_checkpoint(folder)]
         trainer = _trainer(settings.training, callbacks, folder, device)
         trainer.fit(
@@ -102,10 +104,10 @@ def fit_network(
     selected = table_of_epochs["epoch"].iloc[-1]
     if settings.training.selection == "best_validation_mcc":
         _release_optimizers(trainer)
-        selected = _load_weights(network, Path(best.best_model_path))
-    table_of_epochs["selected"] = table_of_epochs["epoch"] == selected
+        selected = _load_weights(classifier, Path(best.best_model_path))
     _mark(folder, fingerprint, finished=True)
-    return Fit(network.cpu().eval(), table_of_epochs)
+    table_of_epochs["selected"] = table_of_epochs["epoch"] == selected
+    return Fit(classifier.network.cpu().eval(), table_of_epochs)
 
 
 def _check_classes(split: str, label: Tensor) -> None:
@@ -117,7 +119,7 @@ def _check_classes(split: str, label: Tensor) -> None:
         )
 
 
-def _best_checkpoint(folder: Path) -> ModelCheckpoint:
+def _best_checkpoints(folder: Path) -> ModelCheckpoint:
     return ModelCheckpoint(
         folder, "epoch{epoch:03d}", monitor=_MONITOR, mode="max", save_top_k=_CHECKPOINTS_KEPT, save_weights_only=True,
         auto_insert_metric_name=False, save_on_train_epoch_end=True, enable_version_counter=False,
@@ -125,11 +127,20 @@ def _best_checkpoint(folder: Path) -> ModelCheckpoint:
 
 
 def _last_checkpoint(folder: Path) -> ModelCheckpoint:
+    # of its own: `save_last` writes one only after an epoch that is among the best
     return ModelCheckpoint(folder, _LAST, save_on_train_epoch_end=True, enable_version_counter=False)
 
 
+class _Patience(EarlyStopping):
+    """Early stopping that a fit interrupted just after its last epoch remembers."""
+
+    @override
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        trainer.should_stop = self.wait_count >= self.patience
+
+
 def _early_stopping(settings: TrainingSettings) -> list[L.Callback]:
-    return [] if settings.patience is None else [EarlyStopping(_MONITOR, mode="max", patience=settings.patience)]
+    return [] if settings.patience is None else [_Patience(_MONITOR, mode="max", patience=settings.patience)]
 
 
 def _trainer(settings: TrainingSettings, callbacks: list[L.Callback], folder: Path, device: str) -> L.Trainer:
@@ -166,17 +177,18 @@ def _fits_device(table: Tensor, settings: TrainingSettings, device: str) -> bool
 
 
 def _release_optimizers(trainer: L.Trainer) -> None:
-    """Free gradients and moments, three times the weights, before a checkpoint is read."""
+    """Free gradients and moments, three times the weights, before other weights are read."""
     for optimizer in trainer.optimizers:
         optimizer.zero_grad()
         optimizer.state.clear()
 
 
-def _load_weights(network: PairNetwork, file: Path) -> int:
-    """Load an epoch's weights from its checkpoint and return its number, from 1."""
+def _load_weights(classifier: PairClassifier, file: Path) -> int:
+    """Load a checkpoint's weights into the network and return its epoch, from 1."""
     checkpoint = torch.load(file, map_location="cpu", weights_only=False)
     prefix = "network."
-    network.load_state_dict({name.removeprefix(prefix): value for name, value in checkpoint["state_dict"].items()})
+    state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
+    classifier.network.load_state_dict(state)
     return int(checkpoint["epoch"]) + 1
 
 
@@ -190,8 +202,8 @@ def _fingerprint(table: Tensor, training: PairBatch, validation: PairBatch, sett
 
 def _prepare_folder(folder: Path, fingerprint: str, name: str) -> Path | None:
     """The checkpoint to resume from when the folder holds the same fit unfinished, else None and an empty folder."""
-    mark, last = folder / "fit.json", folder / f"{_LAST}.ckpt"
-    if mark.exists() and json.loads(mark.read_text()) == {"fingerprint": fingerprint, "finished": False}:
+    mark, last = folder / _MARK, folder / f"{_LAST}.ckpt"
+    if mark.exists() and json.loads(mark.read_text()) == _state(folder, fingerprint, finished=False):
         if last.exists():
             logger.info("%s: resuming an interrupted fit from its last finished epoch", name)
             return last
@@ -202,5 +214,9 @@ def _prepare_folder(folder: Path, fingerprint: str, name: str) -> Path | None:
 
 
 def _mark(folder: Path, fingerprint: str, *, finished: bool) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "fit.json").write_text(json.dumps({"fingerprint": fingerprint, "finished": finished}))
+    write_atomically(folder / _MARK, json.dumps(_state(folder, fingerprint, finished=finished)).encode())
+
+
+def _state(folder: Path, fingerprint: str, *, finished: bool) -> dict[str, Any]:
+    # Lightning forgets which checkpoints are the best when their folder was moved, so a moved fit starts afresh
+    return {"fingerprint": fingerprint, "folder": str(folder.resolve()), "finished": finished}

@@ -21,8 +21,6 @@ from esm2_amp.validation import clean_proteins
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["ExtractionParameters", "clean_proteins", "export_features", "extract_features"]
-
 
 class ExtractionParameters(Parameters):
     """How proteins are embedded.
@@ -49,6 +47,13 @@ class _Extraction(NamedTuple):
     group: str
     width: int
     provenance: dict[str, Any]
+
+
+def check_proteins(proteins_raw: pd.DataFrame | None) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Proteins as `clean_proteins` leaves them, or none where features were given in their place."""
+    if proteins_raw is None:
+        return pd.DataFrame({"Entry": [], "Sequence": []}, dtype="str"), {"read": 0, "kept": 0}
+    return clean_proteins(proteins_raw)
 
 
 def extract_features(

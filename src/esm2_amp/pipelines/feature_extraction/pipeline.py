@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from esm2_amp.pipelines.feature_extraction.nodes import clean_proteins, export_features, extract_features
+from esm2_amp.pipelines.feature_extraction.nodes import check_proteins, export_features, extract_features
 
 
 def create_pipeline() -> Pipeline:
@@ -10,7 +10,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                clean_proteins,
+                check_proteins,
                 inputs="proteins_raw",
                 outputs=["proteins", "proteins_report"],
                 name="clean_proteins",

@@ -1,0 +1,154 @@
+"""What the tests share: golden values, and one whole run for all of them to look at."""
+
+import contextlib
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner
+from kedro.framework.cli.project import run
+from kedro.framework.startup import bootstrap_project
+
+ROOT = Path(__file__).parents[1]
+DATA_FOLDER = "ESM2_AMP_TEST_DATA"
+"""The environment variable that conf/test/globals.yml reads."""
+
+
+_FOREIGN_WARNINGS = (
+    "register_new_resolver",
+    "One or more dataset names contain",
+    "Option '--pipeline'",
+    "Accessing the 'model_fields'",
+    "`isinstance.treespec",
+    "Your `IterableDataset` has `__len__`",
+    "You have overridden `transfer_batch_to_device`",
+    "Checkpoint directory",
+    "The '.*_dataloader' does not have many workers",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for message in _FOREIGN_WARNINGS:
+        config.addinivalue_line("filterwarnings", rf"ignore:\s*{message}")
+
+
+class Outcome(NamedTuple):
+    """How a run ended, and what it said."""
+
+    exit_code: int
+    output: str
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    return ROOT / "tests/data/golden"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs the folder `shared` beside the project, with Bernett's data")
+    return folder
+
+
+def kedro_run(data: Path, *options: str) -> Outcome:
+    """`kedro run --env=test` in this process, which has its imports behind it, writing to a folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setenv(DATA_FOLDER, str(data))
+        bootstrap_project(ROOT)
+        result = CliRunner().invoke(run, ["--env=test", *options])
+    if result.exception is None or isinstance(result.exception, SystemExit):
+        return Outcome(result.exit_code, result.output)
+    return Outcome(result.exit_code, result.output + "".join(traceback.format_exception(result.exception)))
+
+
+def kedro_run_alone(data: Path, *options: str) -> Outcome:
+    """`kedro run --env=test` as a user starts it."""
+    command = [sys.executable, "-m", "kedro", "run", "--env=test", *options]
+    environment = os.environ | {DATA_FOLDER: str(data), "COLUMNS": "200"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    return Outcome(done.returncode, done.stdout)
+
+
+class Demonstration(NamedTuple):
+    """A finished `kedro run --env=test`: its data folder, not to be written to, and what it said."""
+
+    folder: Path
+    output: str
+
+
+@pytest.fixture(scope="session")
+def demonstration_run(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+    """The default pipeline, run once."""
+    folder = tmp_path_factory.mktemp("demonstration")
+    planted = kedro_run(folder, "--pipeline=planted_data")
+    assert planted.exit_code == 0, planted.output
+    done = kedro_run_alone(folder)
+    assert done.exit_code == 0, done.output
+    return Demonstration(folder, done.output)
+
+
+@pytest.fixture
+def data(demonstration_run: Demonstration, tmp_path: Path) -> Path:
+    """A copy of the data folder of the finished run, to go on with."""
+    return Path(shutil.copytree(demonstration_run.folder, tmp_path / "data"))
+
+
+@pytest.fixture
+def go(data: Path) -> Callable[..., str]:
+    """Run more pipelines on the copied data folder; gives what the run said."""
+
+    def run_on(*options: str) -> str:
+        exit_code, output = kedro_run(data, *options)
+        assert exit_code == 0, output
+        return output
+
+    return run_on
+
+
+# Its server has the imports behind it, and each child starts from there.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["esm2_amp.training.fit", "esm2_amp.pipelines.feature_extraction.nodes"])
+
+
+@pytest.fixture
+def killed() -> Callable[..., int]:
+    """Do work in a process that is killed and started again, until it ends by itself; gives the number of kills."""
+
+    def run_killing(work: Callable[[Path], None], folder: Path, *, watch: Path, delays: Iterable[float]) -> int:
+        kills = 0
+        for delay in [*delays, None]:
+            process = FORKS.Process(target=work, args=(folder,))
+            before = _newest(watch)
+            process.start()
+            while delay is not None and process.is_alive() and _newest(watch) == before:
+                time.sleep(0.005)
+            process.join(delay)
+            if process.exitcode is None:
+                process.kill()
+                process.join()
+                kills += 1
+            elif process.exitcode == 0:
+                return kills
+        raise AssertionError(f"the work failed with exit code {process.exitcode}")
+
+    return run_killing
+
+
+def _newest(folder: Path) -> int:
+    """When a file in a folder was last written, in nanoseconds."""
+    with contextlib.suppress(FileNotFoundError):
+        return max((file.stat().st_mtime_ns for file in folder.rglob("*")), default=0)
+    return 0

@@ -1,0 +1,207 @@
+"""Whole runs, as a user starts them, on a small synthetic interactome."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import plotly.io
+import pytest
+import torch
+from kedro.framework.project import pipelines
+from kedro.framework.startup import bootstrap_project
+from PIL import Image
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
+
+from conftest import DATA_FOLDER, ROOT
+from esm2_amp.models.registry import MODELS
+from esm2_amp.models.storage import load_model
+from esm2_amp.session import Session
+
+bootstrap_project(ROOT)
+PIPELINES = [name for name in pipelines if name != "__default__"]
+SAME_EACH_TIME = {".csv", ".fasta", ".parquet", ".safetensors"}
+
+
+def context_of(environment: str, folder: Path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(DATA_FOLDER, str(folder))
+        with Session.create(project_path=ROOT, env=environment) as session:
+            context = session.load_context()
+            return context.params, context.catalog
+
+
+def output_paths(pipeline: str, folder: Path) -> dict[str, Path]:
+    _, catalog = context_of("test", folder)
+    return {name: Path(str(catalog.get(name)._filepath)) for name in pipelines[pipeline].all_outputs()}
+
+
+def predicted(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "07_model_output/predicted_pairs.csv", keep_default_na=False, na_values=[""])
+
+
+def test_default_run_writes_every_output(demonstration_run):
+    missing = {
+        name: path for name, path in output_paths("__default__", demonstration_run.folder).items() if not path.exists()
+    }
+    assert not missing
+
+
+def test_default_run_ends_by_saying_where_the_results_are(demonstration_run):
+    end = demonstration_run.output.split("Results:")[1]
+    assert str(demonstration_run.folder / "08_reporting/model_comparison.csv") in end
+    assert "Traceback" not in demonstration_run.output
+    assert "Warning" not in demonstration_run.output
+
+
+def test_comparison_holds_the_measures_of_the_scored_pairs(demonstration_run):
+    folder = demonstration_run.folder
+    table = pd.read_csv(folder / "08_reporting/model_comparison.csv", index_col=0)
+    assert sorted(table.index) == sorted(MODELS)
+    for model in MODELS:
+        scored = pd.read_csv(folder / f"07_model_output/{model}/scored_pairs.csv").query("Split == 'test'")
+        assert table.loc[model, "auroc"] == pytest.approx(roc_auc_score(scored["Label"], scored["Probability"]))
+
+
+def test_plots_open(demonstration_run):
+    reporting = demonstration_run.folder / "08_reporting"
+    images, plots = list(reporting.rglob("*.png")), list(reporting.glob("*/*.json"))
+    for image in images:
+        with Image.open(image) as opened:
+            opened.verify()
+    drawn = [plot for plot in plots if plot.name != "metrics.json"]
+    for plot in drawn:
+        assert plotly.io.from_json(plot.read_text()).data, plot
+    assert (len(images), len(drawn)) == (2 + 2 * len(MODELS), 4 * len(MODELS))
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_each_pipeline_runs_alone_and_gives_the_same_again(pipeline, data, go, demonstration_run):
+    (data / "01_raw/pretraining").mkdir()
+    shutil.copy(data / "01_raw/planted/proteins.fasta", data / "01_raw/pretraining")
+    paths = output_paths(pipeline, data)
+    for path in paths.values():
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    go(f"--pipeline={pipeline}")
+    for name, path in paths.items():
+        assert path.exists(), name
+        for file in [path] if path.is_file() else path.iterdir():
+            earlier = demonstration_run.folder / file.relative_to(data)
+            if file.suffix in SAME_EACH_TIME and earlier.exists():
+                assert file.read_bytes() == earlier.read_bytes(), name
+
+
+def test_one_namespace_runs_alone(data, go):
+    for layer in ("06_models", "07_model_output", "08_reporting"):
+        shutil.rmtree(data / layer)
+    go("--namespaces=ESM2_AMPS")
+    for layer in ("06_models", "07_model_output", "08_reporting"):
+        assert [folder.name for folder in (data / layer).iterdir()] == ["ESM2_AMPS"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_prediction_gives_the_probabilities_of_the_evaluation(model, data, go):
+    go("--pipeline=prediction", f"--params=model={model}")
+    scored = pd.read_csv(data / f"07_model_output/{model}/scored_pairs.csv").query("Split == 'test'")
+    found = predicted(data)
+    assert found[["Protein1", "Protein2"]].to_numpy().tolist() == scored[["Protein1", "Protein2"]].to_numpy().tolist()
+    np.testing.assert_allclose(found["Probability"], scored["Probability"], rtol=1e-5)
+    assert found["Prediction"].tolist() == scored["Prediction"].tolist()
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_every_pair_has_its_row_in_input_order(labelled, data, go, tmp_path):
+    first, second = pd.read_csv(data / "01_raw/planted/test_pairs.csv")[["Protein1", "Protein2"]].iloc[0]
+    rows = [(second, first), (first, "X1"), (first, first), ("X2", "X1"), (first, second), (second, first)]
+    pairs = pd.DataFrame(rows, columns=["Protein1", "Protein2"])
+    if labelled:
+        pairs["Label"] = [1, 0, 0, 1, 1, 1]
+    pairs.to_csv(tmp_path / "pairs.csv", index=False)
+    go("--pipeline=prediction", f"--params=pairs={tmp_path / 'pairs.csv'}")
+    found = predicted(data)
+    assert found[list(pairs)].equals(pairs)
+    assert list(found) == [*pairs, "Probability", "Prediction", "Status"]
+    known = [True, False, True, False, True, True]
+    assert (found["Status"] == "scored").tolist() == known
+    assert found["Probability"].notna().tolist() == known
+    assert found["Prediction"].notna().tolist() == known
+    assert found["Status"][1].endswith("for X1")
+    assert found["Status"][3].endswith("for X2, X1")
+    of_pair = found["Probability"][[0, 4, 5]]
+    np.testing.assert_allclose(of_pair, of_pair[0], rtol=1e-5)
+
+
+def test_prediction_by_a_model_copied_elsewhere(data, go, tmp_path):
+    shutil.move(data / "06_models/ESM2_GRU/model", tmp_path / "copied")
+    go("--pipeline=prediction", f"--params=checkpoint={tmp_path / 'copied'}")
+    scored = pd.read_csv(data / "07_model_output/ESM2_GRU/scored_pairs.csv").query("Split == 'test'")
+    np.testing.assert_allclose(predicted(data)["Probability"], scored["Probability"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_prediction_by_a_published_checkpoint(model, data, go, golden, tmp_path):
+    proteins = pd.read_csv(golden / "proteins.csv")["Entry"]
+    pairs = pd.DataFrame({"Protein1": proteins[:-1], "Protein2": proteins[1:].to_numpy()})
+    pairs.to_csv(tmp_path / "pairs.csv", index=False)
+    files = f"proteins={golden / 'proteins.csv'},pairs={tmp_path / 'pairs.csv'},checkpoint={golden / model}.pth"
+    go("--pipeline=prediction", f"--params=model={model},{files}")
+    with np.load(golden / "features.npz") as published:
+        feature = dict(zip(published["token"], published["feature"].swapaxes(0, 1), strict=True))
+    segments = [f"segment{i}" for i in range(10)]
+    tokens = {"ESM2_AMP_CSE": ["cls", *segments, "eos"], "ESM2_DPM": ["mean"]}.get(model, segments)
+    read = np.stack([feature[token] for token in tokens], axis=1)  # (P, tokens, D)
+    with torch.inference_mode():
+        logit = load_model(golden / f"{model}.pth", model).network(
+            torch.from_numpy(np.concatenate((read[:-1], read[1:]), axis=1))
+        )
+    np.testing.assert_allclose(predicted(data)["Probability"], expit(logit.numpy()), atol=1e-5)
+
+
+def test_exported_features_stand_in_for_proteins_and_encoder(data, go, tmp_path):
+    go("--pipeline=feature_export")
+    shutil.move(data / "04_feature/published_layout.h5", tmp_path / "features.h5")
+    shutil.rmtree(data / "04_feature")
+    (data / "01_raw/planted/proteins.fasta").unlink()
+    go("--pipeline=prediction", f"--params=features={tmp_path / 'features.h5'}")
+    scored = pd.read_csv(data / "07_model_output/ESM2_AMPS/scored_pairs.csv").query("Split == 'test'")
+    np.testing.assert_allclose(predicted(data)["Probability"], scored["Probability"], rtol=1e-5)
+
+
+def test_second_run_embeds_nothing_anew(data, go):
+    def shards():
+        return {file: file.stat().st_ino for file in (data / "04_feature/store").rglob("*.safetensors")}
+
+    before = shards()
+    go("--pipeline=feature_extraction")
+    assert shards() == before
+
+
+PUBLISHED = {
+    ("esm2_650m", "ESM2_AMPS"): (640, 240, None, 1.2188013399710655e-4, 2.9515893139888446e-4),
+    ("esm2_650m", "ESM2_AMP_CSE"): (480, 240, None, 9.588973797963086e-5, 1.914594615905292e-2),
+    ("esm2_650m", "ESM2_DPM"): (1280, 480, 100, 9.876545286721473e-6, 1.5248379909099413e-2),
+    ("bernett", "ESM2_AMPS"): (501, 87, None, 2.729298775599142e-5, 1.7727403052411835e-5),
+    ("bernett", "ESM2_GRU"): (614, 299, None, 2.692891894619611e-5, 3.8509404299962344e-5),
+}
+"""The table of METHOD section 3: h1, h2, h3, learning rate, weight decay."""
+
+
+@pytest.mark.parametrize(("environment", "model"), PUBLISHED)
+def test_configured_models_are_the_published_ones(environment, model, tmp_path):
+    settings = context_of(environment, tmp_path)[0][model]["settings"]
+    network, training = settings.network, settings.training
+    found = network.h1, network.h2, getattr(network, "h3", None), training.learning_rate, training.weight_decay
+    assert found == PUBLISHED[environment, model]
+    if hasattr(network, "layers"):
+        assert network.layers == 6
+    if hasattr(network, "heads"):
+        assert (network.heads, network.feed_forward, network.dropout) == (8, 2048, 0.3)
+
+
+def test_card_tells_how_a_model_was_made(demonstration_run):
+    card = json.loads((demonstration_run.folder / "06_models/ESM2_GRU/model/card.json").read_text())
+    assert card["features"]["encoder"] == "tests/data/golden/esm2_tiny"
+    assert card["pairs"]["train"] == {"pairs": 200, "positives": 100}
+    assert card["settings"]["training"]["epochs"] == 2

@@ -1,0 +1,38 @@
+import pytest
+import torch
+
+from esm2_amp.training.gather import PairBatches, pair_tokens
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_tokens_are_those_of_a_then_of_b(dtype):
+    table = torch.randn(7, 3, 4).to(dtype)
+    a, b = torch.tensor([0, 6, 2, 2]), torch.tensor([5, 6, 0, 1])
+    tokens = pair_tokens(table, a, b)
+    assert tokens.dtype == torch.float32
+    for pair in range(4):
+        expected = [*table[a[pair]], *table[b[pair]]]
+        assert torch.equal(tokens[pair], torch.stack(expected).float())
+
+
+def batches_of(seed):
+    rows = torch.arange(10)
+    return list(PairBatches(rows, rows + 100, rows.float() / 2, batch_size=4, shuffle_seed=seed))
+
+
+def test_batches_keep_pairs_together_and_leave_none_out():
+    for seed in (None, 1):
+        batches = batches_of(seed)
+        assert [len(a) for a, _, _ in batches] == [4, 4, 2]
+        a, b, label = (torch.cat(column) for column in zip(*batches, strict=True))
+        assert sorted(a.tolist()) == list(range(10))
+        assert torch.equal(b, a + 100)
+        assert torch.equal(label, a / 2)
+
+
+def test_order_is_drawn_from_the_seed():
+    orders = {seed: torch.cat([a for a, _, _ in batches_of(seed)]).tolist() for seed in (None, 1, 2)}
+    assert orders[None] == list(range(10))
+    assert orders[1] == torch.cat([a for a, _, _ in batches_of(1)]).tolist()
+    assert orders[1] != orders[2]
+    assert list(range(10)) not in (orders[1], orders[2])
