@@ -57,7 +57,8 @@ class ProteinFeatures:
 
         Returns
         -------
-        table : Tensor, shape (rows, tokens, D), float32
+        table : Tensor, shape (rows, tokens, D), float32 or float16
+            As stored.
 
         Raises
         ------
@@ -70,14 +71,20 @@ class ProteinFeatures:
                 f"The features must hold the vectors {', '.join(TOKENS[tokens])}, but the imported file lacks "
                 f"{', '.join(absent)}; choose a model that doesn't read them, or another file"
             )
-        wanted = self.index if rows is None else self.index.iloc[list(rows)]
-        wanted = wanted.reset_index(drop=True)
-        table = torch.empty(len(wanted), len(range(*tokens.indices(len(TOKENS)))), self.width)
+        wanted = (self.index if rows is None else self.index.iloc[list(rows)]).reset_index(drop=True)
+        dtype = self._vectors(self.index["shard"].iloc[0]).dtype
+        table = torch.empty(len(wanted), len(TOKENS[tokens]), self.width, dtype=dtype)
         for shard, part in wanted.groupby("shard", sort=False):
-            file = self.folder / str(shard)
-            if not file.exists():
-                raise InputError(f"{file} is listed in the index of the features but missing; extract them again")
-            with safe_open(file, framework="pt") as stored:
-                vectors = stored.get_slice(FEATURE)[:, tokens]
-            table[part.index.to_list()] = vectors[part["row"].to_list()].float()
+            vectors = self._vectors(str(shard))[:, tokens]
+            for to, row in zip(part.index, part["row"], strict=True):
+                table[to] = vectors[row]  # one by one: a shard may hold all proteins, and an index would copy them
         return table
+
+    def _vectors(self, shard: str) -> Tensor:
+        """A view of a shard's file: (rows, 13, D)."""
+        file = self.folder / shard
+        if not file.exists():
+            raise InputError(f"{file} is listed in the index of the features but missing; extract them again")
+        with safe_open(file, framework="pt") as stored:
+            vectors: Tensor = stored.get_tensor(FEATURE)
+        return vectors

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from esm2_amp.errors import InputError
 from esm2_amp.options import check_options, check_pair_files
 
-
 _BUILD_PAIRS = {"__default__", "training", "pair_building"}
 """Pipelines that read pair files with a split."""
 

@@ -71,8 +71,18 @@ class PairClassifier(L.LightningModule):
             torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
 
     @override
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self._step(batch, "training")
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self._step(batch, "training") * self._weight(len(batch[1]), batch_idx)
+
+    def _weight(self, pairs: int, batch_idx: int) -> float:
+        """What makes the sum over an optimiser step's micro-batches the mean over its pairs.
+
+        Lightning divides every micro-batch's loss by their usual number, but an epoch's last step may have fewer, and
+        a smaller one among them.
+        """
+        data, micro_batches = self.trainer.datamodule, self.trainer.accumulate_grad_batches  # type: ignore[attr-defined]
+        earlier = batch_idx // micro_batches * self.settings.batch_size
+        return pairs * micro_batches / min(self.settings.batch_size, len(data.training_pairs[0]) - earlier)
 
     @override
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:

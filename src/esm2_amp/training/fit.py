@@ -66,7 +66,8 @@ def fit_network(
         Rows of A, rows of B, labels.
     settings : ModelSettings
     folder : Path
-        Where checkpoints are kept: the three best by validation MCC, and the last.
+        Where checkpoints are kept: the weights of the three best epochs by validation MCC, and all that going on
+        from the last epoch takes.
     device : {"auto", "cpu", "cuda", "mps"}
     seed : int
         Of the initial weights, the order of the pairs and the dropout.
@@ -87,16 +88,18 @@ def fit_network(
         on_device = _fits_device(table, settings.training, device)
         classifier = PairClassifier(network, table, settings.training, on_device=on_device, seed=seed)
         batch_size = settings.training.micro_batch_size or settings.training.batch_size
-        record, best, last = EpochRecord(name), _best_checkpoints(folder), last_checkpoint(folder)
-        callbacks = [record, *_early_stopping(settings.training), best, last]
+        record, best = EpochRecord(name), _best_checkpoints(folder)
+        callbacks = [record, *_early_stopping(settings.training), best, last_checkpoint(folder)]
         trainer = _trainer(settings.training, callbacks, folder, device)
         trainer.fit(
             classifier, PairData(training, validation, batch_size, seed), ckpt_path=resume_from, weights_only=False
         )
-    kept = best if settings.training.selection == "best_validation_mcc" else last
-    selected = _load_weights(classifier, Path(kept.best_model_path))
-    mark_finished(folder, fingerprint)
     table_of_epochs = pd.DataFrame(record.rows)
+    selected = table_of_epochs["epoch"].iloc[-1]
+    if settings.training.selection == "best_validation_mcc":
+        _release_optimizers(trainer)
+        selected = _load_weights(classifier, Path(best.best_model_path))
+    mark_finished(folder, fingerprint)
     table_of_epochs["selected"] = table_of_epochs["epoch"] == selected
     return Fit(classifier.network.cpu().eval(), table_of_epochs)
 
@@ -112,7 +115,7 @@ def _check_classes(split: str, label: Tensor) -> None:
 
 def _best_checkpoints(folder: Path) -> ModelCheckpoint:
     return ModelCheckpoint(
-        folder, "epoch{epoch:03d}", monitor=_MONITOR, mode="max", save_top_k=_CHECKPOINTS_KEPT,
+        folder, "epoch{epoch:03d}", monitor=_MONITOR, mode="max", save_top_k=_CHECKPOINTS_KEPT, save_weights_only=True,
         auto_insert_metric_name=False, save_on_train_epoch_end=True, enable_version_counter=False,
     )  # fmt: skip
 
@@ -160,6 +163,13 @@ def _fits_device(table: Tensor, settings: TrainingSettings, device: str) -> bool
         return True
     free, _ = torch.cuda.mem_get_info()
     return table.nbytes < free / 2
+
+
+def _release_optimizers(trainer: L.Trainer) -> None:
+    """Free gradients and moments, three times the weights, before other weights are read."""
+    for optimizer in trainer.optimizers:
+        optimizer.zero_grad()
+        optimizer.state.clear()
 
 
 def _load_weights(classifier: PairClassifier, file: Path) -> int:

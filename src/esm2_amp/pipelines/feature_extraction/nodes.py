@@ -111,7 +111,7 @@ def extract_features(
 
 def export_features(features: ProteinFeatures) -> PublishedFeatures:
     """All vectors of all proteins, for the published HDF5 layout."""
-    return PublishedFeatures(features.entries, features.select(slice(None)).numpy())
+    return PublishedFeatures(features.entries, features.select(slice(None)).float().numpy())
 
 
 def _sha256(text: str) -> str:

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -78,8 +79,11 @@ def train_model(
     """
     check_rows(features, pairs)
     architecture = settings.network.architecture
-    table = features.select(MODELS[architecture].network.protein_tokens)
+    pairs = pairs[pairs["split"].isin(["train", "validation"])]
+    used, rows = np.unique(pairs[["a", "b"]], return_inverse=True)  # proteins of the test set need no memory
+    pairs = pairs.assign(a=rows[:, 0], b=rows[:, 1])
     parts = {split: pairs[pairs["split"] == split] for split in ("train", "validation")}
+    table = features.select(MODELS[architecture].network.protein_tokens, used.tolist())
     fit = fit_network(
         table,
         pair_columns(parts["train"]),
