@@ -106,8 +106,10 @@ def pairs_file(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame], dat
     ],
 )
 def test_wrong_pairs(change, split, words, data, tmp_path):
-    file = pairs_file(tmp_path, change, data)
-    assert_told(data, words, "--pipeline=training", f"--params=pairs={file},pair_building.split={split}")
+    files = f"pairs={pairs_file(tmp_path, change, data)}"
+    if split == "files":
+        files += "".join(f",{name}_pairs={data}/01_raw/planted/{name}_pairs.csv" for name in ("validation", "test"))
+    assert_told(data, words, "--pipeline=training", f"--params={files},pair_building.split={split}")
 
 
 def features_file(folder: Path, data: Path, width: int, *, wrong: float = 0.0) -> Path:
@@ -202,6 +204,11 @@ def test_missing_file_is_told_before_any_work(option, data):
     (data / "01_raw/planted/train_pairs.csv").unlink()
     output = assert_told(data, [": there is no such file; check the path"], *option)
     assert "clean_proteins" not in output
+
+
+def test_split_by_files_named_in_part(data):
+    words = ["takes pairs, validation_pairs, test_pairs together, got only pairs; name all three, or add"]
+    assert_told(data, words, f"--params=pairs={data}/01_raw/planted/train_pairs.csv")
 
 
 def test_split_by_files_needs_them_all(data):

@@ -76,3 +76,22 @@ def check_options(given: dict[str, Any], groups: Iterable[str]) -> None:
     for file in (options.proteins, options.pairs, options.validation_pairs, options.test_pairs, options.features):
         if file is not None and not Path(file).is_file():
             raise InputError(f"{file}: there is no such file; check the path")
+
+
+def check_pair_files(given: dict[str, Any], split: str) -> None:
+    """Raise InputError when a split given by three files is named in part: the rest would be the demonstration's.
+
+    Parameters
+    ----------
+    given : dict
+        The parameters of the command line.
+    split : str
+        `pair_building.split` of the configuration, which `given` may replace.
+    """
+    files = ("pairs", "validation_pairs", "test_pairs")
+    named = [name for name in files if name in given]
+    if given.get("pair_building", {}).get("split", split) == "files" and len(named) in (1, 2):
+        raise InputError(
+            f"pair_building.split is 'files', which takes {', '.join(files)} together, got only {', '.join(named)}; "
+            "name all three, or add pair_building.split=protein_disjoint (or random) to split one file"
+        )

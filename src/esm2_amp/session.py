@@ -14,7 +14,10 @@ from kedro.validation import ParameterValidationError
 from pydantic import ValidationError
 
 from esm2_amp.errors import InputError
-from esm2_amp.options import check_options
+from esm2_amp.options import check_options, check_pair_files
+
+_BUILD_PAIRS = {"__default__", "training", "pair_building"}
+"""Pipelines that read pair files with a split."""
 
 
 class UserError(KedroCliError):
@@ -34,6 +37,7 @@ class Session(KedroSession):
         """Run a pipeline; InputError and wrong parameters end as UserError."""
         try:
             _check_names("--pipeline", kwargs.get("pipeline_names"), pipelines)
+            self._check_params(kwargs.get("pipeline_names") or ["__default__"])
             namespaces = {node.namespace for pipeline in pipelines.values() for node in pipeline.nodes}
             _check_names("--namespaces", kwargs.get("namespaces"), sorted(filter(None, namespaces)))
             return super().run(*args, **kwargs)
@@ -43,14 +47,15 @@ class Session(KedroSession):
                 raise
             raise UserError(message) from error
 
-    def load_context(self) -> Any:
-        """Check the command line's parameters before anything reads them."""
-        given = self.store.get("runtime_params") or {}
-        if given:
+    def _check_params(self, pipeline_names: Iterable[str]) -> None:
+        """Check what follows `--params=` before anything reads it."""
+        if given := self.store.get("runtime_params"):
             loader = self._get_config_loader()
             loader.runtime_params = {}
-            check_options(given, loader["parameters"])
-        return super().load_context()
+            configured = loader["parameters"]
+            check_options(given, configured)
+            if _BUILD_PAIRS.intersection(pipeline_names):
+                check_pair_files(given, configured["pair_building"]["split"])
 
 
 def _message_for_user(error: BaseException) -> str | None:
