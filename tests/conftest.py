@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
-from kedro.framework.cli.project import run
 from kedro.framework.startup import bootstrap_project
+
+from esm2_amp.cli import run
 
 ROOT = Path(__file__).parents[1]
 DATA_FOLDER = "ESM2_AMP_TEST_DATA"

@@ -178,6 +178,29 @@ def test_second_run_embeds_nothing_anew(data, go):
     assert shards() == before
 
 
+@pytest.mark.parametrize("split", ["random", "protein_disjoint"])
+def test_pairs_of_one_file_are_split(split, data, go):
+    for name in ("validation", "test"):
+        (data / f"01_raw/planted/{name}_pairs.csv").unlink()
+    go("--pipeline=pair_building", f"--params=pair_building.split={split}")
+    pairs = pd.read_parquet(data / "05_model_input/model_pairs.parquet")
+    report = json.loads((data / "08_reporting/split_report.json").read_text())
+    proteins = {name: set(part["Protein1"]) | set(part["Protein2"]) for name, part in pairs.groupby("split")}
+    assert {name: report[name]["proteins"] for name in proteins} == {name: len(of) for name, of in proteins.items()}
+    assert sum(report[name]["pairs"] for name in proteins) + report["pairs_dropped"] == 200
+    shared = proteins["train"] & (proteins["validation"] | proteins["test"])
+    assert bool(shared) == (split == "random")
+    entries = pd.read_parquet(data / "04_feature/protein_features.parquet")["Entry"].to_numpy()
+    assert (entries[pairs["a"]] == pairs["Protein1"]).all()
+    assert (entries[pairs["b"]] == pairs["Protein2"]).all()
+
+
+def test_sample_takes_at_most_so_many_pairs(data, go):
+    go("--pipeline=pair_building", "--params=pair_building.sample.train=50,pair_building.sample.test=1000")
+    pairs = pd.read_parquet(data / "05_model_input/model_pairs.parquet")
+    assert pairs["split"].value_counts().to_dict() == {"train": 50, "validation": 60, "test": 60}
+
+
 PUBLISHED = {
     ("esm2_650m", "ESM2_AMPS"): (640, 240, None, 1.2188013399710655e-4, 2.9515893139888446e-4),
     ("esm2_650m", "ESM2_AMP_CSE"): (480, 240, None, 9.588973797963086e-5, 1.914594615905292e-2),

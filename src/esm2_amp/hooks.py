@@ -1,4 +1,4 @@
-"""What a run says: which step it is at, and at the end where the results are."""
+"""What a run checks before it starts, and what it says: the step it is at, and at the end where the results are."""
 
 import logging
 import time
@@ -6,15 +6,38 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from esm2_amp.errors import InputError
+from esm2_amp.io.files import InputFileDataset
+from esm2_amp.io.models import ModelDataset
 from esm2_amp.progress import in_words
 
 logger = logging.getLogger("esm2_amp.run")
 
 _WORKING_LAYERS = ("02_intermediate", "03_primary", "04_feature", "05_model_input")
+
+
+class InputCheck:
+    """Refuses to start a run that lacks an input, before hours go into the steps that don't need it."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Raise InputError for an input that isn't there, naming the pipeline that makes it."""
+        for name in sorted(pipeline.inputs()):
+            dataset = catalog.get(name)
+            path = getattr(dataset, "_filepath", getattr(dataset, "_path", None))
+            if dataset is None or path is None or dataset.exists():
+                continue
+            if makers := [maker for maker, made in pipelines.items() if name in made.all_outputs()]:
+                maker = min(makers, key=lambda maker: len(pipelines[maker].nodes))
+                raise InputError(f"{name} isn't at {path} yet; run `kedro run --pipeline={maker}` first")
+            if isinstance(dataset, InputFileDataset | ModelDataset):
+                catalog.load(name)  # says in its own words what is missing
+            raise InputError(f"{name}: there is nothing at {path}; put it there first")
 
 
 class RunDiary:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import model_validator
@@ -56,7 +57,7 @@ class RunOptions(Parameters):
 
 
 def check_options(given: dict[str, Any], groups: Iterable[str]) -> None:
-    """Raise InputError for a name after `--params=` that nothing reads.
+    """Raise InputError for a name after `--params=` that nothing reads, or for a file that isn't there.
 
     Parameters
     ----------
@@ -71,7 +72,10 @@ def check_options(given: dict[str, Any], groups: Iterable[str]) -> None:
             close = get_close_matches(name, known, n=1)
             hint = f" (did you mean {close[0]}?)" if close else ""
             raise InputError(f"--params knows no {name!r}{hint}; it must be one of {', '.join(known)}")
-    RunOptions(**{name: value for name, value in given.items() if name in RunOptions.model_fields})
+    options = RunOptions(**{name: value for name, value in given.items() if name in RunOptions.model_fields})
+    for file in (options.proteins, options.pairs, options.validation_pairs, options.test_pairs, options.features):
+        if file is not None and not Path(file).is_file():
+            raise InputError(f"{file}: there is no such file; check the path")
 
 
 def check_pair_files(given: dict[str, Any], split: str) -> None:

@@ -47,7 +47,14 @@ def test_file_left_out_loads_as_none(dataset):
     config = {"type": f"esm2_amp.io.{dataset}", "filepath": None, "metadata": {"kedro-viz": {"layer": "raw"}}}
     catalog = DataCatalog.from_config({"optional": config})
     assert catalog.load("optional") is None
-    assert not catalog.exists("optional")
+    assert catalog.exists("optional")
+
+
+def test_optional_file_that_is_missing_loads_as_none(tmp_path):
+    config = {"type": "esm2_amp.io.pairs.PairsDataset", "filepath": str(tmp_path / "pairs.csv"), "optional": True}
+    catalog = DataCatalog.from_config({"optional": config})
+    assert catalog.load("optional") is None
+    assert catalog.exists("optional")
 
 
 def test_input_is_read_only_and_exists_when_the_file_does(tmp_path):

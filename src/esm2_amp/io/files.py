@@ -30,12 +30,17 @@ class InputFileDataset(AbstractDataset[NoReturn, Loaded | None], Generic[Loaded]
     Parameters
     ----------
     filepath : str, optional
+    optional : bool
+        Whether the file may be missing, too: then it loads as None.
     metadata : mapping, optional
         For plugins such as Kedro-Viz; not used here.
     """
 
-    def __init__(self, filepath: str | None = None, metadata: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, filepath: str | None = None, *, optional: bool = False, metadata: Mapping[str, Any] | None = None
+    ) -> None:
         self._filepath = None if filepath is None else Path(filepath)
+        self._optional = optional
         self.metadata = metadata
 
     def _read(self, path: Path) -> Loaded:
@@ -43,14 +48,16 @@ class InputFileDataset(AbstractDataset[NoReturn, Loaded | None], Generic[Loaded]
 
     def load(self) -> Loaded | None:
         """What the file holds, or None where there is no file by choice."""
-        return None if self._filepath is None else self._read(self._filepath)
+        if self._filepath is None or (self._optional and not self._filepath.is_file()):
+            return None
+        return self._read(self._filepath)
 
     def save(self, data: NoReturn) -> None:
         """Refuse."""
         raise DatasetError(f"{type(self).__name__} is read only")
 
     def _exists(self) -> bool:
-        return self._filepath is not None and self._filepath.is_file()
+        return self._filepath is None or self._optional or self._filepath.is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": None if self._filepath is None else str(self._filepath)}

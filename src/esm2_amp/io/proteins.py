@@ -39,10 +39,11 @@ class ProteinsDataset(InputFileDataset[pd.DataFrame]):
     def __init__(
         self,
         filepath: str | None = None,
+        *,
         replaced_by: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(None if replaced_by else filepath, metadata)
+        super().__init__(None if replaced_by else filepath, metadata=metadata)
 
     def _read(self, path: Path) -> pd.DataFrame:
         ending = ending_of(path, (*FASTA_ENDINGS, *TABLE_ENDINGS))

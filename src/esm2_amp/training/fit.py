@@ -80,8 +80,6 @@ def fit_network(
     name = settings.network.architecture
     for split, (_, _, label) in {"training": training, "validation": validation}.items():
         _check_classes(split, label)
-    fingerprint = _fingerprint(table, training, validation, settings, seed)
-    resume_from = checkpoint_to_resume(folder, fingerprint, name)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = build_network(settings.network, table.shape[-1])
@@ -91,6 +89,8 @@ def fit_network(
         record, best = EpochRecord(name), _best_checkpoints(folder)
         callbacks = [record, *_early_stopping(settings.training), best, last_checkpoint(folder)]
         trainer = _trainer(settings.training, callbacks, folder, device)
+        fingerprint = _fingerprint(table, training, validation, settings, seed)
+        resume_from = checkpoint_to_resume(folder, fingerprint, name)
         trainer.fit(
             classifier, PairData(training, validation, batch_size, seed), ckpt_path=resume_from, weights_only=False
         )

@@ -80,8 +80,8 @@ def clean_pair_files(
         for name, table in others.items():
             if table is None:
                 raise InputError(
-                    f"pair_building.split is 'files', which needs a {name} pair file, but none is named; give "
-                    f"--params={name}_pairs=FILE, or choose split random or protein_disjoint"
+                    f"pair_building.split is 'files', which needs a {name} pair file, but there is none where "
+                    f"{name}_pairs points; give --params={name}_pairs=FILE, or choose split random or protein_disjoint"
                 )
             files[name] = table
     tables, report = [], {}

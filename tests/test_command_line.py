@@ -1,0 +1,235 @@
+"""Mistakes of users in whole runs: told in words, and nothing that was there before is touched."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from conftest import kedro_run, kedro_run_alone
+from esm2_amp.encoder.pooling import TOKENS
+from esm2_amp.io.published_features import PublishedFeatures, PublishedFeaturesDataset
+
+RESULTS = ("05_model_input", "06_models", "07_model_output", "08_reporting")
+
+
+def results_in(data: Path) -> dict[Path, bytes]:
+    """All files but the reports of steps that came to their end before the mistake was met."""
+    files = [file for layer in RESULTS for file in (data / layer).rglob("*") if file.is_file()]
+    return {file: file.read_bytes() for file in files if not file.name.endswith("_report.json")}
+
+
+def assert_told(data: Path, words: list[str], *options: str, run: Callable = kedro_run) -> str:
+    """The run fails with these words, without a traceback, and leaves the results as they were."""
+    before = results_in(data)
+    exit_code, output = run(data, *options)
+    assert exit_code == 1, output
+    message = output[output.index("Error: ") :]
+    for part in words:
+        assert part in message
+    assert "Traceback" not in output
+    assert results_in(data) == before
+    return output
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--pipeline=train", ["--pipeline must be one of __default__, training,", "got 'train'"]),
+        ("--namespaces=AMPS", ["--namespaces must be one of ESM2_AMPS, ESM2_AMP_CSE,", "got 'AMPS'"]),
+        ("--env=berlin", ["--env must name a folder in conf/ such as base, bernett or esm2_650m"]),
+    ],
+)
+def test_unknown_name_of_an_option(option, words, data):
+    assert_told(data, words, option)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    {
+        "pair=x.csv": ["--params knows no 'pair' (did you mean pairs?); it must be one of proteins, pairs,"],
+        "_training.epochs=3": ["--params knows no '_training'"],
+        "feature_extraction.stored_at=float32": ["stored_at", "There is no parameter of this name, got 'float32'"],
+        "ESM2_GRU.settings.training.epoch=3": ["training.epoch", "There is no parameter of this name, got 3"],
+        "evaluation.threshold=high": ["threshold", "should be a valid number", "got 'high'"],
+        "evaluation.threshold=1.5": ["threshold", "should be less than 1, got 1.5"],
+        "ESM2_GRU.settings.training.epochs=0": ["epochs", "greater than or equal to 1, got 0"],
+        "device=gpu": ["device", "should be 'auto', 'cpu', 'cuda' or 'mps', got 'gpu'"],
+        "seed=x": ["seed", "valid integer", "got 'x'"],
+        "model=AMPS": ["A model must be one of ESM2_AMPS, ESM2_AMP_CSE, ESM2_DPM, ESM2_GRU, ESM2_MEAN, got 'AMPS'"],
+        "features=a.h5,proteins=b.fasta": ["give either proteins=FILE or features=FILE, not both"],
+        "pair_building.test_fraction=0.95": ["validation_fraction + test_fraction must be below 1"],
+        "proteins=none.fasta": ["none.fasta: there is no such file; check the path"],
+        "encoder=nowhere": ["The encoder must be a folder or the name of a model on Hugging Face, got 'nowhere'"],
+        "ESM2_AMPS.settings.network.heads=7": ["must be divisible by heads, got width 32, heads 7"],
+        "ESM2_AMPS.settings.training.micro_batch_size=7": ["micro_batch_size must divide batch_size 64, got 7"],
+    }.items(),
+)
+def test_wrong_parameter(parameters, words, data):
+    assert_told(data, words, f"--params={parameters}")
+
+
+def pairs_file(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame], data: Path) -> Path:
+    pairs = change(pd.read_csv(data / "01_raw/planted/train_pairs.csv"))
+    pairs.to_csv(folder / "pairs.csv", index=False)
+    return folder / "pairs.csv"
+
+
+@pytest.mark.parametrize(
+    ("change", "split", "words"),
+    [
+        (
+            lambda pairs: pairs.assign(Protein2=[*pairs["Protein2"][:3], "X9", *pairs["Protein2"][4:]]),
+            "files",
+            ["pairs.csv row 5: Protein2 'X9' is not among the 200 proteins of the protein file", "add its sequence"],
+        ),
+        (
+            lambda pairs: pd.concat([pairs, pairs[:1].assign(Label=1 - pairs["Label"][0])]),
+            "files",
+            ["pairs.csv row 202: the pair", "in row 2; keep one of the two"],
+        ),
+        (lambda pairs: pairs.drop(columns="Label"), "files", ["must have a column Label of 0 and 1"]),
+        (
+            lambda pairs: pairs.assign(Label=1),
+            "files",
+            ["train split must hold pairs of both classes, got 200 positive"],
+        ),
+        (lambda pairs: pairs.assign(Label=0), "random", ["needs at least 10 pairs of each class, got 0 positive"]),
+        (lambda pairs: pairs[:8], "random", ["A random split in the fractions 0.7, 0.1, 0.2 needs at least 10 pairs"]),
+        (lambda pairs: pairs[:8], "protein_disjoint", ["split must hold pairs of both classes, got 0 positive"]),
+    ],
+)
+def test_wrong_pairs(change, split, words, data, tmp_path):
+    files = f"pairs={pairs_file(tmp_path, change, data)}"
+    if split == "files":
+        files += "".join(f",{name}_pairs={data}/01_raw/planted/{name}_pairs.csv" for name in ("validation", "test"))
+    assert_told(data, words, "--pipeline=training", f"--params={files},pair_building.split={split}")
+
+
+def features_file(folder: Path, data: Path, width: int, *, wrong: float = 0.0) -> Path:
+    entries = pd.read_csv(data / "01_raw/planted/sites.csv")["Entry"].unique().tolist()
+    feature = np.random.default_rng(0).random((len(entries), len(TOKENS), width), "f4")
+    feature[3, 0, 0] = wrong
+    PublishedFeaturesDataset(str(folder / "features.h5")).save(PublishedFeatures(entries, feature))
+    return folder / "features.h5"
+
+
+def test_features_of_another_width_than_the_model(data, tmp_path):
+    words = ["The model ESM2_AMPS reads vectors of width 32, but the features have width 16 (encoder imported)"]
+    assert_told(data, words, "--pipeline=prediction", f"--params=features={features_file(tmp_path, data, 16)}")
+
+
+def test_features_that_are_no_numbers(data, tmp_path):
+    file = features_file(tmp_path, data, 32, wrong=np.nan)
+    words = ["must have finite numbers, got nan in ESM2_cls0; embed this protein again or drop it"]
+    assert_told(data, words, "--pipeline=prediction", f"--params=features={file}")
+
+
+def test_features_of_another_encoder_than_the_model(data, tmp_path, golden):
+    weights = load_file(golden / "esm2_tiny/model.safetensors")
+    weights["esm.encoder.layer.0.attention.self.query.weight"] += 0.1
+    folder = tmp_path / "encoder"
+    shutil.copytree(golden / "esm2_tiny", folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    words = [
+        "The model ESM2_AMPS was trained on features of the encoder tests/data/golden/esm2_tiny, but these come from "
+        f"other weights ({folder}); give --params=encoder=tests/data/golden/esm2_tiny"
+    ]
+    assert_told(data, words, "--pipeline=prediction", f"--params=encoder={folder}")
+
+
+class RunsCode:
+    """Makes a folder when unpickled."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize(
+    ("model", "held", "words"),
+    [
+        ("ESM2_GRU", "ESM2_DPM.pth", ["must hold the weights of ESM2_GRU, but looks like those of ESM2_DPM"]),
+        ("ESM2_GRU", "short", ["short.pth can't be read as a PyTorch checkpoint", "download or copy it again"]),
+        ("ESM2_GRU", "pickle", ["pickle.pth must hold tensors only", "it was not opened, since it could run code"]),
+        ("ESM2_GRU", "ESM2_MEAN", ["holds a model ESM2_MEAN, but model=ESM2_GRU was asked for; give model=ESM2_MEAN"]),
+        (None, "ESM2_DPM.pth", ["doesn't say which model it is: give model= one of ESM2_AMPS, ESM2_AMP_CSE,"]),
+        ("ESM2_GRU", "nowhere", ["No model at", "nowhere: train one with `kedro run --pipeline=training`"]),
+    ],
+)
+def test_wrong_checkpoint(model, held, words, data, tmp_path, golden):
+    trap = tmp_path / "made_by_the_file"
+    (tmp_path / "short.pth").write_bytes((golden / "ESM2_GRU.pth").read_bytes()[:5000])
+    torch.save({"model_state_dict": {"gru.weight_ih_l0": RunsCode(trap)}}, tmp_path / "pickle.pth")
+    files = {
+        "ESM2_DPM.pth": golden / "ESM2_DPM.pth",
+        "ESM2_MEAN": data / "06_models/ESM2_MEAN/model",
+        "short": tmp_path / "short.pth",
+        "pickle": tmp_path / "pickle.pth",
+        "nowhere": tmp_path / "nowhere",
+    }
+    parameters = f"--params=checkpoint={files[held]}" + (f",model={model}" if model else "")
+    assert_told(data, words, "--pipeline=prediction", parameters)
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "words"),
+    {
+        "pair_building": ["protein_features isn't at", "yet; run `kedro run --pipeline=feature_extraction` first"],
+        "model_training": ["model_pairs isn't at", "yet; run `kedro run --pipeline=pair_building` first"],
+        "evaluation": ["ESM2_AMPS.model isn't at", "yet; run `kedro run --pipeline=model_training` first"],
+        "feature_export": ["protein_features isn't at", "yet; run `kedro run --pipeline=feature_extraction` first"],
+        "prediction": ["No model at", "train one with `kedro run --pipeline=training`"],
+        "encoder_pretraining": ["pretraining_proteins_raw: there is nothing at", "put it there first"],
+    }.items(),
+)
+def test_step_whose_inputs_are_not_made_yet(pipeline, words, data):
+    for folder in data.iterdir():
+        if folder.name != "01_raw":
+            shutil.rmtree(folder)
+    assert_told(data, words, f"--pipeline={pipeline}")
+
+
+@pytest.mark.parametrize("option", [(), ("--params=test_pairs=none.csv",), ("--params=features=none.h5",)])
+def test_missing_file_is_told_before_any_work(option, data):
+    (data / "01_raw/planted/train_pairs.csv").unlink()
+    output = assert_told(data, [": there is no such file; check the path"], *option)
+    assert "clean_proteins" not in output
+
+
+def test_split_by_files_named_in_part(data):
+    words = ["takes pairs, validation_pairs, test_pairs together, got only pairs; name all three, or add"]
+    assert_told(data, words, f"--params=pairs={data}/01_raw/planted/train_pairs.csv")
+
+
+def test_split_by_files_needs_them_all(data):
+    (data / "01_raw/planted/test_pairs.csv").unlink()
+    words = ["'files', which needs a test pair file", "give --params=test_pairs=FILE, or choose split random"]
+    assert_told(data, words, "--pipeline=pair_building")
+
+
+def test_pairs_of_other_features(data):
+    proteins = data / "01_raw/planted/proteins.fasta"
+    records = proteins.read_text().split(">")[1:]
+    proteins.write_text("".join(f">{record}" for record in reversed(records)))
+    assert kedro_run(data, "--pipeline=feature_extraction").exit_code == 0
+    words = ["The pairs were built for other protein features than those stored now; run `kedro run --pipeline=pair_b"]
+    assert_told(data, words, "--pipeline=evaluation")
+
+
+def test_traceback_comes_with_verbose_only(data):
+    output = assert_told(data, ["--params knows no 'pair'"], "--params=pair=x.csv", run=kedro_run_alone)
+    assert len(output.strip().splitlines()) == 1
+    exit_code, output = kedro_run(data, "--params=pair=x.csv", "--verbose")
+    assert exit_code == 1
+    assert "Traceback (most recent call last)" in output
+    assert re.search(r"^Error: --params knows no 'pair'", output, flags=re.MULTILINE)
