@@ -1,0 +1,216 @@
+"""Leakage audit: what a split lets a model know of its test pairs other than by their sequences.
+
+A model can recognise proteins seen in training, how often each was in a positive, or sequences all but equal to seen
+ones (Park and Marcotte 2012; Bernett et al. 2024). The audit counts how much of that a split allows.
+"""
+
+import logging
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import ks_2samp
+
+from esm2_amp.errors import InputError
+from esm2_amp.splits.splitting import SPLITS
+
+logger = logging.getLogger(__name__)
+
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
+_SHOWN = 5
+
+
+class Audit(NamedTuple):
+    """What an audit finds.
+
+    Attributes
+    ----------
+    report : dict
+        For JSON. By split: `proteins`, `only_in_positives`, `only_in_negatives`; `degrees` with the `QUANTILES` and
+        mean of a protein's positives and of its negatives, and the Kolmogorov-Smirnov statistic between the two;
+        `seen_in_training`, pairs of class C1, C2 and C3 (not for training). By two splits, as `train-test`: `pairs`,
+        `proteins`, `identical_sequences` and perhaps `similar_proteins` that they share.
+    degrees : DataFrame
+        One row for each protein of each split: `Protein`, `Split`, `Positives` and `Negatives`, counts of its pairs.
+    """
+
+    report: dict[str, Any]
+    degrees: pd.DataFrame
+
+
+def audit_pairs(
+    pairs: pd.DataFrame,
+    keys: Sequence[str],
+    *,
+    claims_disjoint_proteins: bool,
+    similar: pd.DataFrame | None = None,
+) -> Audit:
+    """Count what splits share, and how positives differ from negatives by degree alone.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Columns `Protein1`, `Protein2`; `a`, `b`, rows among the P proteins; `label`, 0 or 1; `split`; `seen`, of C1,
+        C2 and C3.
+    keys : sequence of P str
+        Equal for proteins of equal sequence, as the hashes of `ProteinFeatures.index`.
+    claims_disjoint_proteins : bool
+        Whether no protein is supposed to be in two splits.
+    similar : DataFrame, optional
+        Columns `a`, `b`, rows of similar proteins, as from `esm2_amp.splits.similarity.similar_proteins`.
+
+    Returns
+    -------
+    audit : Audit
+        Where no test pair is between new proteins, this is logged as a warning too.
+
+    Raises
+    ------
+    InputError
+        Two splits have a pair in common, or a protein where they claim not to.
+    """
+    parts = {split: pairs[pairs["split"] == split] for split in SPLITS}
+    proteins = {split: np.unique(part[["a", "b"]].to_numpy()) for split, part in parts.items()}
+    _check_pairs(parts)
+    if claims_disjoint_proteins:
+        _check_proteins(pairs, proteins)
+    degrees = pd.concat([_degrees(part, split) for split, part in parts.items()], ignore_index=True)
+    splits = {
+        split: _split_report(degrees[degrees["Split"] == split])
+        | ({} if split == "train" else {"seen_in_training": _seen_counts(part["seen"])})
+        for split, part in parts.items()
+    }
+    key = pd.factorize(np.asarray(keys, dtype=object))[0]
+    shared: dict[str, dict[str, int]] = {}
+    for one, other in combinations(SPLITS, 2):
+        shared[f"{one}-{other}"] = {
+            "proteins": len(np.intersect1d(proteins[one], proteins[other])),
+            "identical_sequences": _identical_sequences(key, proteins[one], proteins[other]),
+        }
+        if similar is not None:
+            shared[f"{one}-{other}"]["similar_proteins"] = _similar_pairs(similar, proteins[one], proteins[other])
+    warn_unless_new_proteins(parts["test"]["seen"], "the test split")
+    return Audit({"splits": splits, "shared": shared}, degrees)
+
+
+def warn_unless_new_proteins(seen: pd.Series, what: str) -> None:
+    """Log a warning where held-out pairs tell nothing of new proteins.
+
+    Parameters
+    ----------
+    seen : Series of str
+        C1, C2 or C3 of each held-out pair, as from `esm2_amp.splits.splitting.seen_class`.
+    what : str
+        What holds them out, as `the test split` or `cross-validation`.
+    """
+    counts = _seen_counts(seen)
+    if len(seen) and not counts["C3"]:
+        logger.warning(
+            "In %s every pair has a protein that is in training pairs too (C1 %s, C2 %s, C3 0 pairs): its figures say "
+            "how well new pairs of known proteins are told, not how well new proteins are; for those choose "
+            "pair_building.split protein_disjoint",
+            what,
+            f"{counts['C1']:,}",
+            f"{counts['C2']:,}",
+        )
+
+
+def _seen_counts(seen: pd.Series) -> dict[str, int]:
+    return {name: int((seen == name).sum()) for name in ("C1", "C2", "C3")}
+
+
+def _check_pairs(parts: dict[Any, pd.DataFrame]) -> None:
+    ends = [
+        pd.DataFrame(np.sort(part[["a", "b"]].to_numpy(), axis=1), columns=["a", "b"]).assign(
+            split=split, name=(part["Protein1"] + "-" + part["Protein2"]).to_numpy()
+        )
+        for split, part in parts.items()
+    ]
+    table = pd.concat(ends, ignore_index=True).drop_duplicates(["a", "b", "split"])
+    twice = table[table.duplicated(["a", "b"], keep=False)]
+    if len(twice):
+        problems = [
+            f"{group['name'].iloc[0]} is in {' and '.join(group['split'])}" for _, group in twice.groupby(["a", "b"])
+        ]
+        raise InputError.listing(
+            "A pair must be in one split only, A-B and B-A being the same; drop these from all but one of the pair "
+            "files, or set pair_building.duplicate_pairs to drop:",
+            problems,
+        )
+
+
+def _check_proteins(pairs: pd.DataFrame, proteins: dict[Any, NDArray[np.int64]]) -> None:
+    rows = np.concatenate([pairs["a"], pairs["b"]])
+    name = dict(zip(rows, np.concatenate([pairs["Protein1"], pairs["Protein2"]]), strict=True))
+    problems = []
+    for one, other in combinations(proteins, 2):
+        both = np.intersect1d(proteins[one], proteins[other])
+        if len(both):
+            some = ", ".join(str(name[row]) for row in both[:_SHOWN]) + (", …" if len(both) > _SHOWN else "")
+            problems.append(f"{one} and {other} share {len(both):,}: {some}")
+    if problems:
+        raise InputError.listing(
+            "The split claims that no protein is in two of its parts, but some are; drop their pairs from one part, or "
+            "don't claim it:",
+            problems,
+        )
+
+
+def _degrees(part: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Pairs of each class that each protein of a split is in; a self-pair counts once."""
+    ends = pd.DataFrame(
+        {
+            "pair": np.tile(np.arange(len(part)), 2),
+            "row": np.concatenate([part["a"], part["b"]]),
+            "Protein": np.concatenate([part["Protein1"], part["Protein2"]]),
+            "is_positive": np.tile(part["label"].to_numpy() == 1, 2),
+        }
+    ).drop_duplicates(["pair", "row"])
+    counts = ends.groupby("Protein", sort=True)["is_positive"].agg(["sum", "size"]).astype("int64")
+    return pd.DataFrame(
+        {
+            "Protein": counts.index.astype("str"),
+            "Split": split,
+            "Positives": counts["sum"].to_numpy(),
+            "Negatives": (counts["size"] - counts["sum"]).to_numpy(),
+        }
+    )
+
+
+def _split_report(degrees: pd.DataFrame) -> dict[str, Any]:
+    positives, negatives = degrees["Positives"].to_numpy(), degrees["Negatives"].to_numpy()
+    return {
+        "proteins": len(degrees),
+        "only_in_positives": int((negatives == 0).sum()),
+        "only_in_negatives": int((positives == 0).sum()),
+        "degrees": {
+            "positives": _summary(positives),
+            "negatives": _summary(negatives),
+            "kolmogorov_smirnov": float(ks_2samp(positives, negatives).statistic) if len(degrees) else None,
+        },
+    }
+
+
+def _summary(degree: NDArray[np.int64]) -> dict[str, float]:
+    if not len(degree):
+        return {}
+    quantiles = {f"q{100 * q:.0f}": float(np.quantile(degree, q)) for q in QUANTILES}
+    return {"mean": float(degree.mean()), **quantiles}
+
+
+def _identical_sequences(key: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]) -> int:
+    """Sequences that two splits hold under different names."""
+    size = int(key.max(initial=-1)) + 1
+    counts = [np.bincount(key[rows], minlength=size) for rows in (one, other, np.intersect1d(one, other))]
+    return int((counts[0] * counts[1] > counts[2]).sum())
+
+
+def _similar_pairs(similar: pd.DataFrame, one: NDArray[np.int64], other: NDArray[np.int64]) -> int:
+    """Two proteins that are similar, one in each split."""
+    across = np.zeros(len(similar), dtype=bool)
+    for a, b in (("a", "b"), ("b", "a")):
+        across |= (similar[a].isin(one) & similar[b].isin(other)).to_numpy()
+    return int(across.sum())

@@ -1,0 +1,189 @@
+"""The leakage audit on splits small enough to count by hand."""
+
+import json
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ks_2samp
+
+from esm2_amp.errors import InputError
+from esm2_amp.splits.audit import audit_pairs, warn_unless_new_proteins
+from esm2_amp.splits.figures import audit_figure
+from esm2_amp.splits.splitting import seen_class
+
+NAMES = np.array(list("ABCDEFGHIJ"))
+KEYS = list("abcdefghij")
+
+
+def model_pairs(*rows):
+    """Rows as ('A-B', label, split)."""
+    names = [name.split("-") for name, _, _ in rows]
+    place = {name: row for row, name in enumerate(NAMES)}
+    table = pd.DataFrame(
+        {
+            "Protein1": [one for one, _ in names],
+            "Protein2": [other for _, other in names],
+            "a": np.array([place[one] for one, _ in names], dtype=np.int32),
+            "b": np.array([place[other] for _, other in names], dtype=np.int32),
+            "label": np.array([label for _, label, _ in rows], dtype=np.float32),
+            "split": [split for _, _, split in rows],
+        }
+    )
+    return table.assign(seen=seen_class(table))
+
+
+@pytest.fixture
+def disjoint():
+    return model_pairs(
+        ("A-B", 1, "train"),
+        ("A-C", 1, "train"),
+        ("A-A", 0, "train"),
+        ("B-D", 0, "train"),
+        ("E-F", 1, "validation"),
+        ("E-G", 0, "validation"),
+        ("H-I", 1, "test"),
+        ("I-J", 0, "test"),
+    )
+
+
+@pytest.fixture
+def overlapping():
+    return model_pairs(
+        ("A-B", 1, "train"),
+        ("B-C", 0, "train"),
+        ("A-C", 1, "validation"),
+        ("C-D", 0, "validation"),
+        ("A-D", 1, "test"),
+        ("B-E", 0, "test"),
+    )
+
+
+def audit(pairs, *, claims=False, keys=KEYS, similar=None):
+    return audit_pairs(pairs, keys, claims_disjoint_proteins=claims, similar=similar)
+
+
+def test_disjoint_splits_share_nothing(disjoint):
+    report = audit(disjoint, claims=True).report
+    nothing = {"proteins": 0, "identical_sequences": 0}
+    assert report["shared"] == {name: nothing for name in ("train-validation", "train-test", "validation-test")}
+    assert report["splits"]["test"]["seen_in_training"] == {"C1": 0, "C2": 0, "C3": 2}
+
+
+def test_shared_proteins_are_counted_for_every_two_splits(overlapping):
+    report = audit(overlapping).report
+    assert {name: counts["proteins"] for name, counts in report["shared"].items()} == {
+        "train-validation": 2,  # A, C
+        "train-test": 2,  # A, B
+        "validation-test": 2,  # A, D
+    }
+    assert report["splits"]["test"]["seen_in_training"] == {"C1": 0, "C2": 2, "C3": 0}
+    assert "seen_in_training" not in report["splits"]["train"]
+
+
+def test_degrees_count_a_self_pair_once(disjoint):
+    degrees = audit(disjoint).degrees
+    train = degrees[degrees["Split"] == "train"].set_index("Protein")
+    assert train["Positives"].to_dict() == {"A": 2, "B": 1, "C": 1, "D": 0}
+    assert train["Negatives"].to_dict() == {"A": 1, "B": 1, "C": 0, "D": 1}
+
+
+def test_proteins_of_one_class_only_and_the_distance_of_degrees(disjoint):
+    train = audit(disjoint).report["splits"]["train"]
+    assert (train["proteins"], train["only_in_positives"], train["only_in_negatives"]) == (4, 1, 1)
+    assert train["degrees"]["positives"] == pytest.approx(
+        {"mean": 1, "q0": 0, "q25": 0.75, "q50": 1, "q75": 1.25, "q95": 1.85, "q100": 2}
+    )
+    # At 1 all negatives' degrees are reached, and three of four positives'.
+    assert train["degrees"]["kolmogorov_smirnov"] == ks_2samp([2, 1, 1, 0], [1, 1, 0, 1]).statistic == 0.25
+
+
+def test_equal_sequences_under_two_names_are_found_and_shared_proteins_are_not_among_them(overlapping):
+    keys = KEYS.copy()
+    assert audit(overlapping, keys=keys).report["shared"]["train-test"]["identical_sequences"] == 0
+    keys[3] = keys[0]  # D as A: in train A; in validation A and D; in test A and D
+    shared = audit(overlapping, keys=keys).report["shared"]
+    assert {name: counts["identical_sequences"] for name, counts in shared.items()} == {
+        "train-validation": 1,
+        "train-test": 1,
+        "validation-test": 1,
+    }
+
+
+def test_similar_proteins_are_counted_across_splits_only(disjoint):
+    similar = pd.DataFrame({"a": [0, 0, 1, 4], "b": [1, 7, 9, 8]})  # A-B, A-H, B-J, E-I
+    shared = audit(disjoint, claims=True, similar=similar).report["shared"]
+    assert {name: counts["similar_proteins"] for name, counts in shared.items()} == {
+        "train-validation": 0,
+        "train-test": 2,
+        "validation-test": 1,
+    }
+
+
+def test_a_false_claim_of_disjoint_proteins_is_an_error_that_names_them(overlapping):
+    with pytest.raises(InputError, match="claims that no protein is in two") as raised:
+        audit(overlapping, claims=True)
+    assert "train and validation share 2: A, C" in str(raised.value)
+    assert "validation and test share 2: A, D" in str(raised.value)
+
+
+def test_a_pair_in_two_splits_is_an_error_also_the_other_way_round(overlapping):
+    pairs = pd.concat([overlapping, model_pairs(("B-A", 1, "test"))], ignore_index=True)
+    with pytest.raises(InputError, match="A pair must be in one split only") as raised:
+        audit(pairs)
+    assert "A-B is in train and test" in str(raised.value)
+
+
+def test_a_pair_twice_in_one_split_is_no_overlap(disjoint):
+    audit(pd.concat([disjoint, disjoint.iloc[:1]], ignore_index=True))
+
+
+def test_a_test_split_without_new_proteins_is_warned_of(overlapping, disjoint, caplog):
+    with caplog.at_level(logging.WARNING):
+        audit(disjoint)
+        assert not caplog.records
+        audit(overlapping)
+    assert "In the test split every pair has a protein that is in training pairs too" in caplog.text
+    assert "C1 0, C2 2, C3 0" in caplog.text
+
+
+def test_random_folds_can_be_warned_of_too(caplog):
+    warn_unless_new_proteins(pd.Series(["C1", "C1", "C2"]), "cross-validation")
+    assert "In cross-validation every pair" in caplog.text
+    caplog.clear()
+    warn_unless_new_proteins(pd.Series(["C1", "C3"]), "cross-validation")
+    warn_unless_new_proteins(pd.Series([], dtype=str), "cross-validation")
+    assert not caplog.records
+
+
+def test_the_report_is_json_also_where_a_split_is_empty(disjoint):
+    report = audit(disjoint[disjoint["split"] != "validation"]).report
+    json.dumps(report, allow_nan=False)
+    assert report["splits"]["validation"]["degrees"]["kolmogorov_smirnov"] is None
+
+
+def test_the_figure_shows_degrees_and_shared_proteins(overlapping):
+    figure = audit_figure(audit(overlapping), "a split by hand")
+    train, validation, test, shared = figure.axes
+    assert figure.get_suptitle() == "a split by hand"
+    assert [axes.get_title() for axes in (train, validation, test)] == [
+        "train: 3 proteins, KS 0.000",
+        "validation: 3 proteins, KS 0.000",
+        "test: 4 proteins, KS 0.000",
+    ]
+    assert [text.get_text() for text in train.get_legend().get_texts()] == ["in positives", "in negatives"]
+    positives = train.lines[0]
+    assert (positives.get_xdata().tolist(), positives.get_ydata().tolist()) == ([1], [pytest.approx(2 / 3)])
+    assert [text.get_text() for text in shared.texts] == [
+        *("3", "2\n66.7 %", "2\n50.0 %"),
+        *("2\n66.7 %", "3", "2\n50.0 %"),
+        *("2\n66.7 %", "2\n66.7 %", "4"),
+    ]
+    figure.draw_without_rendering()
+
+
+def test_the_figure_bears_an_empty_split(disjoint):
+    figure = audit_figure(audit(disjoint[disjoint["split"] != "validation"]), "")
+    assert figure.axes[1].get_title() == "validation: no pairs"
+    figure.draw_without_rendering()
