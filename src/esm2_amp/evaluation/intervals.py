@@ -1,0 +1,218 @@
+"""Intervals by bootstrap over proteins, for models' metrics and for differences between models.
+
+Pairs share proteins, so a protein that a model gets wrong is wrong many times, and pairs aren't independent. A
+replicate therefore draws proteins with replacement and takes all pairs of each, so that pair (a, b) has the weight
+n_a + n_b. This carries the proteins' effects in full, but the pairs' own noise twice, since each pair is in two
+proteins' lists; weights n_a · n_b (the pigeonhole bootstrap, Owen 2007) carry it three times. In sparse graphs of pairs
+the noise is most of the variance. The replicates' distances from the estimate are therefore scaled to the dyadic-robust
+variance (Fafchamps and Gubert 2007; Aronow, Samii and Assenova 2015), in which pairs that share a protein covary and
+a pair's own noise counts once, and from the normal distribution's tails to Student's where few proteins carry the
+graph.
+"""
+
+import warnings
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from esm2_amp.evaluation.calibration import calibration_interval
+from esm2_amp.evaluation.metrics import pair_metrics
+from esm2_amp.evaluation.weighted import METRICS, Floats, Ranking, metrics_of_sums, pair_terms, sum_influence
+
+Rows = NDArray[np.int64]
+
+CONFIDENCE: Final = 0.95
+NOT_DISTINGUISHABLE: Final = "not distinguishable"
+
+_LOWER_IS_BETTER: Final = ("loss", "brier", "ece")
+_LOWEST: Final = np.array([-1.0 if name == "mcc" else 0.0 for name in METRICS])
+_HIGHEST: Final = np.array([np.inf if name == "loss" else 1.0 for name in METRICS])
+
+
+class Replicates(NamedTuple):
+    """Metrics of M models on the same B pairs, each with its R bootstrap replicates.
+
+    The K columns are `METRICS` and the signed calibration errors of the bins.
+
+    Attributes
+    ----------
+    models : tuple of str
+    values : ndarray, shape (M, K), float64
+        NaN where undefined.
+    replicates : ndarray, shape (M, R, K), float64
+        Replicate r draws the same proteins for all models.
+    influence : ndarray, shape (M, B, K), float64
+        Derivatives of the values in the weight of each pair.
+    a, b : ndarray, shape (B,), int64
+        Numbers of the pairs' proteins, from 0.
+    """
+
+    models: tuple[str, ...]
+    values: Floats
+    replicates: Floats
+    influence: Floats
+    a: Rows
+    b: Rows
+
+
+def bootstrap(
+    label: ArrayLike,
+    logits: Mapping[str, ArrayLike],
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    threshold: float = 0.5,
+    replicates: int = 1000,
+    seed: int,
+) -> Replicates:
+    """Draw replicates of all metrics of all models.
+
+    Parameters
+    ----------
+    label : array_like, shape (B,)
+        1 for interacting pairs, 0 for others.
+    logits : mapping of model name to array_like, shape (B,)
+        Of the same pairs in the same order.
+    a, b : array_like, shape (B,)
+        The pairs' proteins, as names or row numbers.
+    threshold : float
+        Probability from which a pair is said to interact.
+    replicates : int
+    seed : int
+
+    Raises
+    ------
+    InputError
+        As `pair_metrics` does.
+    """
+    proteins, number = np.unique(np.concatenate([np.asarray(a), np.asarray(b)]), return_inverse=True)
+    rows_a, rows_b = number.reshape(2, -1)
+    even = np.full(len(proteins), 1 / len(proteins))
+    drawn = np.random.default_rng(seed).multinomial(len(proteins), even, replicates).astype(np.float64)
+    parts = [_one_model(label, logit, rows_a, rows_b, threshold, drawn) for logit in logits.values()]
+    values, replicated, influence = (np.stack(part) for part in zip(*parts, strict=True))
+    return Replicates(tuple(logits), values, replicated, influence, rows_a, rows_b)
+
+
+def intervals(sample: Replicates) -> pd.DataFrame:
+    """All metrics of all models with their 95 % intervals.
+
+    Returns
+    -------
+    table : DataFrame
+        `Model`, `Metric`, `Value`, `Low`, `High`; NaN where undefined. Where no pair contradicts a value, such as a
+        recall of 1, the bootstrap finds no spread and the interval is that value alone.
+    """
+    rows = []
+    for model, values, replicates, influence in zip(*sample[:4], strict=True):
+        spread = _spread(replicates, influence, sample.a, sample.b)
+        low, high = np.clip(values[: len(METRICS)] + _limits(spread)[:, : len(METRICS)], _LOWEST, _HIGHEST)
+        errors = slice(len(METRICS), None)
+        at = METRICS.index("ece")
+        low[at], high[at] = calibration_interval(values[errors], spread[:, errors], CONFIDENCE)
+        rows += [(model, *row) for row in zip(METRICS, values, low, high, strict=False)]
+    return pd.DataFrame(rows, columns=["Model", "Metric", "Value", "Low", "High"])
+
+
+def paired_differences(sample: Replicates) -> pd.DataFrame:
+    """Differences between each two models on the same pairs, with their 95 % intervals.
+
+    Returns
+    -------
+    table : DataFrame
+        `ModelA`, `ModelB`, `Metric`, `Difference` (A − B), `Low`, `High` and `Verdict`: "not distinguishable" where the
+        interval holds 0, else which model is better; "undefined" where a value is. Each interval stands for itself:
+        among 20 comparisons of equal models about one is expected to be called.
+    """
+    rows = []
+    for first, second in combinations(range(len(sample.models)), 2):
+        models = sample.models[first], sample.models[second]
+        values, replicates, influence = (part[first] - part[second] for part in sample[1:4])
+        low, high = values + _limits(_spread(replicates, influence, sample.a, sample.b))
+        for row in zip(METRICS, values, low, high, strict=False):
+            rows.append((*models, *row, _verdict(models, *row)))
+    return pd.DataFrame(rows, columns=["ModelA", "ModelB", "Metric", "Difference", "Low", "High", "Verdict"])
+
+
+def _verdict(models: tuple[str, str], metric: str, difference: float, low: float, high: float) -> str:
+    if np.isnan([difference, low, high]).any():
+        return "undefined"
+    if low <= 0 <= high:
+        return NOT_DISTINGUISHABLE
+    first_is_better = (difference > 0) != (metric in _LOWER_IS_BETTER)
+    return f"{models[0] if first_is_better else models[1]} better"
+
+
+def _one_model(
+    label: ArrayLike, logit: ArrayLike, a: Rows, b: Rows, threshold: float, drawn: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Values, replicates and influence of one model; `drawn` has shape (R, proteins)."""
+    defined = pair_metrics(label, logit, threshold)
+    terms, ranking = pair_terms(label, logit, threshold), Ranking(label, logit)
+    values = np.concatenate([ranking.areas(np.ones(len(terms))), metrics_of_sums(terms.sum(axis=0))])
+    # None becomes NaN, and an MCC of 0 stands where every decision is the same.
+    values[: len(METRICS)] = [defined.get(name, value) for name, value in zip(METRICS, values, strict=False)]
+    first, second = a[ranking.order], b[ranking.order]
+    of_ranks = np.array([ranking.areas(count[first] + count[second]) for count in drawn])
+    n_proteins = drawn.shape[1]
+    of_sums = metrics_of_sums(drawn @ (_sums(a, terms, n_proteins) + _sums(b, terms, n_proteins)))
+    return values, np.hstack([of_ranks, of_sums]), np.hstack([ranking.influence(), sum_influence(terms)])
+
+
+def _spread(replicates: Floats, influence: Floats, a: Rows, b: Rows) -> Floats:
+    """Distances of the replicates from their mean, scaled to the dyadic-robust variance and tails; shape (R, K).
+
+    Distances from the mean and not from the value: a bias of the small sample, in the value already, comes again in
+    each replicate.
+    """
+    of_bootstrap, dyadic = _variances(influence, a, b)
+    with np.errstate(invalid="ignore"):
+        scale = np.where(of_bootstrap == 0, 1, np.sqrt(dyadic / of_bootstrap))
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # a column of NaN has a mean of NaN
+        return np.asarray(_wider_tails(a, b) * scale * (replicates - np.nanmean(replicates, axis=0)))
+
+
+def _variances(influence: Floats, a: Rows, b: Rows) -> tuple[Floats, Floats]:
+    """Linearised variance of the bootstrap, and the dyadic-robust one, of each column of `influence` (B, K).
+
+    The second is Σ ψ_p ψ_q over all pairs p, q that share a protein, itself included; at least that of independent
+    pairs, since the estimate may even be negative where proteins have no effect.
+    """
+    n_proteins = int(max(a.max(), b.max())) + 1
+    of_a, of_b = _sums(a, influence, n_proteins), _sums(b, influence, n_proteins)
+    # Weights n_a + n_b are 2 on average, so that the weights' relative deviation is half of n_a − 1 + n_b − 1.
+    of_bootstrap = np.square((of_a + of_b) / 2).sum(axis=0)
+    touching = of_a + of_b - _sums(a, influence * (a == b)[:, None], n_proteins)
+    dyads, dyad = np.unique(np.minimum(a, b) * n_proteins + np.maximum(a, b), return_inverse=True)
+    own = np.square(_sums(dyad, influence, len(dyads)))
+    is_counted_twice = dyads // n_proteins != dyads % n_proteins
+    dyadic = np.square(touching).sum(axis=0) - own[is_counted_twice].sum(axis=0)
+    return of_bootstrap, np.maximum(dyadic, own.sum(axis=0))
+
+
+def _wider_tails(a: Rows, b: Rows) -> float:
+    """97.5 % quantile of Student's t over that of the normal distribution.
+
+    With as many degrees of freedom as there are proteins effectively: a variance to which each gives by the square of
+    its degree is known no better than from so many of equal degree (Carter, Schnepel and Steigerwald 2017).
+    """
+    given = np.square(np.bincount(np.concatenate([a, b])).astype(np.float64))
+    n_effective = given.sum() ** 2 / np.square(given).sum()
+    return float(1 + 1.21 / n_effective + 1.44 / n_effective**2)  # Cornish and Fisher's expansion
+
+
+def _limits(spread: Floats) -> Floats:
+    """Quantiles that leave out half of 1 − `CONFIDENCE` at either end, shape (2, K)."""
+    tails = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # a column of NaN has limits of NaN
+        # Other definitions of a quantile give intervals too narrow where replicates are few.
+        return np.asarray(np.nanquantile(spread, tails, axis=0, method="weibull"))
+
+
+def _sums(group: Rows, values: Floats, n_groups: int) -> Floats:
+    """Column sums of `values` by group, shape (n_groups, columns)."""
+    return np.stack([np.bincount(group, column, n_groups) for column in values.T], axis=1)

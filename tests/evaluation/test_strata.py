@@ -1,0 +1,45 @@
+"""Strata: each measured alone, or counted and left empty."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from esm2_amp.evaluation.intervals import bootstrap, intervals
+from esm2_amp.evaluation.metrics import pair_metrics
+from esm2_amp.evaluation.strata import STRATA, stratum_intervals
+
+
+@pytest.fixture
+def pairs():
+    generator = np.random.default_rng(0)
+    label = np.arange(200) % 2
+    logits = {name: generator.normal(label - 0.5, spread) for name, spread in [("sharp", 0.5), ("blunt", 2.0)]}
+    a, b = generator.integers(0, 50, (2, 200))
+    return label, logits, a, b
+
+
+def test_each_stratum_has_the_values_and_intervals_of_its_pairs_alone(pairs):
+    label, logits, a, b = pairs
+    seen = np.repeat(STRATA, [60, 40, 100])
+    table = stratum_intervals(*pairs, seen, replicates=50, seed=1)
+    inside = slice(60, 100)
+    c2 = table[table["Stratum"] == "C2"].reset_index(drop=True)
+    assert c2[["Pairs", "Positives"]].drop_duplicates().values.tolist() == [[40, 20]]
+    of_blunt = c2[c2["Model"] == "blunt"].set_index("Metric")["Value"]
+    assert of_blunt["auroc"] == pytest.approx(pair_metrics(label[inside], logits["blunt"][inside])["auroc"])
+    part = {name: logit[inside] for name, logit in logits.items()}
+    alone = intervals(bootstrap(label[inside], part, a[inside], b[inside], replicates=50, seed=1))
+    pd.testing.assert_frame_equal(c2[alone.columns], alone)
+
+
+@pytest.mark.parametrize(("size", "positives"), [(19, 10), (40, 0), (40, 40), (0, 0)])
+def test_a_stratum_too_small_or_of_one_class_has_counts_only(pairs, size, positives):
+    _, logits, a, b = pairs
+    label = np.concatenate([np.ones(positives), np.zeros(size - positives), np.arange(200 - size) % 2]).astype(int)
+    seen = np.repeat(["C1", "C3"], [size, 200 - size])
+    table = stratum_intervals(label, logits, a, b, seen, replicates=20, seed=0)
+    c1 = table[table["Stratum"] == "C1"]
+    assert (c1["Pairs"] == size).all() and (c1["Positives"] == positives).all()
+    assert c1[["Value", "Low", "High"]].isna().all().all()
+    assert table.groupby("Stratum").size().nunique() == 1
+    assert table.loc[table["Stratum"] == "C3", "Value"].notna().all()
