@@ -102,7 +102,11 @@ def pairs_file(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame], dat
         ),
         (lambda pairs: pairs.assign(Label=0), "random", ["needs at least 10 pairs of each class, got 0 positive"]),
         (lambda pairs: pairs[:8], "random", ["A random split in the fractions 0.7, 0.1, 0.2 needs at least 10 pairs"]),
-        (lambda pairs: pairs[:8], "protein_disjoint", ["split must hold pairs of both classes, got ", "add pairs, or choose"]),
+        (
+            lambda pairs: pairs[:8],
+            "protein_disjoint",
+            ["split must hold pairs of both classes, got ", "add pairs, or choose"],
+        ),
     ],
 )
 def test_wrong_pairs(change, split, words, data, tmp_path):

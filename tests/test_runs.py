@@ -51,7 +51,7 @@ def test_default_run_writes_every_output(demonstration_run):
 
 def test_default_run_ends_by_saying_where_the_results_are(demonstration_run):
     end = demonstration_run.output.split("Results:")[1]
-    assert str(demonstration_run.folder / "08_reporting/model_comparison.csv") in end
+    assert f"{demonstration_run.folder / '08_reporting'}: model_comparison.csv, model_comparison.png" in end
     assert "Traceback" not in demonstration_run.output
     assert "Warning" not in demonstration_run.output
 

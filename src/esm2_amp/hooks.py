@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,13 @@ class RunDiary:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Say how long it took, and where the results are."""
         logger.info("Done in %s. Results:", in_words(time.monotonic() - self._started))
-        for name in sorted(pipeline.all_outputs()):
+        results: dict[Path, list[str]] = defaultdict(list)
+        for name in pipeline.all_outputs():
             filepath = getattr(catalog.get(name), "_filepath", None)
             if filepath is not None and not any(layer in str(filepath) for layer in _WORKING_LAYERS):
-                logger.info("  %s: %s", name, _shortest(Path(str(filepath))))
+                results[_shortest(Path(str(filepath))).parent].append(Path(str(filepath)).name)
+        for folder in sorted(results):
+            logger.info("  %s: %s", folder, ", ".join(sorted(results[folder])))
 
 
 def _shortest(path: Path) -> Path:

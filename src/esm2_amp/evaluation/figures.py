@@ -152,7 +152,7 @@ def _draw_calibration(upper: Axes, lower: Axes, label: ArrayLike, probability: A
     upper.plot(filled["Probability"], filled["Fraction"], "o-", color=MAIN, markersize=4, linewidth=1.4, label="model")
     upper.plot([0, 1], [0, 1], label="calibrated", **_RANDOM)
     upper.set(xlim=(-0.02, 1.02), ylim=(-0.03, 1.03), xticks=np.linspace(0, 1, 6))
-    upper.legend(**_LEGEND, loc="upper left")
+    upper.legend(**_LEGEND, loc="best")
     _label(upper, "", "Fraction interacting")
     upper.tick_params(labelbottom=False)
     lower.bar(bins["Start"], bins["Pairs"], width=bins["End"] - bins["Start"], align="edge", color=MAIN, alpha=0.6,
