@@ -20,3 +20,7 @@ class InputError(ValueError):
         if len(problems) > SHOWN_PROBLEMS:
             lines.append(f"  … and {len(problems) - SHOWN_PROBLEMS} more")
         return cls("\n".join([headline, *lines]))
+
+
+class DivergedError(InputError):
+    """A fit whose loss is no longer a finite number."""

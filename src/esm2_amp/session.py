@@ -19,6 +19,8 @@ from esm2_amp.options import check_options, check_pair_files
 _BUILD_PAIRS = {"__default__", "training", "pair_building"}
 """Pipelines that read pair files with a split."""
 
+_STEPS_BEFORE_TRAINING = ("feature_extraction", "pair_building")
+
 
 class UserError(KedroCliError):
     """An InputError as the command line shows it: its words in red, and the traceback only with `--verbose`."""
@@ -36,8 +38,10 @@ class Session(KedroSession):
     def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Run a pipeline; InputError and wrong parameters end as UserError."""
         try:
-            _check_names("--pipeline", kwargs.get("pipeline_names"), pipelines)
-            self._check_params(kwargs.get("pipeline_names") or ["__default__"])
+            names = list(kwargs.get("pipeline_names") or ["__default__"])
+            _check_names("--pipeline", names, pipelines)
+            self._check_params(names)
+            kwargs["pipeline_names"] = self._with_search(names)
             namespaces = {node.namespace for pipeline in pipelines.values() for node in pipeline.nodes}
             _check_names("--namespaces", kwargs.get("namespaces"), sorted(filter(None, namespaces)))
             return super().run(*args, **kwargs)
@@ -56,6 +60,14 @@ class Session(KedroSession):
             check_options(given, configured)
             if _BUILD_PAIRS.intersection(pipeline_names):
                 check_pair_files(given, configured["pair_building"]["split"])
+
+    def _with_search(self, names: list[str]) -> list[str]:
+        """The pipelines asked for; where `search.enabled`, those that train search first and then refit."""
+        if not self._get_config_loader()["parameters"]["search"]["enabled"]:
+            return names
+        training = [*_STEPS_BEFORE_TRAINING, "hyperparameter_search", "refit"]
+        searching = {"training": training, "__default__": [*training, "evaluation"], "model_training": training[2:]}
+        return [step for name in names for step in searching.get(name, [name])]
 
 
 def _message_for_user(error: BaseException) -> str | None:

@@ -9,10 +9,10 @@ import pytest
 import torch
 from sklearn.metrics import log_loss, matthews_corrcoef, roc_auc_score
 
-from esm2_amp.errors import InputError
+from esm2_amp.errors import DivergedError, InputError
 from esm2_amp.models.registry import MODELS
 from esm2_amp.training.callbacks import EpochRecord
-from esm2_amp.training.fit import Fit, fit_network
+from esm2_amp.training.fit import Fit, fit_network, fit_trial
 from esm2_amp.training.settings import ModelSettings
 
 WIDTH, PROTEINS, EPOCHS = 8, 40, 5
@@ -283,3 +283,37 @@ def test_checkpoints_kept_are_the_best_three_and_the_last(tmp_path):
 
 def test_every_registered_model_can_be_configured():
     assert {*NETWORKS, "ESM2_AMP_CSE"} == set(MODELS)
+
+
+def test_trial_is_fitted_as_the_final_model_is(tmp_path):
+    table, training, validation = separable_pairs()
+    told = []
+    record = fit_trial(
+        table,
+        training,
+        validation,
+        settings_of(),
+        name="t",
+        device="cpu",
+        seed=1,
+        on_epoch=lambda *now: told.append(now),
+    )
+    final = fit_network(
+        table, training, validation, settings_of(selection="last_epoch"), folder=tmp_path, device="cpu", seed=1
+    )
+    pd.testing.assert_frame_equal(record, final.record.drop(columns="selected"))
+    logit = final.network(table[np.stack(validation[:2], 1)].flatten(1, 2)).detach()
+    assert told[-1] == (len(record), pytest.approx(matthews_corrcoef(validation[2], logit > 0)))
+
+
+@pytest.mark.parametrize("fit", ["trial", "final"])
+def test_diverging_fit_ends_with_the_reason(fit, tmp_path):
+    table, *pairs = separable_pairs()
+    settings = settings_of("ESM2_MEAN", learning_rate=1e30)
+    with pytest.raises(
+        DivergedError, match=r"diverged: its \w+ loss must be a finite number, got .* in epoch \d; lower"
+    ):
+        if fit == "trial":
+            fit_trial(table, *pairs, settings, name="t", device="cpu", seed=1, on_epoch=lambda *_: None)
+        else:
+            fit_network(table, *pairs, settings, folder=tmp_path, device="cpu", seed=1)

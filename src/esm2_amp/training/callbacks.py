@@ -1,7 +1,9 @@
 """What a fit keeps and says: a record per epoch, a line per epoch, checkpoints that are whole or not there."""
 
 import logging
+import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from typing_extensions import override
 
+from esm2_amp.errors import DivergedError
 from esm2_amp.progress import in_words
 
 logger = logging.getLogger(__name__)
@@ -23,11 +26,13 @@ class EpochRecord(L.Callback):
     name : str
         What is being fitted, for the log.
     quiet_for : float
-        Seconds between two lines of the log; the last epoch always has one.
+        Seconds between two lines of the log.
+    tells_last : bool
+        Whether the last epoch has a line however soon it comes.
     """
 
-    def __init__(self, name: str, quiet_for: float = 5.0) -> None:
-        self.name, self.quiet_for = name, quiet_for
+    def __init__(self, name: str, quiet_for: float = 5.0, *, tells_last: bool = True) -> None:
+        self.name, self.quiet_for, self.tells_last = name, quiet_for, tells_last
         self.rows: list[dict[str, float]] = []
         self._started = self._told = time.monotonic()
         self._first = 0
@@ -40,13 +45,14 @@ class EpochRecord(L.Callback):
     @override
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        _check_finite(self.name, trainer.current_epoch + 1, values)
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         self.rows.append({"epoch": trainer.current_epoch + 1, "learning_rate": rate, **values})
         self._tell(trainer, values)
 
     def _tell(self, trainer: L.Trainer, values: dict[str, float]) -> None:
         done, total, now = trainer.current_epoch + 1, int(trainer.max_epochs or 0), time.monotonic()
-        if now - self._told < self.quiet_for and done < total:
+        if now - self._told < self.quiet_for and not (self.tells_last and done == total):
             return
         self._told = now
         left = (now - self._started) / (done - self._first) * (total - done)
@@ -69,6 +75,32 @@ class EpochRecord(L.Callback):
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = state_dict["rows"]
+
+
+class EpochReport(L.Callback):
+    """Tells each epoch's validation MCC to a search, which may end the fit by raising.
+
+    Parameters
+    ----------
+    tell : callable
+        From the epoch, counted from 1, and its validation MCC.
+    """
+
+    def __init__(self, tell: Callable[[int, float], None]) -> None:
+        self.tell = tell
+
+    @override
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.tell(trainer.current_epoch + 1, float(trainer.callback_metrics["validation_mcc"]))
+
+
+def _check_finite(name: str, epoch: int, values: dict[str, float]) -> None:
+    for loss in ("training_loss", "validation_loss"):
+        if not math.isfinite(values[loss]):
+            raise DivergedError(
+                f"{name} diverged: its {loss.replace('_', ' ')} must be a finite number, got {values[loss]} in epoch "
+                f"{epoch}; lower learning_rate or set gradient_clip, and look whether the features are finite"
+            )
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

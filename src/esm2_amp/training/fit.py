@@ -1,6 +1,8 @@
 """Fitting one network: resumable, deterministic from its seed, best checkpoint by validation MCC."""
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ from typing_extensions import override
 from esm2_amp.errors import InputError
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import build_network
-from esm2_amp.training.callbacks import AtomicCheckpointIO, EpochRecord
+from esm2_amp.training.callbacks import AtomicCheckpointIO, EpochRecord, EpochReport
 from esm2_amp.training.classifier import PairClassifier, PairData
 from esm2_amp.training.gather import PairBatch
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
@@ -78,6 +80,81 @@ def fit_network(
         When a split is empty or has pairs of one class only.
     """
     name = settings.network.architecture
+    record, best = EpochRecord(name), _best_checkpoints(folder)
+    callbacks = [record, *_early_stopping(settings.training), best, last_checkpoint(folder)]
+    with _prepared(table, training, validation, settings, callbacks, folder=folder, device=device, seed=seed) as fit:
+        # all that decides the outcome of a fit
+        fingerprint = f"{settings.model_dump_json()} {seed} {hash_tensors(*training, *validation, table)}"
+        resume_from = checkpoint_to_resume(folder, fingerprint, name)
+        fit.trainer.fit(fit.classifier, fit.data, ckpt_path=resume_from, weights_only=False)
+    table_of_epochs = pd.DataFrame(record.rows)
+    selected = table_of_epochs["epoch"].iloc[-1]
+    if settings.training.selection == "best_validation_mcc":
+        _release_optimizers(fit.trainer)
+        selected = _load_weights(fit.classifier, Path(best.best_model_path))
+    mark_finished(folder, fingerprint)
+    table_of_epochs["selected"] = table_of_epochs["epoch"] == selected
+    return Fit(fit.classifier.network.cpu().eval(), table_of_epochs)
+
+
+def fit_trial(
+    table: Tensor,
+    training: PairBatch,
+    validation: PairBatch,
+    settings: ModelSettings,
+    *,
+    name: str,
+    device: str,
+    seed: int,
+    on_epoch: Callable[[int, float], None],
+) -> pd.DataFrame:
+    """Fit a network for its record alone: nothing is written, and the last epoch is the one that counts.
+
+    Parameters
+    ----------
+    table, training, validation, settings, device, seed
+        As for `fit_network`.
+    name : str
+        What is being fitted, for the log, which has a line a minute.
+    on_epoch : callable
+        From the epoch, counted from 1, and its validation MCC; what it raises ends the fit.
+
+    Returns
+    -------
+    record : DataFrame
+        As `Fit.record`, without `selected`.
+
+    Raises
+    ------
+    InputError
+        When a split is empty or has pairs of one class only; DivergedError when a loss is no longer finite.
+    """
+    record = EpochRecord(name, quiet_for=60, tells_last=False)
+    callbacks = [record, EpochReport(on_epoch)]
+    with _prepared(table, training, validation, settings, callbacks, folder=None, device=device, seed=seed) as fit:
+        fit.trainer.fit(fit.classifier, fit.data)
+    return pd.DataFrame(record.rows)
+
+
+class _Prepared(NamedTuple):
+    trainer: L.Trainer
+    classifier: PairClassifier
+    data: PairData
+
+
+@contextmanager
+def _prepared(
+    table: Tensor,
+    training: PairBatch,
+    validation: PairBatch,
+    settings: ModelSettings,
+    callbacks: list[L.Callback],
+    *,
+    folder: Path | None,
+    device: str,
+    seed: int,
+) -> Iterator[_Prepared]:
+    """What a fit needs, its initial weights from the seed; the random state outside stays as it is."""
     for split, (_, _, label) in {"training": training, "validation": validation}.items():
         _check_classes(split, label)
     with torch.random.fork_rng():
@@ -86,22 +163,8 @@ def fit_network(
         on_device = _fits_device(table, settings.training, device)
         classifier = PairClassifier(network, table, settings.training, on_device=on_device, seed=seed)
         batch_size = settings.training.micro_batch_size or settings.training.batch_size
-        record, best = EpochRecord(name), _best_checkpoints(folder)
-        callbacks = [record, *_early_stopping(settings.training), best, last_checkpoint(folder)]
         trainer = _trainer(settings.training, callbacks, folder, device)
-        fingerprint = _fingerprint(table, training, validation, settings, seed)
-        resume_from = checkpoint_to_resume(folder, fingerprint, name)
-        trainer.fit(
-            classifier, PairData(training, validation, batch_size, seed), ckpt_path=resume_from, weights_only=False
-        )
-    table_of_epochs = pd.DataFrame(record.rows)
-    selected = table_of_epochs["epoch"].iloc[-1]
-    if settings.training.selection == "best_validation_mcc":
-        _release_optimizers(trainer)
-        selected = _load_weights(classifier, Path(best.best_model_path))
-    mark_finished(folder, fingerprint)
-    table_of_epochs["selected"] = table_of_epochs["epoch"] == selected
-    return Fit(classifier.network.cpu().eval(), table_of_epochs)
+        yield _Prepared(trainer, classifier, PairData(training, validation, batch_size, seed))
 
 
 def _check_classes(split: str, label: Tensor) -> None:
@@ -132,7 +195,7 @@ def _early_stopping(settings: TrainingSettings) -> list[L.Callback]:
     return [] if settings.patience is None else [_Patience(_MONITOR, mode="max", patience=settings.patience)]
 
 
-def _trainer(settings: TrainingSettings, callbacks: list[L.Callback], folder: Path, device: str) -> L.Trainer:
+def _trainer(settings: TrainingSettings, callbacks: list[L.Callback], folder: Path | None, device: str) -> L.Trainer:
     accumulated, rest = divmod(settings.batch_size, settings.micro_batch_size or settings.batch_size)
     if rest:
         raise InputError(
@@ -146,6 +209,7 @@ def _trainer(settings: TrainingSettings, callbacks: list[L.Callback], folder: Pa
         accumulate_grad_batches=accumulated,
         gradient_clip_val=settings.gradient_clip,
         callbacks=callbacks,
+        enable_checkpointing=folder is not None,
         plugins=[AtomicCheckpointIO()],
         default_root_dir=folder,
         reload_dataloaders_every_n_epochs=1,
@@ -181,9 +245,10 @@ def _load_weights(classifier: PairClassifier, file: Path) -> int:
     return int(checkpoint["epoch"]) + 1
 
 
-def _fingerprint(table: Tensor, training: PairBatch, validation: PairBatch, settings: ModelSettings, seed: int) -> str:
-    """A hash of everything that decides the outcome of a fit."""
-    digest = hashlib.sha256(f"{settings.model_dump_json()} {seed} {tuple(table.shape)}".encode())
-    for tensor in (*training, *validation, table):
+def hash_tensors(*tensors: Tensor) -> str:
+    """SHA-256 of shapes and values: whether two fits saw the same data."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()

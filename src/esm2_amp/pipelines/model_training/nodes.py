@@ -1,5 +1,6 @@
 """Nodes of `model_training`: one network from features and pairs."""
 
+import hashlib
 import logging
 from importlib.metadata import version
 from pathlib import Path
@@ -15,11 +16,15 @@ from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.storage import TrainedModel
 from esm2_amp.parameters import Parameters
+from esm2_amp.search.space import with_values
 from esm2_amp.training.fit import fit_network, pair_columns
 from esm2_amp.training.plots import training_figure
 from esm2_amp.training.settings import ModelSettings
 
 logger = logging.getLogger(__name__)
+
+_PAIR = ["Protein1", "Protein2", "label", "split"]
+"""What pairs are told apart by, whatever features they point into."""
 
 
 class RunParameters(Parameters):
@@ -53,6 +58,7 @@ def check_rows(features: ProteinFeatures, pairs: pd.DataFrame) -> None:
 def train_model(
     pairs: pd.DataFrame,
     features: ProteinFeatures,
+    split_report: dict[str, Any],
     checkpoints: Path,
     settings: ModelSettings,
     parameters: RunParameters,
@@ -64,6 +70,8 @@ def train_model(
     pairs : DataFrame
         `model_pairs` of `pair_building`.
     features : ProteinFeatures
+    split_report : dict
+        How the pairs were split, for the model's card.
     checkpoints : Path
         Folder that an interrupted fit goes on from.
     settings : ModelSettings
@@ -93,7 +101,17 @@ def train_model(
         device=parameters.device,
         seed=parameters.seed,
     )
-    card = _card(settings, features, parts, fit.record, parameters)
+    card = {
+        "model": architecture,
+        "settings": settings.model_dump(),
+        "seed": parameters.seed,
+        "data": parameters.data_name,
+        "split": split_report,
+        "pairs_sha256": hashlib.sha256(pairs[_PAIR].to_csv(index=False).encode()).hexdigest(),
+        "features": {"width": features.width, **features.provenance},
+        "selected_epoch": _selected_epoch(fit.record),
+        "versions": {name: version(name) for name in ("esm2_amp", "torch", "lightning")},
+    }
     return (
         TrainedModel(architecture, fit.network, card),
         fit.record,
@@ -101,21 +119,31 @@ def train_model(
     )
 
 
-def _card(
-    settings: ModelSettings,
+def refit_model(
+    pairs: pd.DataFrame,
     features: ProteinFeatures,
-    parts: dict[str, pd.DataFrame],
-    record: pd.DataFrame,
+    split_report: dict[str, Any],
+    checkpoints: Path,
+    best: dict[str, Any],
+    settings: ModelSettings,
     parameters: RunParameters,
-) -> dict[str, Any]:
+) -> tuple[TrainedModel, pd.DataFrame, Figure]:
+    """As `train_model`, with the best parameters of a search in place of those configured.
+
+    Parameters
+    ----------
+    pairs, features, split_report, checkpoints, settings, parameters
+        As for `train_model`.
+    best : dict
+        `best_parameters` of `hyperparameter_search`; the card keeps it.
+    """
+    values = ", ".join(f"{name} {value:.4g}" for name, value in best["parameters"].items())
+    logger.info("Refit with the best of %s, trial %d: %s", best["study"], best["trial"], values)
+    settings = with_values(settings, best["parameters"])
+    model, record, figure = train_model(pairs, features, split_report, checkpoints, settings, parameters)
+    return model._replace(card={**model.card, "search": best}), record, figure
+
+
+def _selected_epoch(record: pd.DataFrame) -> dict[str, float]:
     selected = record[record["selected"]].iloc[0].drop("selected")
-    return {
-        "model": settings.network.architecture,
-        "settings": settings.model_dump(),
-        "seed": parameters.seed,
-        "data": parameters.data_name,
-        "pairs": {split: {"pairs": len(part), "positives": int(part["label"].sum())} for split, part in parts.items()},
-        "features": {"width": features.width, **features.provenance},
-        "selected_epoch": {name: float(value) for name, value in selected.items()},
-        "versions": {name: version(name) for name in ("esm2_amp", "torch", "lightning")},
-    }
+    return {str(name): float(value) for name, value in selected.items()}

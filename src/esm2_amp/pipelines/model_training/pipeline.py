@@ -3,31 +3,53 @@
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.models.registry import MODELS
-from esm2_amp.pipelines.model_training.nodes import train_model
+from esm2_amp.pipelines.model_training.nodes import refit_model, train_model
+
+_OUTPUTS = ["model", "training_record", "training_plot"]
 
 
 def create_pipeline() -> Pipeline:
     """Features and pairs → one trained model per namespace."""
-    template = Pipeline(
-        [
-            Node(
-                train_model,
-                inputs=["model_pairs", "protein_features", "checkpoints", "params:settings", "params:run"],
-                outputs=["model", "training_record", "training_plot"],
-                name="train_model",
-            )
-        ],
-        tags="model_training",
+    return _for_every_model(
+        Node(
+            train_model,
+            inputs=["model_pairs", "protein_features", "split_report", "checkpoints", "params:settings", "params:run"],
+            outputs=_OUTPUTS,
+            name="train_model",
+        )
     )
-    return sum(
-        (
+
+
+def create_refit_pipeline() -> Pipeline:
+    """The same with the best parameters of the search."""
+    return _for_every_model(
+        Node(
+            refit_model,
+            inputs=[
+                "model_pairs",
+                "protein_features",
+                "split_report",
+                "checkpoints",
+                "best_parameters",
+                "params:settings",
+                "params:run",
+            ],
+            outputs=_OUTPUTS,
+            name="refit_model",
+        )
+    )
+
+
+def _for_every_model(node: Node) -> Pipeline:
+    template = Pipeline([node], tags="model_training")
+    return Pipeline(
+        [
             Pipeline(
                 template,
                 namespace=model,
-                inputs={"model_pairs", "protein_features"},
+                inputs={"model_pairs", "protein_features", "split_report"},
                 parameters={"params:run": "params:run"},
             )
             for model in MODELS
-        ),
-        Pipeline([]),
+        ]
     )

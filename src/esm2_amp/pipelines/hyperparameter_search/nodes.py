@@ -1,0 +1,173 @@
+"""Nodes of `hyperparameter_search`: the study of one network."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import optuna
+import pandas as pd
+import plotly.graph_objects as go
+from sklearn.model_selection import StratifiedKFold
+from torch import Tensor
+
+from esm2_amp.errors import InputError
+from esm2_amp.features import ProteinFeatures
+from esm2_amp.models.registry import MODELS
+from esm2_amp.pipelines.model_training.nodes import RunParameters, check_rows
+from esm2_amp.search.report import best_parameters, epochs_table, keep_fold, kept_folds, study_figures, trials_table
+from esm2_amp.search.space import SearchSpace, with_values
+from esm2_amp.search.study import SearchParameters, open_study, run_search
+from esm2_amp.splits.audit import warn_unless_new_proteins
+from esm2_amp.splits.splitting import seen_class
+from esm2_amp.training.fit import fit_trial, hash_tensors, pair_columns
+from esm2_amp.training.gather import PairBatch
+from esm2_amp.training.settings import ModelSettings
+
+LAST_EPOCH = -1
+"""The objective is the last epoch's MCC, not the best one's, which would favour noise."""
+
+
+class Fold(NamedTuple):
+    """Pairs to fit on, and pairs to measure on."""
+
+    training: PairBatch
+    validation: PairBatch
+
+
+class SearchReport(NamedTuple):
+    """What a search leaves behind, for training and for people."""
+
+    best: dict[str, Any]
+    trials: pd.DataFrame
+    trials_excel: pd.DataFrame
+    epochs: pd.DataFrame
+    history: go.Figure
+    importance: go.Figure
+    slices: go.Figure
+
+
+def search_hyperparameters(
+    pairs: pd.DataFrame,
+    features: ProteinFeatures,
+    folder: Path,
+    settings: ModelSettings,
+    space: SearchSpace,
+    parameters: SearchParameters,
+    run: RunParameters,
+) -> SearchReport:
+    """Search one network's hyperparameters: the mean over folds of the last epoch's MCC is maximised.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `model_pairs` of `pair_building`; the test split takes no part.
+    features : ProteinFeatures
+    folder : Path
+        Where the journal lies that a killed search goes on from.
+    settings : ModelSettings
+        What the space leaves as it is.
+    space : SearchSpace
+    parameters : SearchParameters
+    run : RunParameters
+    """
+    check_rows(features, pairs)
+    settings = with_values(settings, {"epochs": parameters.epochs or settings.training.epochs})
+    check_space(space, settings)
+    folds = make_folds(pairs, parameters)
+    architecture = settings.network.architecture
+    table = features.select(MODELS[architecture].network.protein_tokens)
+    conditions = {
+        "mode": parameters.mode,
+        "settings": with_values(settings, space.lowest).model_dump(),
+        "seed": run.seed,
+        "hash of features and folds": hash_tensors(
+            table, *(column for fold in folds for part in fold for column in part)
+        ),
+    }
+
+    def objective(trial: optuna.Trial, values: dict[str, Any]) -> float:
+        return _mean_mcc(trial, with_values(settings, values), table, folds, run)
+
+    with _quiet_optuna():
+        study = open_study(architecture, space, conditions, folder, parameters)
+        run_search(study, space, objective, folder, parameters)
+        trials = trials_table(study)
+        return SearchReport(best_parameters(study), trials, trials, epochs_table(study), *study_figures(study))
+
+
+def check_space(space: SearchSpace, settings: ModelSettings) -> None:
+    """Raise pydantic's ValidationError when the network or its training can't have a value of the space."""
+    for values in (space.lowest, space.highest):
+        with_values(settings, values)
+
+
+def make_folds(pairs: pd.DataFrame, parameters: SearchParameters) -> list[Fold]:
+    """The pairs that each trial fits on and is measured on.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Columns `a`, `b`, `label`, `split`.
+    parameters : SearchParameters
+
+    Raises
+    ------
+    InputError
+        When a class has fewer training pairs than there are folds.
+    """
+    training, validation = (pairs[pairs["split"] == split] for split in ("train", "validation"))
+    if parameters.mode == "holdout":
+        return [Fold(pair_columns(training), pair_columns(validation))]
+    fewest = int(training["label"].value_counts().reindex([0.0, 1.0], fill_value=0).min())
+    if fewest < parameters.folds:
+        raise InputError(
+            f"search.folds = {parameters.folds} needs at least as many training pairs of each class, got {fewest} of "
+            "one; lower search.folds, add pairs, or choose search.mode holdout"
+        )
+    splitter = StratifiedKFold(parameters.folds, shuffle=True, random_state=parameters.seed)
+    rows = list(splitter.split(training, training["label"]))
+    _warn_of_known_proteins(training, rows)
+    return [Fold(pair_columns(training.iloc[fitted]), pair_columns(training.iloc[held])) for fitted, held in rows]
+
+
+def _warn_of_known_proteins(training: pd.DataFrame, rows: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    seen = []
+    for _, held in rows:
+        split = np.full(len(training), "train", dtype=object)
+        split[held] = "validation"
+        seen.append(seen_class(training.assign(split=split)).iloc[held])
+    warn_unless_new_proteins(pd.concat(seen), "cross-validation")
+
+
+def _mean_mcc(
+    trial: optuna.Trial, settings: ModelSettings, table: Tensor, folds: list[Fold], run: RunParameters
+) -> float:
+    """Fit every fold that a trial of the same values hasn't finished already."""
+    records = kept_folds(trial)
+
+    def tell(epoch: int, mcc: float) -> None:
+        """Give Optuna the mean over the folds so far; it may end the trial here."""
+        finished = [record["validation_mcc"].iloc[LAST_EPOCH] for record in records]
+        trial.report(float(np.mean([*finished, mcc])), len(records) * settings.training.epochs + epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    for number in range(len(records), len(folds)):
+        name = f"{settings.network.architecture} trial {trial.number}, fold {number + 1} of {len(folds)}"
+        record = fit_trial(table, *folds[number], settings, name=name, device=run.device, seed=run.seed, on_epoch=tell)
+        keep_fold(trial, number, record)
+        records.append(record)
+    return float(np.mean([record["validation_mcc"].iloc[LAST_EPOCH] for record in records]))
+
+
+@contextmanager
+def _quiet_optuna() -> Iterator[None]:
+    """Without Optuna's own line per trial: ours says more."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)

@@ -1,0 +1,76 @@
+"""What a study leaves behind for people: tables of its trials and epochs, and Optuna's figures."""
+
+from typing import Any
+
+import optuna
+import pandas as pd
+import plotly.graph_objects as go
+from optuna.trial import FrozenTrial, TrialState
+
+from esm2_amp.search.study import counted_trials
+
+_FOLD = "fold"
+
+
+def keep_fold(trial: optuna.Trial, fold: int, record: pd.DataFrame) -> None:
+    """Keep a finished fold's record of epochs with its trial."""
+    trial.set_user_attr(f"{_FOLD}_{fold}", record.to_dict("list"))
+
+
+def kept_folds(trial: optuna.Trial | FrozenTrial) -> list[pd.DataFrame]:
+    """The records of a trial's finished folds, in their order."""
+    numbered = {
+        int(key.removeprefix(f"{_FOLD}_")): value for key, value in trial.user_attrs.items() if key.startswith(_FOLD)
+    }
+    return [pd.DataFrame(numbered[fold]) for fold in sorted(numbered)]
+
+
+def best_parameters(study: optuna.Study) -> dict[str, Any]:
+    """The best trial: `study`, `trial`, its `value` (mean MCC) and `parameters`."""
+    best = study.best_trial
+    return {"study": study.study_name, "trial": best.number, "value": best.value, "parameters": best.params}
+
+
+def trials_table(study: optuna.Study) -> pd.DataFrame:
+    """Every trial that counts: `trial`, `state`, `value`, its parameters, `seconds`, and `reason` where it failed."""
+    rows = [
+        {
+            "trial": trial.number,
+            "state": trial.state.name.lower(),
+            "value": trial.value,
+            **trial.params,
+            "seconds": trial.duration.total_seconds() if trial.duration else None,
+            "reason": trial.user_attrs.get("reason", ""),
+        }
+        for trial in counted_trials(study)
+    ]
+    return pd.DataFrame(rows)
+
+
+def epochs_table(study: optuna.Study) -> pd.DataFrame:
+    """Every finished fold's epochs: `trial`, `fold`, then the columns of a fit's record."""
+    records = []
+    for trial in counted_trials(study):
+        for fold, record in enumerate(kept_folds(trial)):
+            record.insert(0, "fold", fold)
+            record.insert(0, "trial", trial.number)
+            records.append(record)
+    return pd.concat(records, ignore_index=True)
+
+
+def study_figures(study: optuna.Study) -> tuple[go.Figure, go.Figure, go.Figure]:
+    """Optuna's optimisation history, parameter importances (fANOVA) and slices."""
+    values = {trial.value for trial in counted_trials(study) if trial.state == TrialState.COMPLETE}
+    if len(values) > 1:
+        importance = optuna.visualization.plot_param_importances(study)
+    else:
+        text = "Importances need two complete trials of different value"
+        importance = go.Figure().add_annotation(text=text, showarrow=False)
+    figures = (
+        optuna.visualization.plot_optimization_history(study),
+        importance,
+        optuna.visualization.plot_slice(study),
+    )
+    for figure in figures:
+        figure.update_layout(title=f"{figure.layout.title.text or 'Hyperparameter Importances'}: {study.study_name}")
+    return figures

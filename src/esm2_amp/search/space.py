@@ -1,0 +1,107 @@
+"""Search spaces: which values of a network's sizes and its training a search may try (METHOD section 4)."""
+
+from typing import Annotated, Any
+
+import optuna
+from pydantic import Discriminator, Field, RootModel, Tag, model_validator
+
+from esm2_amp.parameters import Parameters
+from esm2_amp.training.settings import ModelSettings
+
+
+class FloatRange(Parameters):
+    """A number between two bounds.
+
+    Attributes
+    ----------
+    low, high : float
+        Both may be drawn.
+    log : bool
+        Draw evenly on the logarithm.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "FloatRange":
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError(f"low < high must hold (and 0 < low where log), got low {self.low}, high {self.high}")
+        return self
+
+    def suggest(self, trial: optuna.Trial, name: str) -> float:
+        """Let a trial draw a value."""
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+
+class IntRange(Parameters):
+    """A whole number between two bounds, in steps.
+
+    Attributes
+    ----------
+    low, high, step : int
+        `high` is reached when the steps hit it.
+    """
+
+    low: Annotated[int, Field(ge=1)]
+    high: Annotated[int, Field(ge=1)]
+    step: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "IntRange":
+        if self.low > self.high:
+            raise ValueError(f"low <= high must hold, got low {self.low}, high {self.high}")
+        return self
+
+    def suggest(self, trial: optuna.Trial, name: str) -> int:
+        """Let a trial draw a value."""
+        return trial.suggest_int(name, self.low, self.high, step=self.step)
+
+
+def _kind(span: Any) -> str:
+    has_step = "step" in span if isinstance(span, dict) else isinstance(span, IntRange)
+    return "steps" if has_step else "continuous"
+
+
+_Range = Annotated[Annotated[IntRange, Tag("steps")] | Annotated[FloatRange, Tag("continuous")], Discriminator(_kind)]
+
+
+class SearchSpace(RootModel[dict[str, _Range]]):
+    """Ranges by the name of a network's size (`h1`) or of a training setting (`learning_rate`); at least one."""
+
+    model_config = {"frozen": True}
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "SearchSpace":
+        if not self.root:
+            raise ValueError("a search space must name at least one parameter, got none")
+        return self
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, float | int]:
+        """A value for every parameter of the space."""
+        return {name: span.suggest(trial, name) for name, span in self.root.items()}
+
+    @property
+    def lowest(self) -> dict[str, float | int]:
+        """The lower end of every range."""
+        return {name: span.low for name, span in self.root.items()}
+
+    @property
+    def highest(self) -> dict[str, float | int]:
+        """The upper end of every range."""
+        return {name: span.high for name, span in self.root.items()}
+
+
+def with_values(settings: ModelSettings, values: dict[str, Any]) -> ModelSettings:
+    """Settings with some values replaced, each where its name belongs: in the network or in its training.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        When a name belongs to neither, or a value is out of range.
+    """
+    content = settings.model_dump()
+    for name, value in values.items():
+        content["network" if name in content["network"] else "training"][name] = value
+    return ModelSettings.model_validate(content)

@@ -1,0 +1,272 @@
+"""Studies of Optuna that survive their processes: resumable, shared by several, every trial kept (METHOD section 4)."""
+
+import json
+import logging
+import socket
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import optuna
+import psutil
+from filelock import FileLock
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import Field
+
+from esm2_amp.errors import DivergedError, InputError
+from esm2_amp.parameters import Parameters
+from esm2_amp.progress import in_words
+from esm2_amp.search.space import SearchSpace
+
+logger = logging.getLogger(__name__)
+
+Objective = Callable[[optuna.Trial, dict[str, Any]], float]
+"""From a trial and the values it drew to the number to maximise."""
+
+MOST_ATTEMPTS = 5
+"""Processes that may end during a trial before it counts as failed: it may need more memory than there is."""
+
+_TIME_TO_SAY_WORKER = timedelta(seconds=30)
+
+
+class SearchParameters(Parameters):
+    """How a search is run.
+
+    Attributes
+    ----------
+    enabled : bool
+        Whether `training` searches first, and trains with the best parameters.
+    trials : int
+        Trials that the study shall have, those of earlier runs counted.
+    mode : {"cross_validation", "holdout"}
+        Mean over folds of the training pairs, or the validation pairs as they are.
+    folds : int
+        Stratified and shuffled.
+    epochs : int, optional
+        Of each fit; by default as many as the final training has.
+    study : str
+        Name of the study; the model's name is put before it.
+    storage : str, optional
+        URL of an SQL database that several machines can reach; by default a journal file beside the model.
+    pruning : {"none", "median"}
+        Whether a trial ends early that is worse at an epoch than the median of earlier ones.
+    seed : int
+    """
+
+    enabled: bool
+    trials: Annotated[int, Field(ge=1)]
+    mode: Literal["cross_validation", "holdout"]
+    folds: Annotated[int, Field(ge=2)]
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    study: Annotated[str, Field(min_length=1)]
+    storage: str | None = None
+    pruning: Literal["none", "median"]
+    seed: int
+
+
+def open_study(
+    model: str, space: SearchSpace, conditions: dict[str, Any], folder: Path, parameters: SearchParameters
+) -> optuna.Study:
+    """The study of a model, new or from its storage.
+
+    Parameters
+    ----------
+    model : str
+    space : SearchSpace
+    conditions : dict
+        What else decides a trial's value, such as the settings and a hash of the data; for JSON.
+    folder : Path
+        Where the journal lies.
+    parameters : SearchParameters
+
+    Raises
+    ------
+    InputError
+        When the storage can't be reached, or the study was made for another space or under other conditions.
+    """
+    name = f"{model}.{parameters.study}"
+    pruner = optuna.pruners.MedianPruner() if parameters.pruning == "median" else optuna.pruners.NopPruner()
+    study = optuna.create_study(
+        study_name=name, storage=_storage(folder, parameters), direction="maximize", pruner=pruner, load_if_exists=True
+    )
+    now = json.loads(json.dumps({"space": space.model_dump(), **conditions}))
+    then = study.user_attrs.get("conditions")
+    if then is None:
+        study.set_user_attr("conditions", now)
+    elif then != now:
+        changes = [f"{key}: {json.dumps(then.get(key))} then, {json.dumps(now[key])} now"
+                   for key in now if then.get(key) != now[key]]  # fmt: skip
+        raise InputError.listing(
+            f"The study {name} was begun under other conditions, and trials of both can't be compared; give the search "
+            f"a new name (--params=search.study={parameters.study}_2), or restore what changed:",
+            changes,
+        )
+    return study
+
+
+def _storage(folder: Path, parameters: SearchParameters) -> BaseStorage:
+    if parameters.storage is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    try:
+        return RDBStorage(parameters.storage)
+    except Exception as error:  # SQLAlchemy's and the drivers' errors have no common class
+        raise InputError(
+            f"search.storage must be the URL of a database that can be reached, got {parameters.storage!r}: {error}; "
+            "start the database, install its driver, or leave search.storage out to use a journal file"
+        ) from error
+
+
+def run_search(
+    study: optuna.Study, space: SearchSpace, objective: Objective, folder: Path, parameters: SearchParameters
+) -> None:
+    """Add trials until the study has as many as asked for, whoever runs them.
+
+    A trial whose process ended is tried again with the same values; one whose fit diverges or fails counts, with the
+    reason. When this returns, no other process of this machine works on the study.
+
+    Raises
+    ------
+    InputError
+        When no trial came to an end with a value.
+    """
+    progress = _SearchProgress(study, parameters)
+    while True:
+        with FileLock(folder / "search.lock"):
+            _retry_lost(study)
+        if sum(_counts(trial) for trial in study.get_trials(deepcopy=False)) < parameters.trials:
+            if (trial := _next_trial(study, parameters)) is not None:
+                _evaluate(study, trial, space, objective)
+                progress.tell(trial.number)
+        elif _has_living_trials(study):
+            time.sleep(1)
+        else:
+            break
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        reasons = [f"trial {t.number}: {t.user_attrs.get('reason', t.state.name.lower())}" for t in study.get_trials()]
+        raise InputError.listing(f"No trial of the study {study.study_name} came to an end with a value:", reasons)
+
+
+def counted_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that count: finished or running, and neither lost with their process nor one too many."""
+    return [trial for trial in study.get_trials(deepcopy=False) if _counts(trial)]
+
+
+def _counts(trial: FrozenTrial) -> bool:
+    return trial.state != TrialState.WAITING and "discarded" not in trial.user_attrs
+
+
+def _next_trial(study: optuna.Study, parameters: SearchParameters) -> optuna.Trial | None:
+    """A trial of this process, or None when others began as many as asked for in the meantime."""
+    trial = study.ask()
+    # from the trial's number, not from the sampler's state: neither a resumed search nor another process draws it again
+    study.sampler = optuna.samplers.TPESampler(seed=parameters.seed * 1_000_003 + trial.number)
+    trial.set_user_attr("worker", _worker())
+    earlier = sum(other.number < trial.number for other in counted_trials(study))
+    if earlier < parameters.trials:
+        return trial
+    _discard(study, trial, "one more than asked for")
+    return None
+
+
+def _discard(study: optuna.Study, trial: optuna.Trial, why: str) -> None:
+    trial.set_user_attr("discarded", why)
+    study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _worker() -> list[Any]:
+    """Host, process and its start: what tells a living process from another one with its number."""
+    process = psutil.Process()
+    return [socket.gethostname(), process.pid, process.create_time()]
+
+
+def _has_ended(trial: FrozenTrial) -> bool:
+    """Whether a running trial's process is gone; of another machine's process this can't be told."""
+    if "worker" not in trial.user_attrs:  # its process is about to say which it is, or ended before it could
+        return trial.datetime_start is not None and datetime.now() - trial.datetime_start > _TIME_TO_SAY_WORKER
+    host, pid, begun = trial.user_attrs["worker"]
+    if host != socket.gethostname():
+        return False
+    return not (psutil.pid_exists(pid) and abs(psutil.Process(pid).create_time() - begun) < 1)
+
+
+def _has_living_trials(study: optuna.Study) -> bool:
+    """Whether a trial runs on this machine; those of others, perhaps never to end, are only told."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    elsewhere = [
+        t.number for t in running if t.user_attrs.get("worker", [socket.gethostname()])[0] != socket.gethostname()
+    ]
+    if elsewhere and len(elsewhere) == len(running):
+        logger.warning(
+            "%s: trials %s still run on other machines; run again when they have ended, to count them in",
+            study.study_name,
+            ", ".join(map(str, elsewhere)),
+        )
+    return len(running) > len(elsewhere)
+
+
+def _retry_lost(study: optuna.Study) -> None:
+    """Discard running trials whose process has ended, and let their values be tried again, finished folds kept."""
+    known = study.get_trials(deepcopy=False)
+    retried = {trial.user_attrs.get("retry_of") for trial in known}
+    for lost in known:
+        if lost.state != TrialState.RUNNING or not _has_ended(lost):
+            continue
+        trial = optuna.Trial(study, lost._trial_id)
+        attempt = lost.user_attrs.get("attempt", 1)
+        if attempt >= MOST_ATTEMPTS:
+            trial.set_user_attr("reason", f"its process ended {attempt} times, perhaps for lack of memory")
+            study.tell(lost.number, state=TrialState.FAIL)
+            continue
+        # first the retry, then the end of the lost one: killed in between, neither is lost nor doubled
+        if lost.params and lost.number not in retried:
+            kept = {name: value for name, value in lost.user_attrs.items() if name != "worker"}
+            study.enqueue_trial(lost.params, {**kept, "retry_of": lost.number, "attempt": attempt + 1})
+        _discard(study, trial, "its process ended")
+        logger.info("%s: trial %d ended with its process; its values are tried again", study.study_name, lost.number)
+
+
+def _evaluate(study: optuna.Study, trial: optuna.Trial, space: SearchSpace, objective: Objective) -> None:
+    try:
+        value = objective(trial, space.suggest(trial))
+    except optuna.TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    except (DivergedError, RuntimeError) as error:  # PyTorch's out-of-memory is a RuntimeError
+        trial.set_user_attr("reason", str(error))
+        study.tell(trial, state=TrialState.FAIL)
+    else:
+        study.tell(trial, value)
+
+
+class _SearchProgress:
+    """One line per trial: its value, the best so far, and how long the rest takes."""
+
+    def __init__(self, study: optuna.Study, parameters: SearchParameters) -> None:
+        self._study, self._asked = study, parameters.trials
+        self._started, self._done_before = time.monotonic(), self._done()
+
+    def _done(self) -> int:
+        return sum(trial.state.is_finished() for trial in counted_trials(self._study))
+
+    def tell(self, number: int) -> None:
+        trial, done = next(t for t in counted_trials(self._study) if t.number == number), self._done()
+        outcome = f"MCC {trial.value:.4f}" if trial.value is not None else trial.state.name.lower()
+        if reason := trial.user_attrs.get("reason"):
+            outcome += f" ({reason})"
+        has_best = any(t.state == TrialState.COMPLETE for t in counted_trials(self._study))
+        best = f"{self._study.best_value:.4f} in trial {self._study.best_trial.number}" if has_best else "none yet"
+        left = (time.monotonic() - self._started) / (done - self._done_before) * max(0, self._asked - done)
+        logger.info(
+            "%s: trial %d: %s; best %s; %d of %d trials, about %s left",
+            self._study.study_name,
+            number,
+            outcome,
+            best,
+            done,
+            self._asked,
+            in_words(left),
+        )

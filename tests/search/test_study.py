@@ -1,0 +1,263 @@
+"""Studies: what they find, refuse, and how they survive kills and company."""
+
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import optuna
+import pandas as pd
+import pytest
+from optuna.trial import TrialState
+
+from esm2_amp.errors import DivergedError, InputError
+from esm2_amp.search.report import best_parameters, epochs_table, keep_fold, kept_folds, study_figures, trials_table
+from esm2_amp.search.space import SearchSpace
+from esm2_amp.search.study import MOST_ATTEMPTS, SearchParameters, counted_trials, open_study, run_search
+
+SPACE = SearchSpace.model_validate(
+    {"learning_rate": {"low": 1e-5, "high": 1e-1, "log": True}, "h1": {"low": 32, "high": 96, "step": 32}}
+)
+OPTIONS = {
+    "enabled": True,
+    "trials": 6,
+    "mode": "cross_validation",
+    "folds": 2,
+    "study": "s",
+    "pruning": "none",
+    "seed": 1,
+}
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from esm2_amp.search.report import keep_fold, kept_folds
+from esm2_amp.search.space import SearchSpace
+from esm2_amp.search.study import SearchParameters, open_study, run_search
+import pandas as pd
+
+folder, trials, seconds, storage = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] or None
+space = SearchSpace.model_validate({space})
+parameters = SearchParameters(**{options} | dict(trials=trials, storage=storage))
+
+def objective(trial, values):
+    for fold in range(len(kept_folds(trial)), 2):
+        with (folder / "fits.txt").open("a") as file:
+            file.write(f"{{values['learning_rate']!r}} {{fold}}\\n")
+        time.sleep(seconds)
+        keep_fold(trial, fold, pd.DataFrame({{"epoch": [1], "validation_mcc": [values["learning_rate"]]}}))
+    return values["learning_rate"]
+
+run_search(open_study("M", space, {{"data": "d"}}, folder, parameters), space, objective, folder, parameters)
+print("ended")
+""".format(space=SPACE.model_dump(), options=OPTIONS)  # noqa: UP032
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def options(**changes):
+    return SearchParameters(**{**OPTIONS, **changes})
+
+
+def opened(folder, conditions=None, space=SPACE, **changes):
+    return open_study("M", space, conditions or {"data": "d"}, folder, options(**changes))
+
+
+def searched(folder, objective, **changes):
+    study = opened(folder, **changes)
+    run_search(study, SPACE, objective, folder, options(**changes))
+    return study
+
+
+def near_a_hundredth(trial, values):
+    return -abs(values["learning_rate"] - 0.01)
+
+
+def test_objective_is_maximised(tmp_path):
+    study = searched(tmp_path, near_a_hundredth, trials=12)
+    best = best_parameters(study)
+    table = trials_table(study)
+    assert best["value"] == table["value"].max()
+    assert best["parameters"]["learning_rate"] == table.loc[table["value"].idxmax(), "learning_rate"]
+    assert table["trial"].tolist() == list(range(12))
+
+
+def test_search_adds_only_the_trials_that_are_missing(tmp_path):
+    searched(tmp_path, near_a_hundredth, trials=3)
+    calls = []
+    study = searched(tmp_path, lambda trial, values: calls.append(values) or 0.0, trials=5)
+    assert len(calls) == 2
+    assert len(counted_trials(study)) == 5
+    searched(tmp_path, lambda *_: pytest.fail("nothing is left to do"), trials=5)
+
+
+def test_resumed_search_draws_what_an_undisturbed_one_draws(tmp_path):
+    whole = trials_table(searched(tmp_path / "whole", near_a_hundredth, trials=8))
+    for trials in (2, 5, 8):
+        parts = trials_table(searched(tmp_path / "parts", near_a_hundredth, trials=trials))
+    pd.testing.assert_frame_equal(parts.drop(columns="seconds"), whole.drop(columns="seconds"))
+
+
+def test_values_are_not_drawn_twice(tmp_path):
+    rates = trials_table(searched(tmp_path, near_a_hundredth, trials=12))["learning_rate"]
+    assert rates.is_unique
+
+
+def test_failed_trials_count_with_their_reason_and_search_goes_on(tmp_path, caplog):
+    def sometimes_fails(trial, values):
+        if trial.number == 1:
+            raise DivergedError("its loss is nan")
+        if trial.number == 2:
+            raise RuntimeError("out of memory")
+        return 0.5
+
+    with caplog.at_level(logging.INFO, logger="esm2_amp"):
+        study = searched(tmp_path, sometimes_fails, trials=4)
+    table = trials_table(study)
+    assert table["state"].tolist() == ["complete", "fail", "fail", "complete"]
+    assert table["reason"].tolist() == ["", "its loss is nan", "out of memory", ""]
+    assert "trial 1: fail (its loss is nan); best 0.5000 in trial 0; 2 of 4 trials" in caplog.text
+
+
+def test_study_without_a_value_is_an_error(tmp_path):
+    def fails(trial, values):
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(InputError, match=r"No trial of the study M\.s came to an end with a value:\n  trial 0: out of"):
+        searched(tmp_path, fails, trials=2)
+
+
+def test_mistakes_of_ours_are_not_swallowed(tmp_path):
+    with pytest.raises(KeyError):
+        searched(tmp_path, lambda trial, values: values["h7"], trials=2)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"space": SearchSpace.model_validate({"h1": {"low": 32, "high": 64, "step": 32}})},
+            "space: .*96.* then, .*64.* now",
+        ),
+        ({"conditions": {"data": "other"}}, 'data: "d" then, "other" now'),
+    ],
+)
+def test_study_of_another_space_or_other_data_is_refused(tmp_path, change, words):
+    opened(tmp_path)
+    with pytest.raises(InputError, match=rf"(?s)new name \(--params=search.study=s_2\).*{words}"):
+        opened(tmp_path, **change)
+    opened(tmp_path, study="s_2", **change)
+
+
+def test_unreachable_storage_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(InputError, match=r"search.storage must be the URL .* got 'sqlite:////nowhere/at/all.db'"):
+        opened(tmp_path, storage="sqlite:////nowhere/at/all.db")
+    with pytest.raises(InputError, match=r"search\.storage must be the URL"):
+        opened(tmp_path, storage="no url")
+
+
+def test_pruned_trials_count_and_are_told_apart(tmp_path):
+    def falling(trial, values):
+        value = 1.0 / (1 + trial.number)
+        for epoch in range(3):
+            trial.report(value, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return value
+
+    assert set(trials_table(searched(tmp_path / "none", falling, trials=10))["state"]) == {"complete"}
+    median = trials_table(searched(tmp_path / "median", falling, trials=10, pruning="median"))
+    assert median["state"].tolist() == ["complete"] * 5 + ["pruned"] * 5
+
+
+def test_epochs_of_every_fold_are_kept(tmp_path):
+    def two_folds(trial, values):
+        for fold in (0, 1):
+            keep_fold(trial, fold, pd.DataFrame({"epoch": [1, 2], "validation_mcc": [0.1 * fold, 0.2 * trial.number]}))
+        return 0.2 * trial.number
+
+    study = searched(tmp_path, two_folds, trials=3)
+    table = epochs_table(study)
+    assert table[["trial", "fold", "epoch"]].values.tolist() == [
+        [t, f, e] for t in range(3) for f in (0, 1) for e in (1, 2)
+    ]
+    assert table.query("trial == 2 and epoch == 2")["validation_mcc"].tolist() == [0.4, 0.4]
+
+
+@pytest.mark.parametrize("trials", [1, 4])
+def test_figures_name_the_study(tmp_path, trials):
+    for figure in study_figures(searched(tmp_path, near_a_hundredth, trials=trials)):
+        assert "M.s" in figure.layout.title.text
+
+
+def worker(folder, trials, seconds, storage=""):
+    arguments = [sys.executable, "-c", WORKER, str(folder), str(trials), str(seconds), storage]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for_lines(file, count):
+    deadline = time.monotonic() + 60
+    while not (file.exists() and len(file.read_text().splitlines()) >= count):
+        assert time.monotonic() < deadline, "no trial begun in a minute"
+        time.sleep(0.02)
+
+
+def test_killed_three_times_no_trial_is_lost_or_doubled(tmp_path):
+    for lines in (2, 5, 8):
+        process = worker(tmp_path, 5, 0.15)
+        wait_for_lines(tmp_path / "fits.txt", lines)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert worker(tmp_path, 5, 0).wait() == 0
+    study = opened(tmp_path, trials=5)
+    trials = counted_trials(study)
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 5
+    assert study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING)) == []
+    assert all(len(kept_folds(trial)) == 2 for trial in trials)
+    fits = Counter((tmp_path / "fits.txt").read_text().splitlines())
+    assert {f"{trial.params['learning_rate']!r} {fold}" for trial in trials for fold in (0, 1)} == set(fits)
+    assert sum(fits.values()) <= 10 + 3  # of each kill only the fold at work is fitted again
+
+
+def test_two_processes_share_a_study_and_end_with_the_asked_number(tmp_path):
+    processes = [worker(tmp_path, 9, 0.1) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    trials = counted_trials(opened(tmp_path, trials=9))
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 9
+    assert len({trial.params["learning_rate"] for trial in trials}) == 9
+    fits = Counter((tmp_path / "fits.txt").read_text().splitlines())
+    assert len(fits) == 18 and set(fits.values()) == {1}
+    assert len({tuple(trial.user_attrs["worker"]) for trial in trials}) == 2
+
+
+@pytest.mark.parametrize("storage", [None, "sqlite:///{folder}/study.db"])
+def test_trial_that_ends_its_process_again_and_again_counts_as_failed(tmp_path, storage):
+    storage = storage and storage.format(folder=tmp_path)
+    drawn = []
+
+    def ends_its_process(trial, values):
+        drawn.append(values)
+        trial.set_user_attr("worker", [socket.gethostname(), 2**22 + 1, 0.0])  # above the largest process number
+        raise KeyboardInterrupt
+
+    for _ in range(MOST_ATTEMPTS):
+        with pytest.raises(KeyboardInterrupt):
+            searched(tmp_path, ends_its_process, trials=2, storage=storage)
+    table = trials_table(searched(tmp_path, near_a_hundredth, trials=2, storage=storage))
+    assert drawn == [drawn[0]] * MOST_ATTEMPTS
+    assert table["state"].tolist() == ["fail", "complete"]
+    assert table["reason"][0] == f"its process ended {MOST_ATTEMPTS} times, perhaps for lack of memory"
+
+
+def test_trials_of_another_machine_are_left_to_it(tmp_path, caplog):
+    opened(tmp_path).ask().set_user_attr("worker", ["elsewhere", 1, 0.0])
+    table = trials_table(searched(tmp_path, near_a_hundredth, trials=3))
+    assert table["state"].tolist() == ["running", "complete", "complete"]
+    assert "trials 0 still run on other machines" in caplog.text
