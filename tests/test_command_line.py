@@ -64,6 +64,8 @@ def test_unknown_name_of_an_option(option, words, data):
         "seed=x": ["seed", "valid integer", "got 'x'"],
         "model=AMPS": ["A model must be one of ESM2_AMPS, ESM2_AMP_CSE, ESM2_DPM, ESM2_GRU, ESM2_MEAN, got 'AMPS'"],
         "features=a.h5,proteins=b.fasta": ["give either proteins=FILE or features=FILE, not both"],
+        "search.folds=1": ["folds", "greater than or equal to 2, got 1"],
+        "search.enabled=true,ESM2_DPM.search_space.h1.low=900": ["low <= high must hold, got low 900, high 256"],
         "pair_building.test_fraction=0.95": ["validation_fraction + test_fraction must be below 1"],
         "proteins=none.fasta": ["none.fasta: there is no such file; check the path"],
         "encoder=nowhere": ["The encoder must be a folder or the name of a model on Hugging Face, got 'nowhere'"],

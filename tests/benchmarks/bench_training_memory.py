@@ -156,7 +156,7 @@ def ours(case: Case, folder: Path) -> Measured:
     features = store_of(case, folder).load()
     parameters = RunParameters(device="cpu", seed=0, data_name="random")
     with mock.patch.object(L, "Trainer", stopped_early), tempfile.TemporaryDirectory(dir=folder) as checkpoints:
-        train_model(random_pairs(features.entries), features, Path(checkpoints, "fit"), settings, parameters)
+        train_model(random_pairs(features.entries), features, {}, Path(checkpoints, "fit"), settings, parameters)
     return Measured(imports, memory("VmHWM"), seconds_per_1000(ends, settings.training.batch_size))
 
 
