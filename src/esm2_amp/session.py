@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from esm2_amp.errors import InputError
 from esm2_amp.options import check_options, check_pair_files
+from esm2_amp.search.study import SearchParameters
 
 _BUILD_PAIRS = {"__default__", "training", "pair_building"}
 """Pipelines that read pair files with a split."""
@@ -63,7 +64,7 @@ class Session(KedroSession):
 
     def _with_search(self, names: list[str]) -> list[str]:
         """The pipelines asked for; where `search.enabled`, those that train search first and then refit."""
-        if not self._get_config_loader()["parameters"]["search"]["enabled"]:
+        if not SearchParameters.model_validate(self._get_config_loader()["parameters"]["search"]).enabled:
             return names
         training = [*_STEPS_BEFORE_TRAINING, "hyperparameter_search", "refit"]
         searching = {"training": training, "__default__": [*training, "evaluation"], "model_training": training[2:]}
