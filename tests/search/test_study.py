@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -244,7 +243,6 @@ def test_trial_that_ends_its_process_again_and_again_counts_as_failed(tmp_path, 
 
     def ends_its_process(trial, values):
         drawn.append(values)
-        trial.set_user_attr("worker", [socket.gethostname(), 2**22 + 1, 0.0])  # above the largest process number
         raise KeyboardInterrupt
 
     for _ in range(MOST_ATTEMPTS):

@@ -31,6 +31,8 @@ MOST_ATTEMPTS = 5
 """Processes that may end during a trial before it counts as failed: it may need more memory than there is."""
 
 _TIME_TO_SAY_WORKER = timedelta(seconds=30)
+_ENDED = [socket.gethostname(), -1, 0.0]
+"""As `worker` of a trial: no process works on it any more."""
 
 
 class SearchParameters(Parameters):
@@ -238,6 +240,9 @@ def _evaluate(study: optuna.Study, trial: optuna.Trial, space: SearchSpace, obje
     except (DivergedError, RuntimeError) as error:  # PyTorch's out-of-memory is a RuntimeError
         trial.set_user_attr("reason", str(error))
         study.tell(trial, state=TrialState.FAIL)
+    except BaseException:  # such as an interrupt in a notebook, whose process lives on
+        trial.set_user_attr("worker", _ENDED)
+        raise
     else:
         study.tell(trial, value)
 
