@@ -57,8 +57,10 @@ def test_unknown_name_of_an_option(option, words, data):
         "_training.epochs=3": ["--params knows no '_training'"],
         "feature_extraction.stored_at=float32": ["stored_at", "There is no parameter of this name, got 'float32'"],
         "ESM2_GRU.settings.training.epoch=3": ["training.epoch", "There is no parameter of this name, got 3"],
-        "evaluation.threshold=high": ["threshold", "should be a valid number", "got 'high'"],
+        "evaluation.threshold=high": ["threshold", "should be a valid number", "should be 'validation', got 'high'"],
         "evaluation.threshold=1.5": ["threshold", "should be less than 1, got 1.5"],
+        "evaluation.replicates=10": ["replicates", "should be greater than or equal to 100, got 10"],
+        "evaluation.baselines.use=[svm]": ["should be 'composition', 'mean_vector_logistic', 'similarity' or"],
         "ESM2_GRU.settings.training.epochs=0": ["epochs", "greater than or equal to 1, got 0"],
         "device=gpu": ["device", "should be 'auto', 'cpu', 'cuda' or 'mps', got 'gpu'"],
         "seed=x": ["seed", "valid integer", "got 'x'"],
@@ -230,6 +232,11 @@ def test_pairs_of_other_features(data):
     assert kedro_run(data, "--pipeline=feature_extraction").exit_code == 0
     words = ["The pairs were built for other protein features than those stored now; run `kedro run --pipeline=pair_b"]
     assert_told(data, words, "--pipeline=evaluation")
+
+
+def test_prediction_has_no_validation_pairs_to_choose_a_threshold_on(data):
+    words = ["evaluation.threshold must be a number where there are no validation pairs", "metrics.json"]
+    assert_told(data, words, "--pipeline=prediction", "--params=evaluation.threshold=validation")
 
 
 def test_traceback_comes_with_verbose_only(data):

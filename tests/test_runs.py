@@ -1,6 +1,7 @@
 """Whole runs, as a user starts them, on a small synthetic interactome."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from PIL import Image
 from scipy.special import expit
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from conftest import DATA_FOLDER, ROOT
+from esm2_amp.evaluation.baselines import BASELINES
+from esm2_amp.evaluation.intervals import NOT_DISTINGUISHABLE
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.storage import load_model
 from esm2_amp.session import Session
@@ -51,7 +54,8 @@ def test_default_run_writes_every_output(demonstration_run):
 
 def test_default_run_ends_by_saying_where_the_results_are(demonstration_run):
     end = demonstration_run.output.split("Results:")[1]
-    assert f"{demonstration_run.folder / '08_reporting'}: model_comparison.csv, model_comparison.png" in end
+    reporting = demonstration_run.folder / "08_reporting"
+    assert f"{reporting}: baseline_metrics.json, model_comparison.csv, model_comparison.png" in end
     assert "Traceback" not in demonstration_run.output
     assert "Warning" not in demonstration_run.output
 
@@ -59,10 +63,59 @@ def test_default_run_ends_by_saying_where_the_results_are(demonstration_run):
 def test_comparison_holds_the_measures_of_the_scored_pairs(demonstration_run):
     folder = demonstration_run.folder
     table = pd.read_csv(folder / "08_reporting/model_comparison.csv", index_col=0)
-    assert sorted(table.index) == sorted(MODELS)
+    assert sorted(table.index) == sorted([*MODELS, *BASELINES])
+    baselines = pd.read_csv(folder / "07_model_output/baseline_scores.csv").query("Split == 'test'")
+    for name, row in table.iterrows():
+        scored, logit = baselines, name
+        if row["Kind"] == "model":
+            scored = pd.read_csv(folder / f"07_model_output/{name}/scored_pairs.csv").query("Split == 'test'")
+            logit = "Logit"
+        assert row["auroc"] == pytest.approx(roc_auc_score(scored["Label"], scored[logit]))
+        assert row["auroc_low"] <= row["auroc"] <= row["auroc_high"]
+
+
+def test_differences_say_better_or_not_distinguishable(demonstration_run):
+    table = pd.read_csv(demonstration_run.folder / "08_reporting/model_differences.csv")
+    compared = set(zip(table["ModelA"], table["ModelB"], strict=True))
+    count = len(MODELS) + len(BASELINES)
+    assert len(compared) == count * (count - 1) / 2
+    assert (table["Verdict"].str.endswith(" better") | table["Verdict"].isin([NOT_DISTINGUISHABLE, "undefined"])).all()
+    holds_zero = (table["Low"] <= 0) & (table["High"] >= 0)
+    assert (table["Verdict"][holds_zero] == NOT_DISTINGUISHABLE).all()
+    _, said = demonstration_run.output.split("AUROC minus that of composition:")
     for model in MODELS:
-        scored = pd.read_csv(folder / f"07_model_output/{model}/scored_pairs.csv").query("Split == 'test'")
-        assert table.loc[model, "auroc"] == pytest.approx(roc_auc_score(scored["Label"], scored["Probability"]))
+        assert re.search(rf"{model} +[+-]0\.\d+ \(.* to .*\) +(better|worse|{NOT_DISTINGUISHABLE})", said)
+
+
+def test_threshold_chosen_on_validation_pairs_makes_the_decisions(data, go):
+    go("--pipeline=evaluation", "--params=evaluation.threshold=validation")
+    metrics = json.loads((data / "08_reporting/ESM2_AMPS/metrics.json").read_text())
+    scored = pd.read_csv(data / "07_model_output/ESM2_AMPS/scored_pairs.csv")
+    assert (scored["Prediction"] == (scored["Probability"] >= metrics["threshold"])).all()
+    validation = scored[scored["Split"] == "validation"]
+    mcc = [matthews_corrcoef(validation["Label"], validation["Probability"] >= t) for t in validation["Probability"]]
+    assert metrics["validation"]["mcc"] == pytest.approx(max(mcc))
+    table = pd.read_csv(data / "08_reporting/model_comparison.csv", index_col=0)
+    assert table.loc["ESM2_AMPS", "mcc"] == pytest.approx(metrics["test"]["mcc"])
+    assert table["threshold"].nunique() > 1
+
+
+def test_imported_features_leave_out_the_baselines_that_read_sequences(data, go, tmp_path):
+    go("--pipeline=feature_export")
+    shutil.move(data / "04_feature/published_layout.h5", tmp_path / "features.h5")
+    output = go(f"--params=features={tmp_path / 'features.h5'}")
+    assert "baseline composition: left out, the imported features come without sequences" in " ".join(output.split())
+    table = pd.read_csv(data / "08_reporting/model_comparison.csv")
+    assert set(table["Model"]) == {*MODELS, *BASELINES} - {"composition"}
+    assert "AUROC minus that of mean_vector_logistic:" in output
+
+
+def test_names_of_proteins_and_logits_survive_the_table_of_scores(tmp_path):
+    _, catalog = context_of("test", tmp_path)
+    table = pd.DataFrame({"Protein1": ["NA", "007"], "Protein2": ["1e5", "nan"], "Logit": [1 / 3, np.pi * 1e-7]})
+    for name in ("ESM2_AMPS.scored_pairs", "baseline_scores"):
+        catalog.save(name, table)
+        pd.testing.assert_frame_equal(catalog.load(name), table, check_exact=True)
 
 
 def test_plots_open(demonstration_run):
@@ -74,7 +127,7 @@ def test_plots_open(demonstration_run):
     drawn = [plot for plot in plots if plot.name != "metrics.json"]
     for plot in drawn:
         assert plotly.io.from_json(plot.read_text()).data, plot
-    assert (len(images), len(drawn)) == (2 + 2 * len(MODELS), 4 * len(MODELS))
+    assert (len(images), len(drawn)) == (4 + 2 * len(MODELS), 4 * len(MODELS))
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)

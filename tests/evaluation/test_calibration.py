@@ -44,8 +44,9 @@ def test_the_temperature_is_the_slope_of_unpenalised_logistic_regression():
     [([0, 0, 1, 1], COLDEST, "separate the labels perfectly"), ([1, 1, 0, 0], HOTTEST, "no information")],
 )
 def test_a_temperature_without_an_optimum_stops_at_its_limit_and_says_so(label, temperature, reason, caplog):
-    with caplog.at_level(logging.WARNING):
-        assert fit_temperature(label, [-2.0, -1.0, 1.0, 2.0]) == temperature
+    with caplog.at_level(logging.INFO):
+        assert fit_temperature(label, [-2.0, -1.0, 1.0, 2.0], "ESM2_GRU") == temperature
+    assert "The logits of ESM2_GRU" in caplog.text
     assert reason in caplog.text
 
 

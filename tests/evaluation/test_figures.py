@@ -3,8 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgba
 
-from esm2_amp.evaluation.figures import comparison_curves, comparison_figure, summary_figure
+from esm2_amp.evaluation.figures import (
+    comparison_curves,
+    comparison_figure,
+    differences_figure,
+    strata_figure,
+    summary_figure,
+)
 
 LABEL = np.array([1, 1, 1, 0, 0, 0, 0, 0])
 PROBABILITY = np.array([0.95, 0.85, 0.25, 0.75, 0.35, 0.15, 0.12, 0.05])
@@ -24,12 +31,16 @@ def table():
     return pd.DataFrame(
         {
             "Model": ["ESM2_AMPS", "Composition"],
+            "Kind": ["model", "baseline"],
             "n_pairs": 10,
             "n_positives": 4,
             "accuracy": [0.75, 0.6],
             "mcc": [0.5, np.nan],
             "auroc": [0.8, 0.6],
             "aupr": [0.7, 0.5],
+            **{f"{metric}_{end}": np.nan for metric in ("accuracy", "mcc", "aupr") for end in ("low", "high")},
+            "auroc_low": [0.78, 0.55],
+            "auroc_high": [0.83, 0.64],
         }
     )
 
@@ -63,25 +74,57 @@ def test_comparison_draws_a_dot_for_every_value_and_the_level_without_informatio
     accuracy, mcc, auroc, aupr = figure.axes
     assert [axes.get_xlabel() for axes in figure.axes] == ["Accuracy", "MCC", "AUROC", "AUPR"]
     assert [label.get_text() for label in accuracy.get_yticklabels()] == ["ESM2_AMPS", "Composition"]
-    assert list(auroc.lines[0].get_xdata()) == [0.8, 0.6]
+    model, baseline, _ = auroc.lines
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in (model, baseline)] == [(0.8, 0), (0.6, 1)]
+    assert model.get_marker() != baseline.get_marker()
     assert texts(mcc) == ["0.500"]
-    assert [axes.lines[1].get_xdata()[0] for axes in figure.axes] == [0.6, 0, 0.5, 0.4]
+    assert [axes.lines[2].get_xdata()[0] for axes in figure.axes] == [0.6, 0, 0.5, 0.4]
     assert aupr.get_ylim()[0] > aupr.get_ylim()[1]  # the first row, the best model, on top
 
 
-def test_comparison_draws_intervals_where_the_table_has_them(table):
-    assert not comparison_figure(table, "").axes[2].collections
-    with_intervals = table.assign(auroc_low=[0.78, np.nan], auroc_high=[0.83, np.nan])
-    figure = comparison_figure(with_intervals, "")
+def test_comparison_draws_intervals_in_the_colour_of_their_dots(table):
+    figure = comparison_figure(table, "")
     (intervals,) = figure.axes[2].collections
-    np.testing.assert_allclose(intervals.get_segments()[0], [[0.78, 0], [0.83, 0]])
-    assert not figure.axes[0].collections
-    assert "95 % interval" in legend(figure)
+    np.testing.assert_allclose(intervals.get_segments(), [[[0.78, 0], [0.83, 0]], [[0.55, 1], [0.64, 1]]])
+    dots = [to_rgba(line.get_color()) for line in figure.axes[2].lines[:2]]
+    np.testing.assert_allclose(intervals.get_colors(), dots)
+    assert legend(figure) == ["model", "baseline", "without information"]
+    assert "95 % intervals" in figure.legends[0].get_title().get_text()
 
 
 def test_comparison_leaves_the_level_out_where_models_saw_different_pairs(table):
     figure = comparison_figure(table.assign(n_positives=[4, 5]), "")
-    assert all(len(axes.lines) == 1 for axes in figure.axes)
+    assert all(len(axes.lines) == 2 for axes in figure.axes)
+
+
+def test_differences_bear_the_words_of_their_verdicts():
+    table = pd.DataFrame(
+        {
+            "Model": ["ESM2_AMPS", "ESM2_GRU"],
+            "Difference": [0.3, -0.01],
+            "Low": [0.2, -0.05],
+            "High": [0.4, 0.03],
+            "Verdict": ["better", "not distinguishable"],
+        }
+    )
+    (axes,) = differences_figure(table, "composition (baseline)", "test split").axes
+    assert texts(axes) == ["+0.300", "-0.010", "better", "not distinguishable"]
+    assert axes.get_xlabel() == "AUROC minus that of composition (baseline), 95 % interval"
+    np.testing.assert_allclose(axes.collections[0].get_segments(), [[[0.2, 0], [0.4, 0]], [[-0.05, 1], [0.03, 1]]])
+
+
+def test_strata_have_a_panel_each_where_they_have_pairs():
+    rows = [("C1", 0, np.nan), ("C2", 12, np.nan), ("C3", 50, 0.7)]
+    table = pd.DataFrame(rows, columns=["Stratum", "Pairs", "Value"]).assign(
+        Positives=lambda table: table["Pairs"] // 2, Model="ESM2_AMPS", Kind="model", Metric="auroc", Low=0.6, High=0.8
+    )
+    figure = strata_figure(table, "test split")
+    few, measured = figure.axes
+    assert few.get_title() == "C2: 12 pairs\none protein in training"
+    assert texts(few) == ["too few to measure,\nor of one class"]
+    assert measured.get_title() == "C3: 50 pairs\nno protein in training"
+    assert texts(measured) == ["0.700"]
+    figure.draw_without_rendering()
 
 
 def test_curves_of_all_models_are_named_with_their_areas():

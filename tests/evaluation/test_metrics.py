@@ -1,7 +1,6 @@
 """Metrics against numbers worked out by hand, scikit-learn on probabilities, and torch."""
 
 import json
-import logging
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from esm2_amp.errors import InputError
-from esm2_amp.evaluation.metrics import comparison_table, decisions, pair_metrics, sigmoid
+from esm2_amp.evaluation.metrics import comparison_table, decisions, pair_metrics, sigmoid, undefined
 
 # Four positives, six negatives; at probability 0.5: 3 true and 2 false positives, 4 true and 1 false negatives.
 LABEL = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
@@ -75,25 +74,26 @@ def test_metrics_are_json_numbers_within_their_range_whatever_the_pairs(pairs):
 
 
 @pytest.mark.parametrize(
-    ("label", "undefined", "reason"),
+    ("label", "names", "reason"),
     [
         (1, {"specificity", "balanced_accuracy", "mcc", "auroc", "aupr"}, "no pair is labelled 0"),
         (0, {"recall", "balanced_accuracy", "mcc", "auroc", "aupr"}, "no pair is labelled 1"),
     ],
 )
-def test_one_class_leaves_metrics_undefined_and_says_why(label, undefined, reason, caplog):
-    with caplog.at_level(logging.WARNING):
-        metrics = pair_metrics([label] * 3, [1.0, 2.0, -3.0])
-    assert {name for name, value in metrics.items() if value is None} == undefined
-    assert reason in caplog.text
-    assert all(name in caplog.text for name in undefined)
+def test_one_class_leaves_metrics_undefined_and_says_why(label, names, reason):
+    metrics = pair_metrics([label] * 3, [1.0, 2.0, -3.0])
+    assert {name for name, value in metrics.items() if value is None} == names
+    said, why = undefined(metrics).split(" (")
+    assert set(said.split(", ")) == names
+    assert why == f"{reason})"
 
 
-def test_a_model_that_never_says_interaction_has_no_precision_and_mcc_zero(caplog):
+def test_a_model_that_never_says_interaction_has_no_precision_and_mcc_zero():
     metrics = pair_metrics([1, 0], [-1.0, -2.0])
     assert metrics["precision"] is None
     assert metrics["mcc"] == 0
-    assert "precision (no pair is said to interact)" in caplog.text
+    assert undefined(metrics) == "precision (no pair is said to interact)"
+    assert undefined(pair_metrics(LABEL, LOGIT)) == ""
 
 
 @pytest.mark.parametrize(

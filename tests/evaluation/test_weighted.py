@@ -43,8 +43,8 @@ def scikit_learns(label, logit, weight):
         "brier": sk.brier_score_loss(y, probability, **w),
         "auroc": sk.roc_auc_score(y, logit, **w),
         "aupr": sk.average_precision_score(y, logit, **w),
-        "precision_1_10": sk.precision_score(y, d, sample_weight=weight * rare(y, weight, 10)),
-        "precision_1_100": sk.precision_score(y, d, sample_weight=weight * rare(y, weight, 100)),
+        "precision_at_1_10": sk.precision_score(y, d, sample_weight=weight * rare(y, weight, 10)),
+        "precision_at_1_100": sk.precision_score(y, d, sample_weight=weight * rare(y, weight, 100)),
     }
 
 

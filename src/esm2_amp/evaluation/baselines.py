@@ -5,7 +5,7 @@ pair changes nothing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -69,17 +69,23 @@ class MeanVectorParameters(Parameters):
     max_iter: int = Field(default=100, ge=1)
 
 
+BaselineName = Literal["composition", "mean_vector_logistic", "similarity", "node_degree"]
+
+
 class BaselineParameters(Parameters):
     """Parameters of all baselines.
 
     Attributes
     ----------
+    use : tuple of str
+        Of `BASELINES`.
     composition : CompositionParameters
     similarity : SimilarityParameters
     mean_vector_logistic : MeanVectorParameters
     seed : int
     """
 
+    use: tuple[BaselineName, ...] = Field(default=get_args(BaselineName), min_length=1)
     composition: CompositionParameters = CompositionParameters()
     similarity: SimilarityParameters = SimilarityParameters()
     mean_vector_logistic: MeanVectorParameters = MeanVectorParameters()
@@ -178,7 +184,7 @@ class Baseline(NamedTuple):
     reads: Literal["sequences", "mean_vectors"] | None
 
 
-BASELINES: Final[dict[str, Baseline]] = {
+BASELINES: Final[dict[BaselineName, Baseline]] = {
     "composition": Baseline(composition, "sequences"),
     "node_degree": Baseline(node_degree, None),
     "similarity": Baseline(similarity, "mean_vectors"),
@@ -187,7 +193,7 @@ BASELINES: Final[dict[str, Baseline]] = {
 
 
 def baseline_logits(
-    name: str, train: pd.DataFrame, pairs: pd.DataFrame, proteins: ProteinViews, parameters: BaselineParameters
+    name: BaselineName, train: pd.DataFrame, pairs: pd.DataFrame, proteins: ProteinViews, parameters: BaselineParameters
 ) -> NDArray[np.float64]:
     """Fit a baseline on the training pairs, and score other pairs.
 

@@ -62,7 +62,7 @@ def calibration_interval(
     return float(true[upper >= observed].min(initial=observed)), float(true[lower <= observed].max(initial=0))
 
 
-def fit_temperature(label: ArrayLike, logit: ArrayLike) -> float:
+def fit_temperature(label: ArrayLike, logit: ArrayLike, name: str = "the model") -> float:
     """Temperature T for which the probabilities sigmoid(logit / T) fit the labels best (Guo et al. 2017).
 
     To be fitted on validation pairs. T above 1 says that the model was too sure of itself. Ranks, and so AUROC and
@@ -71,12 +71,14 @@ def fit_temperature(label: ArrayLike, logit: ArrayLike) -> float:
     Parameters
     ----------
     label, logit : array_like, shape (B,)
+    name : str
+        Whose logits they are, for the log.
 
     Returns
     -------
     temperature : float
         Of least binary cross-entropy, between `COLDEST` and `HOTTEST`; where the best lies beyond, the end is
-        returned and a warning logged.
+        returned, and logged.
     """
     y, z = np.asarray(label, dtype=np.float64), np.asarray(logit, dtype=np.float64)
 
@@ -86,10 +88,10 @@ def fit_temperature(label: ArrayLike, logit: ArrayLike) -> float:
 
     low, high = np.log(COLDEST), np.log(HOTTEST)
     if slope(HOTTEST) >= 0:
-        logger.warning("The logits carry no information about the labels: temperature set to %g, its limit", HOTTEST)
+        logger.info("The logits of %s carry no information about the labels: temperature set to %g", name, HOTTEST)
         return HOTTEST
     if slope(COLDEST) <= 0:
-        logger.warning("The logits separate the labels perfectly: temperature set to %g, its limit", COLDEST)
+        logger.info("The logits of %s separate the labels perfectly: temperature set to %g", name, COLDEST)
         return COLDEST
     while high - low > 1e-9:  # noqa: PLR2004
         middle = (low + high) / 2

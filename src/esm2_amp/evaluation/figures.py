@@ -3,7 +3,7 @@
 They are built on `Figure` itself, without pyplot's global state, and take a title that names the split.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,11 @@ _TEXT, _SMALL = 9, 8
 
 _RANDOM: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1, "zorder": 1}
 _LEGEND: dict[str, Any] = {"fontsize": _SMALL, "framealpha": 0.9, "edgecolor": "none"}
+
+_MARKERS = {"model": (MAIN, "o"), "baseline": (ACCENT, "D")}
+"""Colour and marker of each kind of row where models and baselines are compared."""
+
+_SEEN = {"C1": "both proteins in training", "C2": "one protein in training", "C3": "no protein in training"}
 
 _DARK_PERCENT = 60
 """Cells of the confusion matrix above it are dark and bear white text."""
@@ -81,12 +86,13 @@ def comparison_curves(scored: Mapping[str, pd.DataFrame], title: str) -> Figure:
 
 
 def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
-    """Accuracy, MCC, AUROC and AUPR of several models as dots, with intervals where the table has them.
+    """Accuracy, MCC, AUROC and AUPR of models and baselines as dots with their intervals.
 
     Parameters
     ----------
     table : DataFrame
-        As from `comparison_table`; the interval of a metric stands in `<metric>_low` and `<metric>_high`.
+        `Model`; `Kind`, "model" or "baseline"; `n_pairs`, `n_positives`; and each metric with its interval in
+        `<metric>_low` and `<metric>_high`. The first row is drawn on top.
     title : str
     """
     figure = Figure(figsize=(7.2, 1.35 + 0.34 * len(table)), layout="constrained", dpi=200)
@@ -95,11 +101,62 @@ def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
     for axes, (metric, name) in zip(panels, METRIC_NAMES.items(), strict=True):
         _draw_dots(axes, table, metric)
         _label(axes, name, "")
-    panels[0].set_yticks(range(len(table)), table["Model"], fontsize=_TEXT)
-    panels[0].set_ylim(len(table) - 0.5, -0.7)
-    shown = [panel.get_legend_handles_labels() for panel in panels]
-    key = {label: handle for handles, labels in shown for handle, label in zip(handles, labels, strict=True)}
-    figure.legend(list(key.values()), list(key), **_LEGEND, loc="outside lower center", ncols=len(key))
+    _name_rows(panels, table["Model"])
+    _draw_key(figure)
+    return figure
+
+
+def differences_figure(table: pd.DataFrame, reference: str, title: str) -> Figure:
+    """How much better than a baseline each model ranks pairs, with intervals and what they let one say.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `Model`, `Difference` in AUROC, `Low`, `High`, `Verdict`; the first row is drawn on top.
+    reference : str
+        The baseline.
+    title : str
+    """
+    figure = Figure(figsize=(6.0, 1.25 + 0.34 * len(table)), layout="constrained", dpi=200)
+    figure.suptitle(title, fontsize=_TEXT + 1)
+    axes, rows = figure.subplots(), np.arange(len(table))
+    _draw_intervals(axes, table["Low"], table["High"], [MAIN] * len(table))
+    axes.plot(table["Difference"], rows, "o", color=MAIN, markersize=4, zorder=3)
+    _write_values(axes, table["Difference"], "+.3f")
+    for row, verdict in zip(rows, table["Verdict"], strict=True):
+        axes.annotate(verdict, (1.02, row), xycoords=axes.get_yaxis_transform(), va="center", fontsize=_TEXT)
+    axes.axvline(0, **_RANDOM)
+    _lay_out_dots(axes)
+    _label(axes, f"AUROC minus that of {reference}, 95 % interval", "")
+    _name_rows([axes], table["Model"])
+    return figure
+
+
+def strata_figure(strata: pd.DataFrame, title: str) -> Figure:
+    """AUROC by how much of a pair was seen in training, one panel for each stratum that has pairs.
+
+    Parameters
+    ----------
+    strata : DataFrame
+        As from `strata.stratum_intervals`, and `Kind`; the models' first order is kept.
+    title : str
+    """
+    found = strata[(strata["Metric"] == "auroc") & (strata["Pairs"] > 0)]
+    tables = {str(stratum): table for stratum, table in found.groupby("Stratum")}
+    figure = Figure(figsize=(2.2 + 1.8 * len(tables), 1.6 + 0.34 * strata["Model"].nunique()), layout="constrained",
+                    dpi=200)  # fmt: skip
+    figure.suptitle(title, fontsize=_TEXT + 1)
+    panels = figure.subplots(1, len(tables), sharex=True, sharey=True, squeeze=False)[0]
+    names = {"Value": "auroc", "Low": "auroc_low", "High": "auroc_high", "Pairs": "n_pairs", "Positives": "n_positives"}
+    for axes, (stratum, table) in zip(panels, tables.items(), strict=True):
+        _draw_dots(axes, table.rename(columns=names), "auroc")
+        _label(axes, "AUROC", "")
+        axes.set_title(f"{stratum}: {table['Pairs'].iloc[0]:,} pairs\n{_SEEN[stratum]}", fontsize=_TEXT)
+        if table["Value"].isna().all():
+            axes.text(0.5, 0.5, "too few to measure,\nor of one class", ha="center", color=ACCENT, fontsize=_SMALL,
+                      transform=axes.transAxes, bbox={"color": "white"})  # fmt: skip
+    _name_rows(panels, next(iter(tables.values()))["Model"])
+    _draw_key(figure)
     return figure
 
 
@@ -141,7 +198,7 @@ def _draw_confusion(axes: Axes, label: ArrayLike, probability: ArrayLike, thresh
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=_TEXT)
     axes.set_xticks([0, 1], DECISIONS)
     axes.set_yticks([0, 1], DECISIONS, rotation=90, va="center")
-    _label(axes, f"Decision at probability ≥ {threshold:g}", "Label (percent of row)")
+    _label(axes, f"Decision at probability ≥ {threshold:.3g}", "Label (percent of row)")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
@@ -163,23 +220,52 @@ def _draw_calibration(upper: Axes, lower: Axes, label: ArrayLike, probability: A
 
 
 def _draw_dots(axes: Axes, table: pd.DataFrame, metric: str) -> None:
-    rows, values = np.arange(len(table)), table[metric]
-    if f"{metric}_low" in table:
-        low, high = table[f"{metric}_low"], table[f"{metric}_high"]
-        axes.hlines(rows, low, high, color=MAIN, linewidth=1.6, zorder=3, label="95 % interval")
-    axes.plot(values, rows, "o", color=MAIN, markersize=4, zorder=3, label="value")
-    for row, value in zip(rows, values, strict=True):
-        if np.isfinite(value):
-            axes.annotate(f"{value:.3f}", (value, row), (0, 5), textcoords="offset points", ha="center",
-                          fontsize=_SMALL - 1, bbox={"color": "white", "pad": 0.5}, zorder=2)  # fmt: skip
+    """One metric of models and baselines, a row each, with its interval."""
+    rows, kind = np.arange(len(table)), table["Kind"].to_numpy()
+    _draw_intervals(axes, table[f"{metric}_low"], table[f"{metric}_high"], [_MARKERS[name][0] for name in kind])
+    for name, (colour, marker) in _MARKERS.items():
+        if (kind == name).any():
+            values = table.loc[kind == name, metric]
+            axes.plot(
+                values, rows[kind == name], marker, color=colour, markersize=4, linestyle="", zorder=3, label=name
+            )
+    _write_values(axes, table[metric], ".3f")
     random = _random_level(table, metric)
     if random is not None:
         axes.axvline(random, label="without information", **_RANDOM)
+    _lay_out_dots(axes)
+
+
+def _draw_intervals(axes: Axes, low: pd.Series, high: pd.Series, colours: Sequence[str]) -> None:
+    axes.hlines(np.arange(len(low)), low, high, colors=colours, linewidth=1.6, zorder=3)
+
+
+def _write_values(axes: Axes, values: pd.Series, style: str) -> None:
+    for row, value in enumerate(values):
+        if np.isfinite(value):
+            axes.annotate(f"{value:{style}}", (value, row), (0, 5), textcoords="offset points", ha="center",
+                          fontsize=_SMALL - 1, bbox={"color": "white", "pad": 0.5}, zorder=2)  # fmt: skip
+
+
+def _lay_out_dots(axes: Axes) -> None:
     axes.margins(x=0.25)
     axes.grid(axis="y", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.locator_params(axis="x", nbins=5)
     axes.tick_params(axis="y", length=0)
+
+
+def _name_rows(panels: Sequence[Axes], names: pd.Series) -> None:
+    panels[0].set_yticks(range(len(names)), names, fontsize=_TEXT)
+    panels[0].set_ylim(len(names) - 0.5, -0.7)
+
+
+def _draw_key(figure: Figure) -> None:
+    """One key for all panels, which says that lines are intervals."""
+    shown = [panel.get_legend_handles_labels() for panel in figure.axes]
+    key = {label: handle for handles, labels in shown for handle, label in zip(handles, labels, strict=True)}
+    figure.legend(list(key.values()), list(key), **_LEGEND, loc="outside lower center", ncols=len(key),
+                  title="95 % intervals by bootstrap over proteins", title_fontsize=_SMALL)  # fmt: skip
 
 
 def _random_level(table: pd.DataFrame, metric: str) -> float | None:

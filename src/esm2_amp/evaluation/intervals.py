@@ -65,7 +65,7 @@ def bootstrap(
     a: ArrayLike,
     b: ArrayLike,
     *,
-    threshold: float = 0.5,
+    threshold: float | Mapping[str, float] = 0.5,
     replicates: int = 1000,
     seed: int,
 ) -> Replicates:
@@ -79,7 +79,7 @@ def bootstrap(
         Of the same pairs in the same order.
     a, b : array_like, shape (B,)
         The pairs' proteins, as names or row numbers.
-    threshold : float
+    threshold : float, or mapping of model name to float
         Probability from which a pair is said to interact.
     replicates : int
     seed : int
@@ -93,7 +93,8 @@ def bootstrap(
     rows_a, rows_b = number.reshape(2, -1)
     even = np.full(len(proteins), 1 / len(proteins))
     drawn = np.random.default_rng(seed).multinomial(len(proteins), even, replicates).astype(np.float64)
-    parts = [_one_model(label, logit, rows_a, rows_b, threshold, drawn) for logit in logits.values()]
+    each = threshold if isinstance(threshold, Mapping) else dict.fromkeys(logits, threshold)
+    parts = [_one_model(label, logit, rows_a, rows_b, each[model], drawn) for model, logit in logits.items()]
     values, replicated, influence = (np.stack(part) for part in zip(*parts, strict=True))
     return Replicates(tuple(logits), values, replicated, influence, rows_a, rows_b)
 

@@ -1,6 +1,5 @@
 """Metrics of scored pairs, for one model and for several side by side."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
 from esm2_amp.errors import InputError
-
-logger = logging.getLogger(__name__)
 
 Metrics = dict[str, float | None]
 """Metric → value, None where the pairs leave it undefined (JSON has no NaN)."""
@@ -44,8 +41,8 @@ def pair_metrics(label: ArrayLike, logit: ArrayLike, threshold: float = 0.5) -> 
     metrics : dict
         `n_pairs`, `n_positives`; `loss` (mean binary cross-entropy, nats) and `brier` score; at the threshold
         `accuracy`, `precision`, `recall`, `specificity`, `f1`, `balanced_accuracy`, `mcc`; over all thresholds `auroc`
-        and `aupr` (average precision). Fractions, not percent. What the pairs leave undefined is None, and logged; MCC
-        is 0 where every decision is the same.
+        and `aupr` (average precision). Fractions, not percent. What the pairs leave undefined is None; MCC is 0 where
+        every decision is the same.
 
     Raises
     ------
@@ -75,7 +72,7 @@ def pair_metrics(label: ArrayLike, logit: ArrayLike, threshold: float = 0.5) -> 
     ]:
         metrics[name] = float(score(y, scored)) if both_classes else None
     metrics["brier"] = float(np.mean((probability - y) ** 2))
-    return _without_nan(metrics, y, decision)
+    return {name: None if value is None or np.isnan(value) else value for name, value in metrics.items()}
 
 
 def _checked(label: ArrayLike, logit: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -97,22 +94,17 @@ def _checked(label: ArrayLike, logit: ArrayLike) -> tuple[NDArray[np.int64], NDA
     return y.astype(np.int64), z
 
 
-def _without_nan(metrics: Metrics, label: NDArray[np.int64], decision: NDArray[np.int64]) -> Metrics:
-    """The metrics with None for NaN; what is undefined is logged with the reason."""
-    cleaned: Metrics = {name: None if value is None or np.isnan(value) else value for name, value in metrics.items()}
-    undefined = [name for name, value in cleaned.items() if value is None]
-    if undefined:
-        reasons = [
-            f"no pair is {what}"
-            for what, there in [
-                ("labelled 1", label.any()),
-                ("labelled 0", not label.all()),
-                ("said to interact", decision.any()),
-            ]
-            if not there
-        ]
-        logger.warning("Undefined for %s pairs: %s (%s)", f"{len(label):,}", ", ".join(undefined), "; ".join(reasons))
-    return cleaned
+def undefined(metrics: Metrics) -> str:
+    """What the pairs leave undefined, and why, as in `precision (no pair is said to interact)`; else an empty text."""
+    names = [name for name, value in metrics.items() if value is None]
+    positives = metrics["n_positives"]
+    reasons = {
+        "no pair is labelled 1": positives == 0,
+        "no pair is labelled 0": positives == metrics["n_pairs"],
+        "no pair is said to interact": metrics["precision"] is None,
+    }
+    why = "; ".join(reason for reason, holds in reasons.items() if holds)
+    return f"{', '.join(names)} ({why})" if names else ""
 
 
 def comparison_table(metrics: Mapping[str, Mapping[str, float | None]]) -> pd.DataFrame:

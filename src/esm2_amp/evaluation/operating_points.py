@@ -1,6 +1,6 @@
 """Decisions: the threshold they are made at, and what they are worth where few pairs interact."""
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,6 +9,9 @@ from esm2_amp.errors import InputError
 from esm2_amp.evaluation.metrics import sigmoid
 
 T = TypeVar("T", float, NDArray[np.inexact])
+
+ODDS: Final = {"precision_at_1_10": 10, "precision_at_1_100": 100}
+"""Metric → negatives for each positive: customary; real interactomes are thought to be sparser still."""
 
 
 def precision_at_odds(recall: T, specificity: T, negatives: float) -> T:
@@ -22,7 +25,6 @@ def precision_at_odds(recall: T, specificity: T, negatives: float) -> T:
     recall, specificity : float or ndarray
         Fractions.
     negatives : float
-        10 and 100 are customary; real interactomes are thought to be sparser still.
     """
     return recall / (recall + (1 - specificity) * negatives)
 

@@ -50,7 +50,7 @@ def confusion_plot(label: ArrayLike, probability: ArrayLike, title: str, thresho
         colorbar={"title": "% of label"}, text=cells.texts("<br>"), texttemplate="%{text}", textfont={"size": 16},
         xgap=2, ygap=2,
     )  # fmt: skip
-    _laid_out(figure, title, f"Decision at probability ≥ {threshold:g}", "Label")
+    _laid_out(figure, title, f"Decision at probability ≥ {threshold:.3g}", "Label")
     return figure.update_xaxes(range=None).update_yaxes(range=None, autorange="reversed")
 
 

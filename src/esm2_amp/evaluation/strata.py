@@ -16,13 +16,11 @@ MIN_PAIRS: Final = 20
 
 
 def stratum_intervals(
-    label: ArrayLike,
+    pairs: pd.DataFrame,
     logits: Mapping[str, ArrayLike],
-    a: ArrayLike,
-    b: ArrayLike,
-    seen: ArrayLike,
     *,
-    threshold: float = 0.5,
+    whole: pd.DataFrame | None = None,
+    threshold: float | Mapping[str, float] = 0.5,
     replicates: int = 1000,
     seed: int,
 ) -> pd.DataFrame:
@@ -30,10 +28,12 @@ def stratum_intervals(
 
     Parameters
     ----------
-    label, logits, a, b, threshold, replicates, seed
+    pairs : DataFrame, B rows
+        `Protein1`, `Protein2`, `Label` and `Seen` ("C1", "C2" or "C3") of scored pairs.
+    logits, threshold, replicates, seed
         As for `intervals.bootstrap`.
-    seen : array_like of str, shape (B,)
-        "C1", "C2" or "C3", as in the column `Seen` of scored pairs.
+    whole : DataFrame, optional
+        `intervals` of all these pairs, which a stratum that holds them all then takes over.
 
     Returns
     -------
@@ -41,21 +41,21 @@ def stratum_intervals(
         `Stratum`, `Pairs`, `Positives`, and the columns of `intervals.intervals`. A stratum of fewer than `MIN_PAIRS`
         pairs, or of one class, has its counts, and NaN for the metrics.
     """
-    arrays = np.asarray(label), np.asarray(a), np.asarray(b)
     tables = []
     for stratum in STRATA:
-        inside = np.asarray(seen) == stratum
-        y, in_a, in_b = (array[inside] for array in arrays)
-        inside_logits = {model: np.asarray(logit)[inside] for model, logit in logits.items()}
-        if len(y) >= MIN_PAIRS and 0 < y.sum() < len(y):
-            table = intervals(
-                bootstrap(y, inside_logits, in_a, in_b, threshold=threshold, replicates=replicates, seed=seed)
-            )
-        else:
+        inside = (pairs["Seen"] == stratum).to_numpy()
+        part, n_positives = pairs[inside], int(pairs["Label"][inside].sum())
+        if len(part) < MIN_PAIRS or n_positives in (0, len(part)):
             empty = pd.MultiIndex.from_product([logits, METRICS], names=["Model", "Metric"])
             table = pd.DataFrame(np.nan, index=empty, columns=["Value", "Low", "High"]).reset_index()
+        elif whole is not None and inside.all():
+            table = whole.copy()
+        else:
+            of_part = {model: np.asarray(logit)[inside] for model, logit in logits.items()}
+            columns = part["Label"], of_part, part["Protein1"], part["Protein2"]
+            table = intervals(bootstrap(*columns, threshold=threshold, replicates=replicates, seed=seed))
         table.insert(0, "Stratum", stratum)
-        table.insert(1, "Pairs", len(y))
-        table.insert(2, "Positives", int(y.sum()))
+        table.insert(1, "Pairs", len(part))
+        table.insert(2, "Positives", n_positives)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)

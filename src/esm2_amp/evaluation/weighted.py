@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from esm2_amp.evaluation.calibration import N_BINS
 from esm2_amp.evaluation.metrics import decisions, sigmoid
-from esm2_amp.evaluation.operating_points import precision_at_odds
+from esm2_amp.evaluation.operating_points import ODDS, precision_at_odds
 
 Floats = NDArray[np.float64]
 
 RANK_METRICS: Final = ("auroc", "aupr")
 SUM_METRICS: Final = (
     "loss", "accuracy", "precision", "recall", "specificity", "f1", "balanced_accuracy", "mcc", "brier", "ece",
-    "precision_1_10", "precision_1_100",
+    *ODDS,
 )  # fmt: skip
 METRICS: Final = (*RANK_METRICS, *SUM_METRICS)
 """All of `pair_metrics`, the expected calibration error, and precision at prevalences 1:10 and 1:100."""
@@ -73,8 +73,7 @@ def metrics_of_sums(sums: NDArray[np.inexact]) -> NDArray[np.inexact]:
             "brier": squares / total,
             # √x² is |x|, and unlike it has a complex derivative, which `sum_influence` takes.
             "ece": np.sqrt(np.square(errors / total)).sum(axis=0),
-            "precision_1_10": precision_at_odds(recall, specificity, 10),
-            "precision_1_100": precision_at_odds(recall, specificity, 100),
+            **{name: precision_at_odds(recall, specificity, negatives) for name, negatives in ODDS.items()},
         }
         return np.stack([*(values[name] for name in SUM_METRICS), *(errors / total)], axis=-1)
 

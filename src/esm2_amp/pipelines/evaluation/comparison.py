@@ -1,37 +1,194 @@
-"""The node that sets all models side by side."""
+"""The nodes that set all models and baselines side by side."""
 
-from typing import Any
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from esm2_amp.errors import InputError
 from esm2_amp.evaluation import figures
-from esm2_amp.evaluation.metrics import comparison_table
+from esm2_amp.evaluation.baselines import BASELINES
+from esm2_amp.evaluation.intervals import bootstrap, intervals, paired_differences
+from esm2_amp.evaluation.metrics import comparison_table, sigmoid
+from esm2_amp.evaluation.strata import stratum_intervals
 from esm2_amp.models.registry import MODELS
-from esm2_amp.pipelines.evaluation.nodes import REPORTED_SPLIT
+from esm2_amp.pipelines.evaluation.nodes import REPORTED_SPLIT, EvaluationParameters
 from esm2_amp.pipelines.model_training.nodes import RunParameters
 
+logger = logging.getLogger(__name__)
 
-def compare_models(run: RunParameters, *metrics_then_scored: Any) -> tuple[pd.DataFrame, Figure, Figure]:
-    """One table and two figures of all models on the test pairs.
+
+class Comparison(NamedTuple):
+    """All models and baselines on the test pairs.
+
+    Attributes
+    ----------
+    models : DataFrame
+        One row per model or baseline, best AUROC first: `Model`, `Kind` ("model" or "baseline"), `n_pairs`,
+        `n_positives`, every metric with its 95 % interval in `<metric>_low` and `<metric>_high`, `threshold`,
+        `temperature`, `ece_calibrated`.
+    differences : DataFrame
+        Of `paired_differences`, between each two.
+    strata : DataFrame
+        Of `stratum_intervals`, and `Kind`.
+    """
+
+    models: pd.DataFrame
+    differences: pd.DataFrame
+    strata: pd.DataFrame
+
+
+def compare_models(
+    parameters: EvaluationParameters,
+    run: RunParameters,
+    baseline_scores: pd.DataFrame,
+    baseline_metrics: dict[str, dict[str, Any]],
+    *scored_then_metrics: Any,
+) -> Comparison:
+    """Metrics, differences and strata of all models and baselines on the test pairs, with intervals.
+
+    Parameters
+    ----------
+    parameters : EvaluationParameters
+    run : RunParameters
+    baseline_scores, baseline_metrics
+        Of `score_baselines`.
+    *scored_then_metrics : DataFrame, then dict
+        The scored pairs of every model of the registry, in its order, then their metrics.
+
+    Raises
+    ------
+    InputError
+        The models weren't scored on the same pairs.
+    """
+    scored = dict(zip(MODELS, scored_then_metrics[: len(MODELS)], strict=True))
+    metrics = dict(zip(MODELS, scored_then_metrics[len(MODELS) :], strict=True)) | baseline_metrics
+    _check_same_pairs({"the baselines": baseline_scores, **scored})
+    tested = baseline_scores["Split"] == REPORTED_SPLIT
+    pairs = baseline_scores[tested]
+    logits = {model: table.loc[tested, "Logit"] for model, table in scored.items()}
+    logits |= {name: pairs[name] for name in baseline_metrics}
+    options: dict[str, Any] = {
+        "threshold": {name: of_model["threshold"] for name, of_model in metrics.items()},
+        "replicates": parameters.replicates,
+        "seed": parameters.seed,
+    }
+    sample = bootstrap(pairs["Label"], logits, pairs["Protein1"], pairs["Protein2"], **options)
+    found = intervals(sample)
+    comparison = Comparison(
+        _model_table(found, pairs["Label"], metrics),
+        paired_differences(sample),
+        _with_kind(stratum_intervals(pairs, logits, whole=found, **options)),
+    )
+    logger.info("%s, %s pairs:", _title(run), f"{len(pairs):,}")
+    for line in _lines(comparison, reference_of(baseline_scores)):
+        logger.info("%s", line)
+    return comparison
+
+
+def plot_comparison(
+    run: RunParameters,
+    models: pd.DataFrame,
+    differences: pd.DataFrame,
+    strata: pd.DataFrame,
+    baseline_scores: pd.DataFrame,
+    *scored: pd.DataFrame,
+) -> tuple[Figure, Figure, Figure, Figure]:
+    """Figures of the metrics, curves, differences from the reference baseline, and strata.
 
     Parameters
     ----------
     run : RunParameters
-    *metrics_then_scored : dict, then DataFrame
-        The metrics of every model of the registry, in its order, then their scored pairs.
-
-    Returns
-    -------
-    table : DataFrame
-        One row per model, best AUROC first.
-    metrics_figure, curves_figure : Figure
+    models, differences, strata
+        Of `Comparison`.
+    baseline_scores : DataFrame
+    *scored : DataFrame
+        The scored pairs of every model of the registry, in its order.
     """
-    count = len(MODELS)
-    metrics = dict(zip(MODELS, (m[REPORTED_SPLIT] for m in metrics_then_scored[:count]), strict=True))
-    scored = {
-        model: table[table["Split"] == REPORTED_SPLIT]
-        for model, table in zip(MODELS, metrics_then_scored[count:], strict=True)
-    }
-    table, title = comparison_table(metrics), f"{REPORTED_SPLIT.capitalize()} split of {run.data_name}"
-    return table, figures.comparison_figure(table, title), figures.comparison_curves(scored, title)
+    reference = reference_of(baseline_scores)
+    tested = baseline_scores["Split"] == REPORTED_SPLIT
+    curves = {model: table[tested] for model, table in zip(MODELS, scored, strict=True)}
+    curves[_shown(reference)] = baseline_scores[tested].assign(Probability=sigmoid(baseline_scores[reference][tested]))
+    best_first = strata.set_index("Model").loc[models["Model"]].reset_index()
+    named, named_strata = (table.assign(Model=table["Model"].map(_shown)) for table in (models, best_first))
+    return (
+        figures.comparison_figure(named, _title(run)),
+        figures.comparison_curves(curves, _title(run)),
+        figures.differences_figure(against(reference, differences), _shown(reference), _title(run)),
+        figures.strata_figure(named_strata, _title(run)),
+    )
+
+
+def reference_of(baseline_scores: pd.DataFrame) -> str:
+    """The baseline that every model is held against: the first that could be had."""
+    return next(name for name in baseline_scores if name in BASELINES)
+
+
+def against(reference: str, differences: pd.DataFrame) -> pd.DataFrame:
+    """AUROC of each model minus that of a baseline, largest first; `Verdict` is then "better" or "worse"."""
+    chosen = (differences["ModelB"] == reference) & (differences["Metric"] == "auroc")
+    table = differences[chosen & differences["ModelA"].isin(MODELS)].rename(columns={"ModelA": "Model"})
+    words = {f"{reference} better": "worse"} | {f"{model} better": "better" for model in MODELS}
+    table = table.assign(Verdict=table["Verdict"].replace(words))
+    return table.sort_values("Difference", ascending=False, kind="stable", ignore_index=True)
+
+
+def _title(run: RunParameters) -> str:
+    return f"{REPORTED_SPLIT.capitalize()} split of {run.data_name}"
+
+
+def _shown(name: str) -> str:
+    """What figures call a model or baseline."""
+    return f"{name.replace('_', ' ')} (baseline)" if name in BASELINES else name
+
+
+def _with_kind(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column `Kind` after `Model`."""
+    kind = table["Model"].isin(list(BASELINES)).map({True: "baseline", False: "model"})
+    table.insert(list(table).index("Model") + 1, "Kind", kind)
+    return table
+
+
+def _model_table(found: pd.DataFrame, label: pd.Series, metrics: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
+    rows = {}
+    for name, of_model in metrics.items():
+        row: dict[str, float | None] = {"n_pairs": len(label), "n_positives": int(label.sum())}
+        for metric, *interval in found.loc[found["Model"] == name, ["Metric", "Value", "Low", "High"]].to_numpy():
+            row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), interval, strict=True))
+        row |= {single: of_model[single] for single in ("threshold", "temperature")}
+        rows[name] = row | {"ece_calibrated": of_model[REPORTED_SPLIT]["ece_calibrated"]}
+    return _with_kind(comparison_table(rows))
+
+
+def _check_same_pairs(tables: Mapping[str, pd.DataFrame]) -> None:
+    columns = ["Protein1", "Protein2", "Split", "Label"]
+    (first, pairs), *others = tables.items()
+    for name, table in others:
+        if not table[columns].equals(pairs[columns]):
+            raise InputError(
+                f"What is compared must be scored on the same pairs, but {name} was scored on others than {first}; "
+                "run `kedro run --pipeline=evaluation` again"
+            )
+
+
+def _lines(comparison: Comparison, reference: str) -> Iterator[str]:
+    """What a run says of the comparison, in lines that fit a terminal of 80 columns beside the time and level."""
+    table = comparison.models
+    width = table["Model"].str.len().max()
+    yield f"{'':{width}}  {'AUROC (95 % interval)':<22}  {'AUPR':>5}  {'MCC':>6}"
+    for _, row in table.iterrows():
+        auroc = _interval(row["auroc"], row["auroc_low"], row["auroc_high"])
+        yield f"{row['Model']:<{width}}  {auroc:<22}  {row['aupr']:5.3f}  {row['mcc']:6.3f}"
+    yield f"AUROC minus that of {reference}:"
+    table = against(reference, comparison.differences)
+    width = table["Model"].str.len().max()
+    for _, row in table.iterrows():
+        difference = _interval(row["Difference"], row["Low"], row["High"], sign="+")
+        yield f"{row['Model']:<{width}}  {difference:<25}  {row['Verdict']}"
+
+
+def _interval(value: float, low: float, high: float, sign: str = "-") -> str:
+    return "undefined" if np.isnan(value) else f"{value:{sign}.3f} ({low:.3f} to {high:.3f})"

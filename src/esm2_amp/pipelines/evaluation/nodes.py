@@ -1,6 +1,6 @@
-"""Nodes of `evaluation`: every pair scored, every model measured, all models side by side."""
+"""Nodes of `evaluation` for one model: every held-out pair scored, the model measured and drawn."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from esm2_amp.encoder.embedding import resolve_device
+from esm2_amp.errors import InputError
 from esm2_amp.evaluation import figures, plots
-from esm2_amp.evaluation.metrics import decisions, pair_metrics, sigmoid
+from esm2_amp.evaluation.assessment import assess
+from esm2_amp.evaluation.baselines import BaselineParameters
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.storage import TrainedModel
 from esm2_amp.parameters import Parameters
@@ -22,18 +24,53 @@ REPORTED_SPLIT = "test"
 
 
 class EvaluationParameters(Parameters):
-    """How pairs are scored.
+    """How pairs are scored, and how sure one may be of a metric.
 
     Attributes
     ----------
-    threshold : float
-        Probability from which a pair is called interacting.
+    threshold : float or "validation"
+        Probability from which a pair is called interacting; or for each model and baseline the one of its best MCC on
+        the validation pairs.
     batch_size : int
         Pairs scored at once.
+    replicates : int
+        Bootstrap replicates behind each interval.
+    seed : int
+    baselines : BaselineParameters
     """
 
-    threshold: float = Field(gt=0, lt=1)
+    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["validation"]
     batch_size: int = Field(ge=1)
+    replicates: int = Field(ge=100)
+    seed: int
+    baselines: BaselineParameters
+
+    @property
+    def fixed_threshold(self) -> float:
+        """The threshold where there are no validation pairs to choose it on."""
+        if self.threshold == "validation":
+            raise InputError(
+                "evaluation.threshold must be a number where there are no validation pairs, got 'validation'; give "
+                "--params=evaluation.threshold=NUMBER, such as the one in the model's metrics.json"
+            )
+        return self.threshold
+
+
+def identify(held_out: pd.DataFrame) -> pd.DataFrame:
+    """The columns that every table of scores begins with.
+
+    Parameters
+    ----------
+    held_out : DataFrame
+        Validation and test pairs of `model_pairs`.
+
+    Returns
+    -------
+    identified : DataFrame
+        `Protein1`, `Protein2`, `Split`, `Seen`, `Label` (int8), rows numbered from 0.
+    """
+    table = held_out[["Protein1", "Protein2", "split", "seen", "label"]].reset_index(drop=True)
+    return table.set_axis(["Protein1", "Protein2", "Split", "Seen", "Label"], axis=1).astype({"Label": "int8"})
 
 
 def score_model_pairs(
@@ -42,54 +79,43 @@ def score_model_pairs(
     model: TrainedModel,
     parameters: EvaluationParameters,
     run: RunParameters,
-) -> pd.DataFrame:
-    """Score the validation and test pairs with one model.
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Score the validation and test pairs with one model, and measure it.
 
     Returns
     -------
     scored : DataFrame
-        Columns `Protein1`, `Protein2`, `Split`, `Seen`, `Label`, `Logit`, `Probability`, `Prediction`.
+        Columns of `identify`, then those of `Assessment.scores`.
+    metrics : dict
+        Of `Assessment`.
     """
     check_rows(features, pairs)
     held_out = pairs[pairs["split"] != "train"]
-    table = features.select(model.network.protein_tokens)
     a, b = (torch.from_numpy(held_out[name].to_numpy("int64")) for name in ("a", "b"))
-    device = resolve_device(run.device)
-    logit = score_pairs(model.network, table, a, b, batch_size=parameters.batch_size, device=device)
-    probability = sigmoid(logit)
-    return pd.DataFrame(
-        {
-            "Protein1": held_out["Protein1"],
-            "Protein2": held_out["Protein2"],
-            "Split": held_out["split"],
-            "Seen": held_out["seen"],
-            "Label": held_out["label"].astype("int8"),
-            "Logit": logit,
-            "Probability": probability,
-            "Prediction": decisions(probability, parameters.threshold),
-        }
-    ).reset_index(drop=True)
-
-
-def measure_model(scored: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, dict[str, Any]]:
-    """All metrics of one model, for the validation and the test split."""
-    return {
-        str(split): pair_metrics(part["Label"].to_numpy(), part["Logit"].to_numpy(), parameters.threshold)
-        for split, part in scored.groupby("Split", sort=False)
-    }
+    logit = score_pairs(
+        model.network,
+        features.select(model.network.protein_tokens),
+        a,
+        b,
+        batch_size=parameters.batch_size,
+        device=resolve_device(run.device),
+    )
+    identified = identify(held_out)
+    assessment = assess(model.architecture, identified, logit, parameters.threshold)
+    return identified.join(assessment.scores), assessment.metrics
 
 
 def plot_model(
-    scored: pd.DataFrame, model: TrainedModel, parameters: EvaluationParameters, run: RunParameters
+    scored: pd.DataFrame, metrics: dict[str, Any], model: TrainedModel, run: RunParameters
 ) -> tuple[Figure, go.Figure, go.Figure, go.Figure, go.Figure]:
     """A summary figure, and ROC, precision-recall, confusion and calibration each, of the test pairs."""
     test = scored[scored["Split"] == REPORTED_SPLIT]
     label, probability = test["Label"].to_numpy(), test["Probability"].to_numpy()
-    title = f"{model.architecture}, {REPORTED_SPLIT} split of {run.data_name}"
+    title, threshold = f"{model.architecture}, {REPORTED_SPLIT} split of {run.data_name}", metrics["threshold"]
     return (
-        figures.summary_figure(label, probability, title, parameters.threshold),
+        figures.summary_figure(label, probability, title, threshold),
         plots.roc_plot(label, probability, title),
         plots.precision_recall_plot(label, probability, title),
-        plots.confusion_plot(label, probability, title, parameters.threshold),
+        plots.confusion_plot(label, probability, title, threshold),
         plots.calibration_plot(label, probability, title),
     )

@@ -1,31 +1,26 @@
-"""Wiring of `evaluation`: each model in its namespace, then all of them together."""
+"""Wiring of `evaluation`: each model in its namespace and the baselines, then all of them together."""
 
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.models.registry import MODELS
-from esm2_amp.pipelines.evaluation.comparison import compare_models
-from esm2_amp.pipelines.evaluation.nodes import measure_model, plot_model, score_model_pairs
+from esm2_amp.pipelines.evaluation.baselines import score_baselines
+from esm2_amp.pipelines.evaluation.comparison import compare_models, plot_comparison
+from esm2_amp.pipelines.evaluation.nodes import plot_model, score_model_pairs
 
 
 def create_pipeline() -> Pipeline:
-    """Trained models → scored pairs, metrics and plots of each, and their comparison."""
+    """Trained models → scored pairs, metrics and plots of each, and their comparison with the baselines."""
     template = Pipeline(
         [
             Node(
                 score_model_pairs,
                 inputs=["model_pairs", "protein_features", "model", "params:evaluation", "params:run"],
-                outputs="scored_pairs",
+                outputs=["scored_pairs", "metrics"],
                 name="score_pairs",
             ),
             Node(
-                measure_model,
-                inputs=["scored_pairs", "params:evaluation"],
-                outputs="metrics",
-                name="measure_model",
-            ),
-            Node(
                 plot_model,
-                inputs=["scored_pairs", "model", "params:evaluation", "params:run"],
+                inputs=["scored_pairs", "metrics", "model", "params:run"],
                 outputs=[
                     "summary_plot",
                     "roc_plot",
@@ -46,10 +41,36 @@ def create_pipeline() -> Pipeline:
         )
         for model in MODELS
     ]
-    comparison = Node(
-        compare_models,
-        inputs=["params:run", *(f"{model}.{table}" for table in ("metrics", "scored_pairs") for model in MODELS)],
-        outputs=["model_comparison", "model_comparison_plot", "model_curves_plot"],
-        name="compare_models",
+    return Pipeline([*each, _comparison()], tags="evaluation")
+
+
+def _comparison() -> Pipeline:
+    scored, metrics = ([f"{model}.{table}" for model in MODELS] for table in ("scored_pairs", "metrics"))
+    tables = ["model_comparison", "model_differences", "model_strata"]
+    return Pipeline(
+        [
+            Node(
+                score_baselines,
+                inputs=["model_pairs", "protein_features", "proteins", "params:evaluation"],
+                outputs=["baseline_scores", "baseline_metrics"],
+                name="score_baselines",
+            ),
+            Node(
+                compare_models,
+                inputs=["params:evaluation", "params:run", "baseline_scores", "baseline_metrics", *scored, *metrics],
+                outputs=tables,
+                name="compare_models",
+            ),
+            Node(
+                plot_comparison,
+                inputs=["params:run", *tables, "baseline_scores", *scored],
+                outputs=[
+                    "model_comparison_plot",
+                    "model_curves_plot",
+                    "model_differences_plot",
+                    "model_strata_plot",
+                ],
+                name="plot_comparison",
+            ),
+        ]
     )
-    return Pipeline([*each, comparison], tags="evaluation")

@@ -54,6 +54,7 @@ def score_new_pairs(
         scored) and `Status`: `scored`, or the proteins without features.
     """
     check_features_match(features, model)
+    threshold = parameters.fixed_threshold
     rows = pd.Series(np.arange(len(features.index)), index=features.entries)
     a, b = (pairs[name].map(rows) for name in ("Protein1", "Protein2"))
     known = a.notna() & b.notna()
@@ -69,7 +70,7 @@ def score_new_pairs(
     )
     predicted = pairs.drop(columns="row", errors="ignore").reset_index(drop=True)
     predicted["Probability"] = pd.Series(sigmoid(logit), index=predicted.index[known])
-    decided = predicted["Probability"] >= parameters.threshold
+    decided = predicted["Probability"] >= threshold
     predicted["Prediction"] = decided.astype("Int8").where(known.to_numpy())
     missing = missing_proteins(pairs, features.entries)
     predicted["Status"] = ("not scored: no sequence or features for " + missing).where(missing != "", SCORED)

@@ -1,0 +1,86 @@
+"""The node that scores the baselines: once, for all models to stand beside."""
+
+import logging
+import time
+from typing import Any
+
+import pandas as pd
+
+from esm2_amp.encoder.pooling import TOKENS
+from esm2_amp.errors import InputError
+from esm2_amp.evaluation.assessment import assess
+from esm2_amp.evaluation.baselines import BASELINES, ProteinViews, baseline_logits
+from esm2_amp.features import ProteinFeatures
+from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters, identify
+from esm2_amp.pipelines.model_training.nodes import check_rows
+from esm2_amp.progress import in_words
+
+logger = logging.getLogger(__name__)
+
+_MEAN = TOKENS.index("mean")
+
+
+def score_baselines(
+    pairs: pd.DataFrame, features: ProteinFeatures, proteins: pd.DataFrame, parameters: EvaluationParameters
+) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
+    """Fit the baselines on the training pairs; score and measure them on the validation and test pairs.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `model_pairs` of `pair_building`.
+    features : ProteinFeatures
+        Imported ones may lack the mean vectors.
+    proteins : DataFrame
+        `Entry`, `Sequence`; empty beside imported features. A baseline that reads what isn't there is left out.
+    parameters : EvaluationParameters
+
+    Returns
+    -------
+    scores : DataFrame
+        Columns of `identify`, then the logits of each baseline under its name.
+    metrics : dict
+        Baseline → its metrics, as those of a model.
+
+    Raises
+    ------
+    InputError
+        No baseline is left.
+    """
+    check_rows(features, pairs)
+    views = _protein_views(features, proteins)
+    train, held_out = pairs[pairs["split"] == "train"], pairs[pairs["split"] != "train"]
+    scores = identify(held_out)
+    metrics: dict[str, dict[str, Any]] = {}
+    for name in parameters.baselines.use:
+        reads = BASELINES[name].reads
+        if reads is not None and getattr(views, reads) is None:
+            logger.info("baseline %s: left out, the imported features come without %s", name, reads.replace("_", " "))
+            continue
+        started = time.monotonic()
+        logit = baseline_logits(name, train, held_out, views, parameters.baselines)
+        metrics[name] = assess(name, scores, logit, parameters.threshold).metrics
+        scores[name] = logit
+        logger.info("baseline %s: fitted and scored in %s", name, in_words(time.monotonic() - started))
+    if not metrics:
+        raise InputError(
+            "evaluation.baselines.use must name a baseline that the imported features allow, "
+            f"got {', '.join(parameters.baselines.use)}; add node_degree, which needs only the pairs"
+        )
+    return scores, metrics
+
+
+def _protein_views(features: ProteinFeatures, proteins: pd.DataFrame) -> ProteinViews:
+    """Sequences and mean vectors in the order of the features' rows, as far as they are there."""
+    sequences = None
+    if len(proteins):
+        in_order = proteins.set_index("Entry")["Sequence"].reindex(features.entries)
+        if in_order.isna().any():
+            raise InputError(
+                f"The proteins must be those of the features, but lack {in_order.index[in_order.isna()][0]}; "
+                "run `kedro run --pipeline=feature_extraction` again"
+            )
+        sequences = in_order.tolist()
+    if "mean" not in features.provenance.get("tokens", TOKENS):
+        return ProteinViews(sequences, None)
+    return ProteinViews(sequences, features.select(slice(_MEAN, _MEAN + 1))[:, 0].float().numpy())
