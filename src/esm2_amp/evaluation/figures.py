@@ -251,7 +251,7 @@ def _lay_out_dots(axes: Axes) -> None:
     axes.margins(x=0.25)
     axes.grid(axis="y", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="x", nbins=4)
     axes.tick_params(axis="y", length=0)
 
 
