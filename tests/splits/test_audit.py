@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import ks_2samp
 
 from esm2_amp.errors import InputError
-from esm2_amp.splits.audit import audit_pairs, warn_unless_new_proteins
+from esm2_amp.splits.audit import audit_pairs, check_split, warn_unless_new_proteins
 from esm2_amp.splits.figures import audit_figure
 from esm2_amp.splits.splitting import seen_class
 
@@ -29,6 +29,8 @@ def model_pairs(*rows):
             "b": np.array([place[other] for _, other in names], dtype=np.int32),
             "label": np.array([label for _, label, _ in rows], dtype=np.float32),
             "split": [split for _, _, split in rows],
+            "file": [f"{split}.csv" for _, _, split in rows],
+            "row": range(2, len(rows) + 2),
         }
     )
     return table.assign(seen=seen_class(table))
@@ -60,12 +62,13 @@ def overlapping():
     )
 
 
-def audit(pairs, *, claims=False, keys=KEYS, similar=None):
-    return audit_pairs(pairs, keys, claims_disjoint_proteins=claims, similar=similar)
+def audit(pairs, *, keys=KEYS, similar=None):
+    return audit_pairs(pairs, keys, similar)
 
 
 def test_disjoint_splits_share_nothing(disjoint):
-    report = audit(disjoint, claims=True).report
+    check_split(disjoint, claims_disjoint_proteins=True)
+    report = audit(disjoint).report
     nothing = {"proteins": 0, "identical_sequences": 0}
     assert report["shared"] == {name: nothing for name in ("train-validation", "train-test", "validation-test")}
     assert report["splits"]["test"]["seen_in_training"] == {"C1": 0, "C2": 0, "C3": 2}
@@ -91,7 +94,7 @@ def test_degrees_count_a_self_pair_once(disjoint):
 
 def test_proteins_of_one_class_only_and_the_distance_of_degrees(disjoint):
     train = audit(disjoint).report["splits"]["train"]
-    assert (train["proteins"], train["only_in_positives"], train["only_in_negatives"]) == (4, 1, 1)
+    assert (train["only_in_positives"], train["only_in_negatives"]) == (1, 1)
     assert train["degrees"]["positives"] == pytest.approx(
         {"mean": 1, "q0": 0, "q25": 0.75, "q50": 1, "q75": 1.25, "q95": 1.85, "q100": 2}
     )
@@ -113,7 +116,7 @@ def test_equal_sequences_under_two_names_are_found_and_shared_proteins_are_not_a
 
 def test_similar_proteins_are_counted_across_splits_only(disjoint):
     similar = pd.DataFrame({"a": [0, 0, 1, 4], "b": [1, 7, 9, 8]})  # A-B, A-H, B-J, E-I
-    shared = audit(disjoint, claims=True, similar=similar).report["shared"]
+    shared = audit(disjoint, similar=similar).report["shared"]
     assert {name: counts["similar_proteins"] for name, counts in shared.items()} == {
         "train-validation": 0,
         "train-test": 2,
@@ -123,23 +126,55 @@ def test_similar_proteins_are_counted_across_splits_only(disjoint):
 
 def test_a_false_claim_of_disjoint_proteins_is_an_error_that_names_them(overlapping):
     with pytest.raises(InputError, match="claims that no protein is in two") as raised:
-        audit(overlapping, claims=True)
+        check_split(overlapping, claims_disjoint_proteins=True)
     assert "train and validation share 2: A, C" in str(raised.value)
     assert "validation and test share 2: A, D" in str(raised.value)
 
 
 def test_a_pair_in_two_splits_is_an_error_also_the_other_way_round(overlapping):
-    pairs = pd.concat([overlapping, model_pairs(("B-A", 1, "test"))], ignore_index=True)
+    pairs = pd.concat([overlapping, model_pairs(("B-A", 1, "test"), ("D-C", 0, "train"))])
     with pytest.raises(InputError, match="A pair must be in one split only") as raised:
-        audit(pairs)
-    assert "A-B is in train and test" in str(raised.value)
+        check_split(pairs, claims_disjoint_proteins=False)
+    assert str(raised.value).splitlines()[1:] == [
+        "  A-B is in train (train.csv row 2) and test (test.csv row 2)",
+        "  C-D is in validation (validation.csv row 5) and train (train.csv row 3)",
+    ]
 
 
 def test_a_pair_twice_in_one_split_is_no_overlap(disjoint):
-    audit(pd.concat([disjoint, disjoint.iloc[:1]], ignore_index=True))
+    check_split(pd.concat([disjoint, disjoint.iloc[:1]]), claims_disjoint_proteins=True)
 
 
-def test_a_test_split_without_new_proteins_is_warned_of(overlapping, disjoint, caplog):
+def test_bernett_splits_share_neither_pairs_nor_proteins(shared):
+    folder = shared / "bernett"
+    if not folder.is_dir():
+        pytest.skip("needs the folder `shared/bernett` beside the project")
+    tables = [
+        pd.read_csv(folder / f"{split}_pairs.csv.gz").assign(split=split, file=split, row=0)
+        for split in ("train", "validation", "test")
+    ]
+    pairs = pd.concat(tables, ignore_index=True)
+    ends, names = pd.factorize(pairs[["Protein1", "Protein2"]].to_numpy().ravel())
+    pairs = pairs.assign(a=ends[::2], b=ends[1::2], label=pairs["Label"])
+    pairs = pairs.assign(seen=seen_class(pairs))
+    check_split(pairs, claims_disjoint_proteins=True)
+    report = audit_pairs(pairs, names.tolist()).report
+    assert report["splits"]["test"]["seen_in_training"] == {"C1": 0, "C2": 0, "C3": 52_048}
+    for split, part in pairs.groupby("split"):
+        positives, negatives = (
+            set(part.loc[part["label"] == label, ["Protein1", "Protein2"]].to_numpy().ravel()) for label in (1, 0)
+        )
+        found = report["splits"][split]
+        assert (found["only_in_positives"], found["only_in_negatives"]) == (
+            len(positives - negatives),
+            len(negatives - positives),
+        )
+    again = pairs.iloc[:1].rename(columns={"Protein1": "Protein2", "Protein2": "Protein1", "a": "b", "b": "a"})
+    with pytest.raises(InputError, match=r"is in train \(.*\) and test"):
+        check_split(pd.concat([pairs, again.assign(split="test")]), claims_disjoint_proteins=False)
+
+
+def test_a_test_split_of_few_new_proteins_is_warned_of(overlapping, disjoint, caplog):
     with caplog.at_level(logging.WARNING):
         audit(disjoint)
         assert not caplog.records
@@ -151,6 +186,10 @@ def test_a_test_split_without_new_proteins_is_warned_of(overlapping, disjoint, c
 def test_random_folds_can_be_warned_of_too(caplog):
     warn_unless_new_proteins(pd.Series(["C1", "C1", "C2"]), "cross-validation")
     assert "In cross-validation every pair" in caplog.text
+    warn_unless_new_proteins(pd.Series(["C1", "C3", "C2"]), "cross-validation")
+    assert (
+        "In cross-validation 2 of 3 pairs have a protein that is in training pairs too (C1 1, C2 1, C3 1" in caplog.text
+    )
     caplog.clear()
     warn_unless_new_proteins(pd.Series(["C1", "C3"]), "cross-validation")
     warn_unless_new_proteins(pd.Series([], dtype=str), "cross-validation")

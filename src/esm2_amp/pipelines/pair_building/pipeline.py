@@ -2,13 +2,21 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from esm2_amp.pipelines.pair_building.nodes import clean_pair_files, split_pairs
+from esm2_amp.pipelines.pair_building.audit import audit_split
+from esm2_amp.pipelines.pair_building.nodes import clean_pair_files, compare_sequences, split_pairs
 
 
 def create_pipeline() -> Pipeline:
-    """Raw pairs → clean pairs → pairs as row numbers, with their split."""
+    """Raw pairs → clean pairs → pairs as row numbers, with their split and what it lets a model know."""
     return Pipeline(
         [
+            # Its name puts it before extract_features: what it lacks is told before hours of work.
+            Node(
+                compare_sequences,
+                inputs=["proteins", "params:pair_building"],
+                outputs="similar_proteins",
+                name="compare_sequences",
+            ),
             Node(
                 clean_pair_files,
                 inputs=[
@@ -23,9 +31,15 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 split_pairs,
-                inputs=["pairs", "protein_features", "params:pair_building"],
+                inputs=["pairs", "protein_features", "proteins", "similar_proteins", "params:pair_building"],
                 outputs=["model_pairs", "split_report"],
                 name="split_pairs",
+            ),
+            Node(
+                audit_split,
+                inputs=["model_pairs", "protein_features", "similar_proteins", "params:pair_building", "params:run"],
+                outputs=["leakage_audit", "protein_degrees", "leakage_plot"],
+                name="audit_split",
             ),
         ],
         tags="pair_building",

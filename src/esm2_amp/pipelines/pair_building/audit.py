@@ -1,0 +1,50 @@
+"""The node that audits a split for leakage."""
+
+import logging
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from esm2_amp.features import ProteinFeatures
+from esm2_amp.pipelines.model_training.nodes import RunParameters
+from esm2_amp.pipelines.pair_building.nodes import PairParameters
+from esm2_amp.splits.audit import audit_pairs
+from esm2_amp.splits.figures import audit_figure
+
+logger = logging.getLogger(__name__)
+
+
+def audit_split(
+    pairs: pd.DataFrame,
+    features: ProteinFeatures,
+    similar: pd.DataFrame,
+    parameters: PairParameters,
+    run: RunParameters,
+) -> tuple[dict[str, Any], pd.DataFrame, Figure]:
+    """What the splits share, and what degrees alone tell of the labels.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Model pairs, of `split_pairs`.
+    features : ProteinFeatures
+    similar : DataFrame
+        Of `compare_sequences`.
+    parameters : PairParameters
+    run : RunParameters
+
+    Returns
+    -------
+    report : dict
+    degrees : DataFrame
+        Both as in `esm2_amp.splits.audit.Audit`.
+    figure : Figure
+    """
+    audit = audit_pairs(pairs, features.index["key"].tolist(), similar if parameters.compares_sequences else None)
+    seen = audit.report["splits"]["test"]["seen_in_training"]
+    logger.info(
+        "Test pairs with both proteins in training (C1): %s, with one (C2): %s, with none (C3): %s",
+        *(f"{seen[name]:,}" for name in ("C1", "C2", "C3")),
+    )
+    return audit.report, audit.degrees, audit_figure(audit, f"Split of {run.data_name}")
