@@ -73,7 +73,7 @@ def test_model_is_that_of_the_table_of_all_proteins_though_only_those_of_its_pai
     monkeypatch.setattr(
         ProteinFeatures, "select", lambda self, tokens, rows: read.extend(rows) or select(self, tokens, rows)
     )
-    model, _, _ = train_model(pairs, features, tmp_path / "node", settings_of(), RUN)
+    model, _, _ = train_model(pairs, features, {}, tmp_path / "node", settings_of(), RUN)
     splits = [pair_columns(pairs[pairs["split"] == split]) for split in ("train", "validation")]
     table = vectors[:, MODELS["ESM2_DPM"].network.protein_tokens]
     whole = fit_network(table, *splits, settings_of(), folder=tmp_path / "whole", device="cpu", seed=RUN.seed)
@@ -87,14 +87,16 @@ def test_incomplete_last_step_weighs_its_parts_by_their_pairs(features, tmp_path
     # 45 pairs: steps of 16, 16 and 13, of which the last has parts of 4, 4, 4 and 1; then of 32 and 13
     for batch_size in (16, 32):
         sizes = {"batch_size": batch_size, "selection": "last_epoch"}
-        whole, _, _ = train_model(pairs, features, tmp_path / "whole", settings_of(**sizes), RUN)
-        parts, _, _ = train_model(pairs, features, tmp_path / "parts", settings_of(**sizes, micro_batch_size=4), RUN)
+        whole, _, _ = train_model(pairs, features, {}, tmp_path / "whole", settings_of(**sizes), RUN)
+        parts, _, _ = train_model(
+            pairs, features, {}, tmp_path / "parts", settings_of(**sizes, micro_batch_size=4), RUN
+        )
         for name, weight in whole.network.state_dict().items():
             torch.testing.assert_close(parts.network.state_dict()[name], weight, rtol=1e-3, atol=1e-5)
 
 
 def test_optimiser_is_kept_once(features, tmp_path):
-    train_model(random_pairs(features.entries), features, tmp_path / "fit", settings_of(), RUN)
+    train_model(random_pairs(features.entries), features, {}, tmp_path / "fit", settings_of(), RUN)
     checkpoints = {file.name: torch.load(file, weights_only=False) for file in (tmp_path / "fit").glob("*.ckpt")}
     assert [name for name, content in checkpoints.items() if "optimizer_states" in content] == ["last.ckpt"]
     assert len(checkpoints) == 4
