@@ -1,5 +1,6 @@
 """Whole runs, as a user starts them, on a small synthetic interactome."""
 
+import itertools
 import json
 import re
 import shutil
@@ -148,11 +149,12 @@ def test_each_pipeline_runs_alone_and_gives_the_same_again(pipeline, data, go, d
 
 
 def test_one_namespace_runs_alone(data, go):
-    for layer in ("06_models", "07_model_output", "08_reporting"):
-        shutil.rmtree(data / layer)
+    layers = ("06_models", "07_model_output", "08_reporting")
+    for layer, model in itertools.product(layers, MODELS):
+        shutil.rmtree(data / layer / model)
     go("--namespaces=ESM2_AMPS")
-    for layer in ("06_models", "07_model_output", "08_reporting"):
-        assert [folder.name for folder in (data / layer).iterdir()] == ["ESM2_AMPS"]
+    for layer in layers:
+        assert [folder.name for folder in (data / layer).iterdir() if folder.is_dir()] == ["ESM2_AMPS"]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -274,7 +276,7 @@ def test_cluster_disjoint_split_keeps_families_together(data, go, with_relatives
     assert not train & validation
     assert not train & test
     assert not validation & test
-    shared = json.loads((data / "08_reporting/leakage_audit.json").read_text())["shared"]
+    shared = json.loads((data / "08_reporting/leakage_audit.json").read_text())["audit"]["shared"]
     assert [counts["similar_proteins"] for counts in shared.values()] == [0, 0, 0]
 
 
@@ -283,7 +285,7 @@ def test_audit_counts_similar_proteins_across_splits(data, go, with_relatives):
     options = "pair_building.split=protein_disjoint,pair_building.similarity.enabled=true"
     go("--pipeline=training", "--to-nodes=audit_split", f"--params={options}")
     of = families(data, with_relatives)
-    shared = json.loads((data / "08_reporting/leakage_audit.json").read_text())["shared"]
+    shared = json.loads((data / "08_reporting/leakage_audit.json").read_text())["audit"]["shared"]
     for splits, counts in shared.items():
         one, other = splits.split("-")
         assert (counts["proteins"], counts["similar_proteins"]) == (0, len(of[one] & of[other]))
@@ -292,7 +294,9 @@ def test_audit_counts_similar_proteins_across_splits(data, go, with_relatives):
 
 def test_random_split_is_told_to_say_little_about_new_proteins(data, go, caplog):
     go("--pipeline=pair_building", "--params=pair_building.split=random")
-    seen = json.loads((data / "08_reporting/leakage_audit.json").read_text())["splits"]["test"]["seen_in_training"]
+    seen = json.loads((data / "08_reporting/leakage_audit.json").read_text())["audit"]["splits"]["test"][
+        "seen_in_training"
+    ]
     assert f"in training (C1): {seen['C1']}, with one (C2): {seen['C2']}, with none (C3): {seen['C3']}" in caplog.text
     assert "In the test split every pair has a protein that is in training pairs too" in caplog.text
 

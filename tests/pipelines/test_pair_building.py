@@ -101,10 +101,13 @@ def test_audit_counts_similar_proteins_where_they_were_searched(caplog):
     pairs, _ = split(parameters(), *files)
     run = RunParameters(device="cpu", seed=1, data_name="pairs by hand")
     with caplog.at_level(logging.INFO):
-        report, degrees, figure = audit_split(pairs, FEATURES, similar, parameters(similarity={"enabled": True}), run)
-    assert report["shared"]["train-test"] == {"proteins": 1, "identical_sequences": 0, "similar_proteins": 1}
+        report, degrees, figure = audit_split(
+            pairs, {"split": "files"}, FEATURES, similar, parameters(similarity={"enabled": True}), run
+        )
+    assert report["split"] == "files"
+    assert report["audit"]["shared"]["train-test"] == {"proteins": 1, "identical_sequences": 0, "similar_proteins": 1}
     assert len(degrees) == 9
     assert figure.get_suptitle() == "Split of pairs by hand"
     assert "(C1): 0, with one (C2): 1, with none (C3): 1" in caplog.text
-    report, *_ = audit_split(pairs, FEATURES, NOTHING, parameters(), run)
-    assert "similar_proteins" not in report["shared"]["train-test"]
+    report, *_ = audit_split(pairs, {"split": "files"}, FEATURES, NOTHING, parameters(), run)
+    assert "similar_proteins" not in report["audit"]["shared"]["train-test"]

@@ -6,11 +6,12 @@ from esm2_amp.models.registry import MODELS
 from esm2_amp.pipelines.evaluation.baselines import score_baselines
 from esm2_amp.pipelines.evaluation.comparison import compare_models, plot_comparison
 from esm2_amp.pipelines.evaluation.nodes import plot_model, score_model_pairs
+from esm2_amp.pipelines.per_model import for_every_model
 
 
 def create_pipeline() -> Pipeline:
     """Trained models → scored pairs, metrics and plots of each, and their comparison with the baselines."""
-    template = Pipeline(
+    each = for_every_model(
         [
             Node(
                 score_model_pairs,
@@ -30,18 +31,12 @@ def create_pipeline() -> Pipeline:
                 ],
                 name="plot_model",
             ),
-        ]
+        ],
+        inputs={"model_pairs", "protein_features"},
+        parameters={"params:evaluation", "params:run"},
+        tags="evaluation",
     )
-    each = [
-        Pipeline(
-            template,
-            namespace=model,
-            inputs={"model_pairs", "protein_features"},
-            parameters={"params:evaluation": "params:evaluation", "params:run": "params:run"},
-        )
-        for model in MODELS
-    ]
-    return Pipeline([*each, _comparison()], tags="evaluation")
+    return each + _comparison()
 
 
 def _comparison() -> Pipeline:
@@ -72,5 +67,6 @@ def _comparison() -> Pipeline:
                 ],
                 name="plot_comparison",
             ),
-        ]
+        ],
+        tags="evaluation",
     )

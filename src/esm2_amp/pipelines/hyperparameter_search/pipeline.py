@@ -2,13 +2,13 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from esm2_amp.models.registry import MODELS
 from esm2_amp.pipelines.hyperparameter_search.nodes import search_hyperparameters
+from esm2_amp.pipelines.per_model import for_every_model
 
 
 def create_pipeline() -> Pipeline:
     """Features and pairs → the best parameters and every trial, one study per model."""
-    template = Pipeline(
+    return for_every_model(
         [
             Node(
                 search_hyperparameters,
@@ -33,16 +33,7 @@ def create_pipeline() -> Pipeline:
                 name="search_hyperparameters",
             )
         ],
+        inputs={"model_pairs", "protein_features"},
+        parameters={"params:search", "params:run"},
         tags="hyperparameter_search",
-    )
-    return Pipeline(
-        [
-            Pipeline(
-                template,
-                namespace=model,
-                inputs={"model_pairs", "protein_features"},
-                parameters={"params:search": "params:search", "params:run": "params:run"},
-            )
-            for model in MODELS
-        ]
     )

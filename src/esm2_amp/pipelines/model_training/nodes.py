@@ -58,7 +58,7 @@ def check_rows(features: ProteinFeatures, pairs: pd.DataFrame) -> None:
 def train_model(
     pairs: pd.DataFrame,
     features: ProteinFeatures,
-    split_report: dict[str, Any],
+    leakage_audit: dict[str, Any],
     checkpoints: Path,
     settings: ModelSettings,
     parameters: RunParameters,
@@ -70,8 +70,8 @@ def train_model(
     pairs : DataFrame
         `model_pairs` of `pair_building`.
     features : ProteinFeatures
-    split_report : dict
-        How the pairs were split, for the model's card.
+    leakage_audit : dict
+        How the pairs were split and what the splits share, for the model's card.
     checkpoints : Path
         Folder that an interrupted fit goes on from.
     settings : ModelSettings
@@ -106,7 +106,7 @@ def train_model(
         "settings": settings.model_dump(),
         "seed": parameters.seed,
         "data": parameters.data_name,
-        "split": split_report,
+        "split": leakage_audit,
         "pairs_sha256": hashlib.sha256(pairs[_PAIR].to_csv(index=False).encode()).hexdigest(),
         "features": {"width": features.width, **features.provenance},
         "selected_epoch": _selected_epoch(fit.record),
@@ -122,7 +122,7 @@ def train_model(
 def refit_model(
     pairs: pd.DataFrame,
     features: ProteinFeatures,
-    split_report: dict[str, Any],
+    leakage_audit: dict[str, Any],
     checkpoints: Path,
     best: dict[str, Any],
     settings: ModelSettings,
@@ -132,7 +132,7 @@ def refit_model(
 
     Parameters
     ----------
-    pairs, features, split_report, checkpoints, settings, parameters
+    pairs, features, leakage_audit, checkpoints, settings, parameters
         As for `train_model`.
     best : dict
         `best_parameters` of `hyperparameter_search`; the card keeps it.
@@ -140,7 +140,7 @@ def refit_model(
     values = ", ".join(f"{name} {value:.4g}" for name, value in best["parameters"].items())
     logger.info("Refit with the best of %s, trial %d: %s", best["study"], best["trial"], values)
     settings = with_values(settings, best["parameters"])
-    model, record, figure = train_model(pairs, features, split_report, checkpoints, settings, parameters)
+    model, record, figure = train_model(pairs, features, leakage_audit, checkpoints, settings, parameters)
     return model._replace(card={**model.card, "search": best}), record, figure
 
 

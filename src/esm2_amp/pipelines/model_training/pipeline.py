@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from esm2_amp.models.registry import MODELS
 from esm2_amp.pipelines.model_training.nodes import refit_model, train_model
+from esm2_amp.pipelines.per_model import for_every_model
 
 _OUTPUTS = ["model", "training_record", "training_plot"]
 
@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
     return _for_every_model(
         Node(
             train_model,
-            inputs=["model_pairs", "protein_features", "split_report", "checkpoints", "params:settings", "params:run"],
+            inputs=["model_pairs", "protein_features", "leakage_audit", "checkpoints", "params:settings", "params:run"],
             outputs=_OUTPUTS,
             name="train_model",
         )
@@ -28,7 +28,7 @@ def create_refit_pipeline() -> Pipeline:
             inputs=[
                 "model_pairs",
                 "protein_features",
-                "split_report",
+                "leakage_audit",
                 "checkpoints",
                 "best_parameters",
                 "params:settings",
@@ -41,15 +41,5 @@ def create_refit_pipeline() -> Pipeline:
 
 
 def _for_every_model(node: Node) -> Pipeline:
-    template = Pipeline([node], tags="model_training")
-    return Pipeline(
-        [
-            Pipeline(
-                template,
-                namespace=model,
-                inputs={"model_pairs", "protein_features", "split_report"},
-                parameters={"params:run": "params:run"},
-            )
-            for model in MODELS
-        ]
-    )
+    inputs = {"model_pairs", "protein_features", "leakage_audit"}
+    return for_every_model([node], inputs=inputs, parameters={"params:run"}, tags="model_training")

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 def audit_split(
     pairs: pd.DataFrame,
+    split_report: dict[str, Any],
     features: ProteinFeatures,
     similar: pd.DataFrame,
     parameters: PairParameters,
@@ -28,6 +29,8 @@ def audit_split(
     ----------
     pairs : DataFrame
         Model pairs, of `split_pairs`.
+    split_report : dict
+        Of `split_pairs`.
     features : ProteinFeatures
     similar : DataFrame
         Of `compare_sequences`.
@@ -37,8 +40,9 @@ def audit_split(
     Returns
     -------
     report : dict
+        `split_report`, and beside it that of `esm2_amp.splits.audit.Audit`.
     degrees : DataFrame
-        Both as in `esm2_amp.splits.audit.Audit`.
+        Of the same.
     figure : Figure
     """
     audit = audit_pairs(pairs, features.index["key"].tolist(), similar if parameters.compares_sequences else None)
@@ -47,4 +51,4 @@ def audit_split(
         "Test pairs with both proteins in training (C1): %s, with one (C2): %s, with none (C3): %s",
         *(f"{seen[name]:,}" for name in ("C1", "C2", "C3")),
     )
-    return audit.report, audit.degrees, audit_figure(audit, f"Split of {run.data_name}")
+    return split_report | {"audit": audit.report}, audit.degrees, audit_figure(audit, f"Split of {run.data_name}")

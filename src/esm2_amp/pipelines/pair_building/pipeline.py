@@ -37,7 +37,14 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 audit_split,
-                inputs=["model_pairs", "protein_features", "similar_proteins", "params:pair_building", "params:run"],
+                inputs=[
+                    "model_pairs",
+                    "split_report",
+                    "protein_features",
+                    "similar_proteins",
+                    "params:pair_building",
+                    "params:run",
+                ],
                 outputs=["leakage_audit", "protein_degrees", "leakage_plot"],
                 name="audit_split",
             ),

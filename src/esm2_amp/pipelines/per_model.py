@@ -1,0 +1,22 @@
+"""The same nodes for every model of the registry, each in a namespace of the model's name."""
+
+from collections.abc import Iterable
+
+from kedro.pipeline import Node, Pipeline
+
+from esm2_amp.models.registry import MODELS
+
+
+def for_every_model(nodes: Iterable[Node], *, inputs: Iterable[str], parameters: Iterable[str], tags: str) -> Pipeline:
+    """Repeat nodes for every model.
+
+    Parameters
+    ----------
+    nodes : iterable of Node
+    inputs, parameters : iterable of str
+        What all models share, and so keeps its name; everything else is the model's own.
+    tags : str
+    """
+    template = Pipeline(nodes, tags=tags)
+    shared = {name: name for name in parameters}
+    return Pipeline([Pipeline(template, namespace=model, inputs=set(inputs), parameters=shared) for model in MODELS])
