@@ -234,7 +234,9 @@ def test_wrong_checkpoint(model, held, words, data, tmp_path, golden):
     ("pipeline", "words"),
     {
         "pair_building": ["protein_features isn't at", "yet; run `kedro run --pipeline=feature_extraction` first"],
-        "model_training": ["model_pairs isn't at", "yet; run `kedro run --pipeline=pair_building` first"],
+        "hyperparameter_search": ["model_pairs isn't at", "yet; run `kedro run --pipeline=pair_building` first"],
+        "refit": ["ESM2_AMPS.best_parameters isn't at", "yet; run `kedro run --pipeline=hyperparameter_search` first"],
+        "model_training": ["leakage_audit isn't at", "yet; run `kedro run --pipeline=pair_building` first"],
         "evaluation": ["ESM2_AMPS.model isn't at", "yet; run `kedro run --pipeline=model_training` first"],
         "feature_export": ["protein_features isn't at", "yet; run `kedro run --pipeline=feature_extraction` first"],
         "prediction": ["No model at", "train one with `kedro run --pipeline=training`"],
