@@ -31,16 +31,16 @@ OPTIONS = {
 }
 
 WORKER = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from esm2_amp.search.report import keep_fold, kept_folds
 from esm2_amp.search.space import SearchSpace
 from esm2_amp.search.study import SearchParameters, open_study, run_search
 import pandas as pd
 
-folder, trials, seconds, storage = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] or None
+folder, trials, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 space = SearchSpace.model_validate({space})
-parameters = SearchParameters(**{options} | dict(trials=trials, storage=storage))
+parameters = SearchParameters(**{options} | dict(trials=trials))
 
 def objective(trial, values):
     for fold in range(len(kept_folds(trial)), 2):
@@ -50,6 +50,9 @@ def objective(trial, values):
         keep_fold(trial, fold, pd.DataFrame({{"epoch": [1], "validation_mcc": [values["learning_rate"]]}}))
     return values["learning_rate"]
 
+(folder / f"ready_{{os.getpid()}}").touch()
+while not (folder / "go").exists():
+    time.sleep(0.01)
 run_search(open_study("M", space, {{"data": "d"}}, folder, parameters), space, objective, folder, parameters)
 print("ended")
 """.format(space=SPACE.model_dump(), options=OPTIONS)  # noqa: UP032
@@ -195,8 +198,8 @@ def test_figures_name_the_study(tmp_path, trials):
         assert "M.s" in figure.layout.title.text
 
 
-def worker(folder, trials, seconds, storage=""):
-    arguments = [sys.executable, "-c", WORKER, str(folder), str(trials), str(seconds), storage]
+def worker(folder, trials, seconds):
+    arguments = [sys.executable, "-c", WORKER, str(folder), str(trials), str(seconds)]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
 
 
@@ -208,6 +211,7 @@ def wait_for_lines(file, count):
 
 
 def test_killed_three_times_no_trial_is_lost_or_doubled(tmp_path):
+    (tmp_path / "go").touch()
     for lines in (2, 5, 8):
         process = worker(tmp_path, 5, 0.15)
         wait_for_lines(tmp_path / "fits.txt", lines)
@@ -227,6 +231,9 @@ def test_killed_three_times_no_trial_is_lost_or_doubled(tmp_path):
 
 def test_two_processes_share_a_study_and_end_with_the_asked_number(tmp_path):
     processes = [worker(tmp_path, 9, 0.1) for _ in range(2)]
+    while len(list(tmp_path.glob("ready_*"))) < 2 and all(process.poll() is None for process in processes):
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
     assert [process.wait() for process in processes] == [0, 0]
     trials = counted_trials(opened(tmp_path, trials=9))
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 9
