@@ -240,6 +240,7 @@ def test_wrong_checkpoint(model, held, words, data, tmp_path, golden):
         "evaluation": ["ESM2_AMPS.model isn't at", "yet; run `kedro run --pipeline=model_training` first"],
         "feature_export": ["protein_features isn't at", "yet; run `kedro run --pipeline=feature_extraction` first"],
         "prediction": ["No model at", "train one with `kedro run --pipeline=training`"],
+        "model_release": ["model_comparison isn't at", "yet; run `kedro run --pipeline=evaluation` first"],
         "encoder_pretraining": ["pretraining_proteins_raw: there is nothing at", "put it there first"],
     }.items(),
 )

@@ -7,6 +7,7 @@ from esm2_amp.pipelines import (
     evaluation,
     feature_extraction,
     hyperparameter_search,
+    model_release,
     model_training,
     pair_building,
     planted_data,
@@ -37,6 +38,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "refit": model_training.create_refit_pipeline(),
         "feature_export": feature_extraction.create_export_pipeline(),
         "prediction": prediction.create_pipeline(),
+        "model_release": model_release.create_pipeline(),
         "planted_data": planted_data.create_pipeline(),
         "encoder_pretraining": encoder_pretraining.create_pipeline(),
     }

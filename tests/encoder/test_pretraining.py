@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
 from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.encoder.pretraining import (
@@ -13,12 +14,13 @@ from esm2_amp.encoder.pretraining import (
     MaskedCrops,
     MaskedLanguageModel,
     PretrainingData,
+    counted_perplexities,
     masked_batch,
-    residue_perplexity,
     small_esm2_config,
 )
 from esm2_amp.encoder.pretraining_fit import fit_language_model
 from esm2_amp.encoder.tokens import CLS, EOS, MASK, PAD, RESIDUES, STANDARD_RESIDUES, encode
+from esm2_amp.errors import InputError
 from esm2_amp.io.encoder import PretrainedEncoderDataset
 
 RNG = np.random.default_rng(0)
@@ -92,10 +94,14 @@ def test_a_batch_is_decided_by_seed_and_step():
     assert batches(1, 0, 1) != batches(2, 0, 1)
 
 
-def test_perplexity_of_frequencies_by_hand():
-    training, held_out = Corpus.from_sequences(["AAC"]), Corpus.from_sequences(["A", "G"])
-    # one is added to each count: A has 3 of K + 3, G 1 of K + 3
-    assert residue_perplexity(training, held_out) == pytest.approx((len(RESIDUES) + 3) / math.sqrt(3))
+def test_perplexities_by_counting_by_hand():
+    training, held_out = Corpus.from_sequences(["AAC", "CA"]), Corpus.from_sequences(["A", "AG", "CA"])
+    n = len(RESIDUES)
+    by_frequency, bigram = counted_perplexities(training, held_out)
+    # one is added to each count: A has 4 of n + 5, C 3, G 1; held out are A, A, G, C, A
+    assert by_frequency == pytest.approx((n + 5) / (4**3 * 3 * 1) ** (1 / 5))
+    # after A came A and C, so that G has 1 of n + 2; after C came A alone, so that A has 2 of n + 1
+    assert bigram == pytest.approx(math.sqrt((n + 2) * (n + 1) / 2))
 
 
 class Killed(BaseException):
@@ -157,3 +163,15 @@ def test_saved_encoder_loads_back_equal(tmp_path):
     for name, weight in loaded.items():
         torch.testing.assert_close(weight, expected[name], msg=name)
     assert set(expected) - set(loaded) <= {"contact_head.regression.weight", "contact_head.regression.bias"}
+
+
+def test_altered_weights_are_told_from_those_that_the_configuration_names(tmp_path):
+    network, _ = pretrain(tmp_path / "checkpoints")
+    PretrainedEncoderDataset(filepath=str(tmp_path / "encoder")).save(network.esm)
+    file = tmp_path / "encoder/model.safetensors"
+    weights = load_file(file)
+    name = next(name for name in weights if name.endswith("word_embeddings.weight"))
+    weights[name][5, 0] += 0.25
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"were altered; restore .* or delete esm2_amp_fingerprint"):
+        load_encoder(str(tmp_path / "encoder"))

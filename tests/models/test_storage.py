@@ -1,4 +1,6 @@
+import hashlib
 import os
+import shutil
 import zipfile
 from itertools import permutations
 from pathlib import Path
@@ -56,9 +58,23 @@ def test_folder_holds_all_that_a_model_is(name, tmp_path):
         "card.json", "config.json", "model.safetensors",
     ]  # fmt: skip
     model = load_model(tmp_path / "model")
-    assert (model.architecture, model.card) == (name, {"seed": 3, "note": "α"})
+    sha256 = hashlib.sha256((tmp_path / "model/model.safetensors").read_bytes()).hexdigest()
+    assert (model.architecture, model.card) == (name, {"seed": 3, "note": "α", "weights_sha256": sha256})
     tokens = torch.from_numpy(np.load(GOLDEN / f"{name}_io.npz")["x"])
     np.testing.assert_array_equal(logit_of(model, tokens), logit_of(published, tokens))
+
+
+def test_weights_of_another_model_are_told_from_those_of_the_card(tmp_path):
+    published = load_model(GOLDEN / "ESM2_MEAN.pth", "ESM2_MEAN")
+    save_model(published, tmp_path / "model")
+    with torch.no_grad():
+        next(published.network.parameters()).add_(0.01)
+    save_model(published, tmp_path / "other")
+    shutil.copy(tmp_path / "other/model.safetensors", tmp_path / "model")
+    with pytest.raises(
+        InputError, match=r"SHA-256 .* but it was altered or replaced; restore the folder or train again"
+    ):
+        load_model(tmp_path / "model")
 
 
 def test_huggingface_loads_the_folder(tmp_path):

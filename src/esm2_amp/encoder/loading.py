@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 FILES = ("config.json", "vocab.txt", "*.safetensors", "*.safetensors.index.json")
 """What an encoder's folder holds."""
 
+RECORDED_FINGERPRINT = "esm2_amp_fingerprint"
+"""Entry of a config.json that says which weights belong to it; the project's own encoder has one."""
+
 _UNUSED = ("contact_head.", "pooler.")
 _DERIVED = ("rotary_embeddings.inv_freq", "embeddings.position_ids")
 
@@ -108,6 +111,13 @@ def load_encoder(source: str) -> Encoder:
     except ValueError as error:
         raise InputError(str(error)) from error
     encoder = Encoder(_read_model(folder), source)
+    recorded = getattr(encoder.model.config, RECORDED_FINGERPRINT, encoder.fingerprint)
+    if recorded != encoder.fingerprint:
+        raise InputError(
+            f"The weights in {folder} must be those of the fingerprint {recorded[:12]} in its config.json, but have "
+            f"{encoder.fingerprint[:12]}: they were altered; restore the folder, or delete {RECORDED_FINGERPRINT} from "
+            "config.json if it was on purpose"
+        )
     logger.info("Encoder %s: D = %s, fingerprint %s", source, encoder.width, encoder.fingerprint[:12])
     return encoder
 
@@ -150,7 +160,7 @@ def _read_model(folder: Path) -> EsmModel:
     remedy = "; copy or download the folder again"
     loaded: Any
     try:
-        with _quiet():
+        with quiet():
             loaded = EsmModel.from_pretrained(
                 folder, add_pooling_layer=False, dtype=torch.float32, output_loading_info=True, use_safetensors=True
             )
@@ -172,8 +182,8 @@ def _weights(model: EsmModel) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without transformers' report of a masked language model's head that isn't loaded, nor its progress bar."""
+def quiet() -> Iterator[None]:
+    """Without transformers' progress bars, nor its report of a masked language model's head that isn't loaded."""
     verbosity, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning as L
 import numpy as np
@@ -230,9 +230,45 @@ def small_esm2_config(*, layers: int, width: int, heads: int) -> EsmConfig:
     )
 
 
-def residue_perplexity(training: Corpus, held_out: Corpus) -> float:
-    """Perplexity of held-out residues under the amino-acid frequencies of the training proteins."""
-    kinds = np.arange(_FIRST_RESIDUE, _FIRST_RESIDUE + len(RESIDUES))
-    counts = np.bincount(training.tokens, minlength=len(VOCABULARY))[kinds] + 1.0
-    observed = np.bincount(held_out.tokens, minlength=len(VOCABULARY))[kinds]
-    return float(np.exp(-(observed * np.log(counts / counts.sum())).sum() / observed.sum()))
+class Perplexities(NamedTuple):
+    """Of held-out residues, by models that only count.
+
+    Attributes
+    ----------
+    frequencies : float
+        By the amino-acid frequencies of the training proteins.
+    bigram : float
+        By the frequency of a residue after the one before it; of residues that have one.
+    """
+
+    frequencies: float
+    bigram: float
+
+
+def counted_perplexities(training: Corpus, held_out: Corpus) -> Perplexities:
+    """Perplexities of held-out residues by what was counted in training proteins, one added to each count."""
+    once = np.bincount(_residues(training.tokens), minlength=len(RESIDUES))
+    twice = np.bincount(_neighbours(training), minlength=len(RESIDUES) ** 2).reshape(len(RESIDUES), -1)
+    seen = np.bincount(_residues(held_out.tokens), minlength=len(RESIDUES))
+    seen_twice = np.bincount(_neighbours(held_out), minlength=twice.size).reshape(twice.shape)
+    return Perplexities(_perplexity(once, seen), _perplexity(twice, seen_twice))
+
+
+def _residues(tokens: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Numbers of the residues among tokens, counted from 0."""
+    numbers = tokens.astype(np.int64) - _FIRST_RESIDUE
+    return numbers[(numbers >= 0) & (numbers < len(RESIDUES))]
+
+
+def _neighbours(corpus: Corpus) -> NDArray[np.int64]:
+    """Each two residues that follow one another, as one number."""
+    numbers = corpus.tokens.astype(np.int64) - _FIRST_RESIDUE
+    known = (numbers >= 0) & (numbers < len(RESIDUES))
+    both = known[:-1] & known[1:]  # two proteins have an <eos> and a <cls> between them
+    return numbers[:-1][both] * len(RESIDUES) + numbers[1:][both]
+
+
+def _perplexity(counted: NDArray[np.int64], seen: NDArray[np.int64]) -> float:
+    smoothed = counted + 1.0
+    probability = smoothed / smoothed.sum(axis=-1, keepdims=True)
+    return float(np.exp(-(seen * np.log(probability)).sum() / seen.sum()))

@@ -9,7 +9,7 @@ from kedro.io import AbstractDataset, DatasetError
 from transformers import EsmModel, EsmTokenizer
 from typing_extensions import override
 
-from esm2_amp.encoder.loading import Encoder, load_encoder
+from esm2_amp.encoder.loading import RECORDED_FINGERPRINT, Encoder, fingerprint, load_encoder, quiet
 from esm2_amp.encoder.tokens import VOCABULARY
 
 
@@ -41,7 +41,7 @@ class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
 
 
 class PretrainedEncoderDataset(AbstractDataset[EsmModel, Callable[[], Encoder]]):
-    """An encoder trained here: weights as float16, configuration and vocabulary in one folder.
+    """An encoder trained here: weights as float16, configuration with their fingerprint, and vocabulary in one folder.
 
     Parameters
     ----------
@@ -60,7 +60,10 @@ class PretrainedEncoderDataset(AbstractDataset[EsmModel, Callable[[], Encoder]])
 
     @override
     def save(self, data: EsmModel) -> None:
-        data.half().save_pretrained(self._filepath)
+        stored = data.half()
+        setattr(stored.config, RECORDED_FINGERPRINT, fingerprint(stored))
+        with quiet():
+            stored.save_pretrained(self._filepath)
         vocabulary = "\n".join(VOCABULARY)
         (self._filepath / "vocab.txt").write_text(vocabulary, encoding="utf-8")
         EsmTokenizer(self._filepath / "vocab.txt").save_pretrained(self._filepath)

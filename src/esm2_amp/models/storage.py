@@ -1,5 +1,6 @@
 """Networks on disk: our folders, and the published `.pth` files."""
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -20,6 +21,9 @@ PUBLISHED_HEADS = 8
 """Attention heads of the published transformers; a checkpoint's tensors don't show them (METHOD section 3)."""
 
 
+WEIGHTS = "model.safetensors"
+
+
 class TrainedModel(NamedTuple):
     """A network ready to score, and what is known of its making.
 
@@ -38,13 +42,17 @@ class TrainedModel(NamedTuple):
 
 
 def save_model(model: TrainedModel, folder: Path) -> None:
-    """Write `config.json`, `model.safetensors` and `card.json`; a folder already there is replaced in one step."""
+    """Write `config.json`, `model.safetensors` and `card.json` with the hash of the weights.
+
+    A folder already there is replaced in one step.
+    """
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     config = {"architecture": model.architecture, **model.network.sizes}
     model.network.save_pretrained(beside, config=config)
     (beside / "README.md").unlink(missing_ok=True)
-    (beside / "card.json").write_text(json.dumps(model.card, indent=2) + "\n", encoding="utf-8")
+    card = {**model.card, "weights_sha256": _sha256(beside / WEIGHTS)}
+    (beside / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -90,12 +98,23 @@ def _load_folder(folder: Path, architecture: str | None) -> TrainedModel:
     try:
         sizes = {name: value for name, value in config.items() if name != "architecture"}
         network = network_class(found)(**sizes)
-        network.load_state_dict(load_file(folder / "model.safetensors"))
+        network.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
-            f"{folder}/model.safetensors doesn't load as {found}: {error}; restore the folder or train again"
+            f"{folder / WEIGHTS} doesn't load as {found}: {error}; restore the folder or train again"
         ) from error
-    return TrainedModel(found, network.eval(), _read_card(folder / "card.json"))
+    card = _read_card(folder / "card.json")
+    if card.get("weights_sha256") not in (None, _sha256(folder / WEIGHTS)):
+        raise InputError(
+            f"{folder / WEIGHTS} must be the file whose SHA-256 stands in {folder / 'card.json'}, but it was altered "
+            "or replaced; restore the folder or train again"
+        )
+    return TrainedModel(found, network.eval(), card)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _read_card(file: Path) -> dict[str, Any]:

@@ -11,11 +11,14 @@ from matplotlib.figure import Figure
 from pydantic import Field
 from transformers import EsmModel
 
+from esm2_amp.cards import MeasuredValue, model_card
+from esm2_amp.encoder.loading import Encoder
 from esm2_amp.encoder.pretraining import (
     Corpus,
     MaskedLanguageModel,
+    Perplexities,
     PretrainingData,
-    residue_perplexity,
+    counted_perplexities,
     small_esm2_config,
 )
 from esm2_amp.encoder.pretraining_fit import fit_language_model
@@ -35,6 +38,8 @@ class PretrainingParameters(Parameters):
 
     Attributes
     ----------
+    data, licence : str
+        What the sequences are, and on which terms they are had, for the card.
     layers, width, heads : int
         Of the encoder; the feed-forward width is 4 × width.
     crop_length : int
@@ -53,6 +58,8 @@ class PretrainingParameters(Parameters):
     seed : int
     """
 
+    data: str
+    licence: str
     layers: Count
     width: Count
     heads: Count
@@ -109,7 +116,7 @@ def collect_sequences(
 
 def pretrain_encoder(
     sequences: pd.DataFrame, checkpoints: Path, parameters: PretrainingParameters, run: RunParameters
-) -> tuple[EsmModel, pd.DataFrame, Figure]:
+) -> tuple[EsmModel, pd.DataFrame]:
     """Train the encoder, from its last checkpoint when an earlier run was interrupted.
 
     Returns
@@ -118,10 +125,7 @@ def pretrain_encoder(
         Without the language-model head.
     record : DataFrame
         Perplexity of training crops and held-out proteins per epoch.
-    figure : Figure
-        The same, beside the perplexity of amino-acid frequencies.
     """
-    training, held_out = (Corpus.from_sequences(part["Sequence"].tolist()) for _, part in sequences.groupby("held_out"))
     model = MaskedLanguageModel(
         small_esm2_config(layers=parameters.layers, width=parameters.width, heads=parameters.heads),
         learning_rate=parameters.learning_rate,
@@ -131,8 +135,7 @@ def pretrain_encoder(
         seed=parameters.seed,
     )
     data = PretrainingData(
-        training,
-        held_out,
+        *_corpora(sequences),
         steps_per_epoch=parameters.steps_per_epoch,
         batch_size=parameters.batch_size,
         crop_length=parameters.crop_length,
@@ -148,17 +151,72 @@ def pretrain_encoder(
         folder=checkpoints,
         device=run.device,
     )
-    by_frequency = residue_perplexity(training, held_out)
-    return model.network.esm, record, _perplexity_figure(record, by_frequency)
+    return model.network.esm, record
 
 
-def _perplexity_figure(record: pd.DataFrame, by_frequency: float) -> Figure:
+def describe_encoder(
+    load: Callable[[], Encoder],
+    sequences: pd.DataFrame,
+    report: dict[str, int],
+    record: pd.DataFrame,
+    parameters: PretrainingParameters,
+) -> tuple[str, Figure]:
+    """The card of the trained encoder, and its loss curves.
+
+    Parameters
+    ----------
+    load : callable
+        Reads the encoder as it was stored.
+    sequences, report
+        Of `collect_sequences`.
+    record : DataFrame
+        Of `pretrain_encoder`.
+    parameters : PretrainingParameters
+
+    Returns
+    -------
+    page : str
+        Markdown with the head that model hubs read.
+    figure : Figure
+        Perplexities over the epochs, beside those of models that only count.
+    """
+    encoder, counted = load(), counted_perplexities(*_corpora(sequences))
+    last = float(record["held_out_perplexity"].iloc[-1])
+    logger.info(
+        "Perplexity of held-out proteins: %.2f; by bigrams %.2f, by amino-acid frequencies %.2f",
+        last, counted.bigram, counted.frequencies,
+    )  # fmt: skip
+    page = model_card(
+        "encoder.md.j2",
+        name=Path(encoder.source).name,
+        licence=parameters.licence,
+        tags=["biology", "protein-language-model", "esm"],
+        task="fill-mask",
+        measured=[MeasuredValue("held-out proteins", "perplexity", last)],
+        fingerprint=encoder.fingerprint,
+        weights=sum(weight.numel() for weight in encoder.model.parameters()),
+        report=report,
+        parameters=parameters,
+        perplexity=last,
+        counted=counted,
+    )
+    return page, _perplexity_figure(record, counted)
+
+
+def _corpora(sequences: pd.DataFrame) -> tuple[Corpus, Corpus]:
+    """The training proteins and those held out."""
+    training, held_out = (Corpus.from_sequences(part["Sequence"].tolist()) for _, part in sequences.groupby("held_out"))
+    return training, held_out
+
+
+def _perplexity_figure(record: pd.DataFrame, counted: Perplexities) -> Figure:
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     axes = figure.subplots()
     axes.plot(record["epoch"], record["training_perplexity"], label="training crops", color="#0072B2")
     axes.plot(record["epoch"], record["held_out_perplexity"], label="held-out proteins", color="#D55E00")
-    axes.axhline(by_frequency, color="0.5", linestyle=":", label="amino-acid frequencies")
-    axes.set(xlabel="Epoch", ylabel="Perplexity of masked residues")
+    axes.axhline(counted.bigram, color="0.5", linestyle="--", label="held-out proteins, by bigrams")
+    axes.axhline(counted.frequencies, color="0.5", linestyle=":", label="held-out proteins, by frequencies")
+    axes.set(xlabel="Epoch", ylabel="Perplexity of residues")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     return figure

@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from esm2_amp.encoder.embedding import Device
+from esm2_amp.encoder.embedding import Device, resolve_device
 from esm2_amp.errors import InputError
+from esm2_amp.evaluation.calibration import fit_temperature
 from esm2_amp.features import ProteinFeatures
+from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.storage import TrainedModel
 from esm2_amp.parameters import Parameters
 from esm2_amp.search.space import with_values
 from esm2_amp.training.fit import fit_network, pair_columns
 from esm2_amp.training.plots import training_figure
+from esm2_amp.training.score import score_pairs
 from esm2_amp.training.settings import ModelSettings
 
 logger = logging.getLogger(__name__)
@@ -110,6 +114,7 @@ def train_model(
         "pairs_sha256": hashlib.sha256(pairs[_PAIR].to_csv(index=False).encode()).hexdigest(),
         "features": {"width": features.width, **features.provenance},
         "selected_epoch": _selected_epoch(fit.record),
+        "temperature": _temperature(fit.network, table, parts["validation"], settings, parameters),
         "versions": {name: version(name) for name in ("esm2_amp", "torch", "lightning")},
     }
     return (
@@ -142,6 +147,15 @@ def refit_model(
     settings = with_values(settings, best["parameters"])
     model, record, figure = train_model(pairs, features, leakage_audit, checkpoints, settings, parameters)
     return model._replace(card={**model.card, "search": best}), record, figure
+
+
+def _temperature(
+    network: PairNetwork, table: Tensor, validation: pd.DataFrame, settings: ModelSettings, run: RunParameters
+) -> float:
+    a, b, label = pair_columns(validation)
+    batch_size, device = settings.training.batch_size, resolve_device(run.device)
+    logit = score_pairs(network, table, a, b, batch_size=batch_size, device=device)
+    return fit_temperature(label.numpy(), logit, settings.network.architecture)
 
 
 def _selected_epoch(record: pd.DataFrame) -> dict[str, float]:

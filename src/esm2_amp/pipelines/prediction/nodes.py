@@ -50,8 +50,9 @@ def score_new_pairs(
     Returns
     -------
     predicted : DataFrame
-        `Protein1`, `Protein2`, `Label` if given, `Probability`, `Prediction` (both empty when the pair could not be
-        scored) and `Status`: `scored`, or the proteins without features.
+        `Protein1`, `Protein2`, `Label` if given, `Probability`, `CalibratedProbability` (by the temperature that the
+        model's training fitted on its validation pairs; a published checkpoint has none), `Prediction`, all empty when
+        the pair could not be scored, and `Status`: `scored`, or the proteins without features.
     """
     check_features_match(features, model)
     threshold = parameters.fixed_threshold
@@ -70,11 +71,16 @@ def score_new_pairs(
     )
     predicted = pairs.drop(columns="row", errors="ignore").reset_index(drop=True)
     predicted["Probability"] = pd.Series(sigmoid(logit), index=predicted.index[known])
+    if (temperature := model.card.get("temperature")) is not None:
+        predicted["CalibratedProbability"] = pd.Series(sigmoid(logit / temperature), index=predicted.index[known])
     decided = predicted["Probability"] >= threshold
     predicted["Prediction"] = decided.astype("Int8").where(known.to_numpy())
     missing = missing_proteins(pairs, features.entries)
     predicted["Status"] = ("not scored: no sequence or features for " + missing).where(missing != "", SCORED)
-    logger.info("%s of %s pairs scored by %s", f"{known.sum():,}", f"{len(pairs):,}", model.architecture)
+    logger.info(
+        "%s of %s pairs scored by %s, trained on %s", f"{known.sum():,}", f"{len(pairs):,}",
+        model.card.get("name", model.architecture), model.card.get("data", "data it doesn't name"),
+    )  # fmt: skip
     return predicted
 
 

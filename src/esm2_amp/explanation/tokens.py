@@ -1,0 +1,38 @@
+"""The tokens of a pair by name, and the table of their importance that every method of explanation fills."""
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from esm2_amp.encoder.pooling import TOKENS
+
+SIDES = "AB"
+
+
+def pair_token_names(protein_tokens: slice) -> list[str]:
+    """Names of the T tokens of a pair in the order a network reads them: `A_segment0` … `B_segment9`.
+
+    Parameters
+    ----------
+    protein_tokens : slice
+        Of a network's class: which of a protein's 13 vectors it reads.
+    """
+    return [f"{side}_{token}" for side in SIDES for token in TOKENS[protein_tokens]]
+
+
+def importance_table(pairs: pd.DataFrame, importance: ArrayLike, protein_tokens: slice) -> pd.DataFrame:
+    """Importances beside the pairs they belong to.
+
+    Parameters
+    ----------
+    pairs : DataFrame, B rows
+        The explained pairs.
+    importance : array_like, shape (B, T)
+    protein_tokens : slice
+
+    Returns
+    -------
+    table : DataFrame, B rows
+        The columns of `pairs` but for the row numbers `a` and `b`, then a column per token.
+    """
+    values = pd.DataFrame(importance, index=pairs.index, columns=pair_token_names(protein_tokens))
+    return pairs.drop(columns=["a", "b"], errors="ignore").join(values)

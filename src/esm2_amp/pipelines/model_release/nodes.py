@@ -1,0 +1,100 @@
+"""Nodes of `model_release`: a trained and measured model as a folder to give away, with its card."""
+
+import math
+from collections.abc import Hashable
+
+import pandas as pd
+
+from esm2_amp.cards import MeasuredValue, model_card
+from esm2_amp.evaluation.baselines import BASELINES
+from esm2_amp.models.storage import TrainedModel
+from esm2_amp.parameters import Parameters
+
+REPORTED = {"accuracy": "accuracy", "mcc": "MCC", "auroc": "AUROC", "aupr": "AUPR"}
+"""Metrics that a card has, and what it calls them."""
+
+
+class ReleaseParameters(Parameters):
+    """What a model's card says beyond what the model knows of itself.
+
+    Attributes
+    ----------
+    name : str
+    summary : str
+        One paragraph: what it is, and for what.
+    data : str
+        Where proteins and pairs come from.
+    licence : str
+        Of the data, and so of the weights.
+    not_for : list of str
+        What it must not be used for.
+    recipe : str
+        How to make it again.
+    """
+
+    name: str
+    summary: str
+    data: str
+    licence: str
+    not_for: list[str]
+    recipe: str
+
+
+def release_model(
+    model: TrainedModel, comparison: pd.DataFrame, parameters: ReleaseParameters
+) -> tuple[TrainedModel, str]:
+    """A model with its measured quality in its card, and the card as a page.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    comparison : DataFrame
+        `model_comparison` of `evaluation`: the model and the baselines on the same test pairs.
+    parameters : ReleaseParameters
+
+    Returns
+    -------
+    released : TrainedModel
+        The same network; the card also has `name` and `evaluation`, the model's and the baselines' metrics with
+        their 95 % intervals as (value, low, high).
+    page : str
+        Markdown with the head that model hubs read.
+    """
+    shown = comparison[comparison["Model"].isin([model.architecture, *BASELINES])].set_index("Model")
+    metrics = {name: {metric: _with_interval(row, metric) for metric in REPORTED} for name, row in shown.iterrows()}
+    evaluation = {"split": "test", "pairs": int(shown["n_pairs"].iloc[0]), "metrics": metrics}
+    card = {**model.card, "name": parameters.name, "evaluation": evaluation}
+    page = model_card(
+        "pair_model.md.j2",
+        name=parameters.name,
+        licence=parameters.licence,
+        tags=["biology", "protein-protein-interaction", "esm"],
+        task="protein-protein interaction prediction",
+        measured=[
+            MeasuredValue(f"test split of {card['data']}", REPORTED[metric], value)
+            for metric, (value, *_) in metrics[model.architecture].items()
+            if value is not None
+        ],
+        card=card,
+        training=card["settings"]["training"],
+        parameters=parameters,
+        columns=REPORTED,
+        table=[[_shown(name), *map(_in_words, of_model.values())] for name, of_model in metrics.items()],
+        network=model.network.sizes,
+        weights=sum(weight.numel() for weight in model.network.parameters()),
+    )
+    return model._replace(card=card), page
+
+
+def _with_interval(row: pd.Series, metric: str) -> list[float | None]:
+    values = row[[metric, f"{metric}_low", f"{metric}_high"]].astype(float)
+    return [None if math.isnan(value) else value for value in values]
+
+
+def _shown(name: Hashable) -> str:
+    return str(name).replace("_", " ") if name in BASELINES else f"`{name}`"
+
+
+def _in_words(interval: list[float | None]) -> str:
+    value, low, high = ("–" if end is None else f"{end:.3f}" for end in interval)
+    return f"{value} ({low} to {high})"
