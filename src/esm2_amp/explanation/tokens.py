@@ -1,5 +1,6 @@
 """The tokens of a pair by name, and the table of their importance that every method of explanation fills."""
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
@@ -34,5 +35,5 @@ def importance_table(pairs: pd.DataFrame, importance: ArrayLike, protein_tokens:
     table : DataFrame, B rows
         The columns of `pairs` but for the row numbers `a` and `b`, then a column per token.
     """
-    values = pd.DataFrame(importance, index=pairs.index, columns=pair_token_names(protein_tokens))
+    values = pd.DataFrame(np.asarray(importance), index=pairs.index, columns=pair_token_names(protein_tokens))
     return pairs.drop(columns=["a", "b"], errors="ignore").join(values)
