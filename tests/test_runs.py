@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -163,7 +164,8 @@ def test_prediction_gives_the_probabilities_of_the_evaluation(model, data, go):
     scored = pd.read_csv(data / f"07_model_output/{model}/scored_pairs.csv").query("Split == 'test'")
     found = predicted(data)
     assert found[["Protein1", "Protein2"]].to_numpy().tolist() == scored[["Protein1", "Protein2"]].to_numpy().tolist()
-    np.testing.assert_allclose(found["Probability"], scored["Probability"], rtol=1e-5)
+    for column in ("Probability", "CalibratedProbability"):
+        np.testing.assert_allclose(found[column], scored[column], rtol=1e-5)
     assert found["Prediction"].tolist() == scored["Prediction"].tolist()
 
 
@@ -334,3 +336,57 @@ def test_card_tells_how_a_model_was_made(demonstration_run):
     assert card["features"]["encoder"] == "tests/data/golden/esm2_tiny"
     assert card["split"]["train"] | {"pairs": 200, "positives": 100} == card["split"]["train"]
     assert card["settings"]["training"]["epochs"] == 2
+
+
+def trained(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """A model's card, without its measured quality, and weights."""
+    model = load_model(folder)
+    return {k: v for k, v in model.card.items() if k not in ("name", "evaluation")}, model.network.state_dict()
+
+
+def test_labels_of_test_pairs_touch_neither_training_nor_choice(data, go):
+    expected = {name: trained(data / f"06_models/{name}/model") for name in MODELS}
+    pairs = pd.read_csv(data / "01_raw/planted/test_pairs.csv")
+    pairs.assign(Label=1 - pairs["Label"]).to_csv(data / "01_raw/planted/test_pairs.csv", index=False)
+    shutil.rmtree(data / "06_models")
+    go("--params=evaluation.threshold=validation")
+    for name, (card, weights) in expected.items():
+        found_card, found = trained(data / f"06_models/{name}/model")
+        audited = ("split",)  # which counts test pairs too
+        assert {k: v for k, v in found_card.items() if k not in audited} == {
+            k: v for k, v in card.items() if k not in audited
+        }
+        assert all(map(torch.equal, found.values(), weights.values()))
+
+
+def test_released_model_is_the_trained_one_with_its_measured_quality(data, go):
+    go("--pipeline=model_release", "--params=model=ESM2_DPM")
+    released = data / "06_models/released"
+    card, weights = trained(data / "06_models/ESM2_DPM/model")
+    released_card, released_weights = trained(released / "model")
+    assert released_card == card
+    assert all(map(torch.equal, released_weights.values(), weights.values()))
+    table = pd.read_csv(data / "08_reporting/model_comparison.csv", index_col=0)
+    metrics = load_model(released / "model").card["evaluation"]["metrics"]
+    assert set(metrics) == {"ESM2_DPM", *BASELINES}
+    for name, of_model in metrics.items():
+        expected = table.loc[name, ["auroc", "auroc_low", "auroc_high"]].astype(float)
+        np.testing.assert_allclose(of_model["auroc"], expected)
+    value, low, high = (f"{end:.3f}" for end in metrics["ESM2_DPM"]["auroc"])
+    page = (released / "README.md").read_text()
+    assert f"| {value} ({low} to {high}) |" in page
+    assert "proteins of other species or kinds" in page
+    go("--pipeline=prediction", f"--params=checkpoint={released / 'model'}")
+    scored = pd.read_csv(data / "07_model_output/ESM2_DPM/scored_pairs.csv").query("Split == 'test'")
+    np.testing.assert_allclose(predicted(data)["CalibratedProbability"], scored["CalibratedProbability"], rtol=1e-5)
+
+
+def test_swapped_auroc_is_that_of_the_pairs_swapped(data, go, tmp_path):
+    pairs = pd.read_csv(data / "01_raw/planted/test_pairs.csv")
+    pairs[["Protein2", "Protein1", "Label"]].set_axis(list(pairs), axis=1).to_csv(tmp_path / "swapped.csv", index=False)
+    table = pd.read_csv(data / "08_reporting/model_comparison.csv", index_col=0)
+    for model in ("ESM2_DPM", "ESM2_AMPS"):
+        go("--pipeline=prediction", f"--params=model={model},pairs={tmp_path / 'swapped.csv'}")
+        auroc = roc_auc_score(pairs["Label"], predicted(data)["Probability"])
+        assert table.loc[model, "auroc_swapped"] == pytest.approx(auroc, abs=1e-4)
+    assert table.loc["ESM2_DPM", "auroc"] != table.loc["ESM2_DPM", "auroc_swapped"]

@@ -226,3 +226,33 @@ def test_the_figure_bears_an_empty_split(disjoint):
     figure = audit_figure(audit(disjoint[disjoint["split"] != "validation"]), "")
     assert figure.axes[1].get_title() == "validation: no pairs"
     figure.draw_without_rendering()
+
+
+def ordered_pairs(hub_first_in_positives: bool, n: int = 200):
+    """Positives with their hub, protein A, first or not; negatives with it first and second in turn."""
+    partners = [f"P{i}" for i in range(n)]
+    positives = [
+        ("A", partner) if hub_first_in_positives or i % 2 else (partner, "A") for i, partner in enumerate(partners)
+    ]
+    negatives = [("A", f"N{i}") if i % 2 else (f"N{i}", "A") for i in range(n)]
+    ends = positives + negatives
+    place = {name: row for row, name in enumerate(sorted({name for pair in ends for name in pair}))}
+    table = pd.DataFrame(ends, columns=["Protein1", "Protein2"])
+    table = table.assign(a=table["Protein1"].map(place), b=table["Protein2"].map(place), split="train")
+    table["label"] = np.repeat(np.float32([1, 0]), n)
+    return table.assign(seen=seen_class(table)), list(map(str, place.values()))
+
+
+def test_label_told_by_the_order_of_the_partners_is_measured_and_warned_of(caplog):
+    report = audit_pairs(*ordered_pairs(hub_first_in_positives=True)).report["splits"]["train"]
+    # a positive's difference is 399 - 1, a negative's in half the cases: ties count half
+    assert report["order_auroc"] == pytest.approx(0.75)
+    assert (
+        "The order of a pair's proteins tells its label (AUROC by which of them has more pairs: train 0.750)"
+        in caplog.text
+    )
+    caplog.clear()
+    report = audit_pairs(*ordered_pairs(hub_first_in_positives=False)).report["splits"]
+    assert report["train"]["order_auroc"] == pytest.approx(0.5)
+    assert report["test"]["order_auroc"] is None
+    assert not caplog.text

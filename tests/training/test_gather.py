@@ -30,6 +30,19 @@ def test_batches_keep_pairs_together_and_leave_none_out():
         assert torch.equal(label, a / 2)
 
 
+def test_partners_are_swapped_by_a_coin_that_the_seed_decides():
+    rows, batches = torch.arange(1000), {}
+    for seed in (1, 2):
+        drawn = list(PairBatches(rows, rows + 1000, rows.float(), 300, seed, swapping=True))
+        batches[seed] = a, b, label = [torch.cat(column) for column in zip(*drawn, strict=True)]
+        assert torch.equal(torch.minimum(a, b), label.long())
+        assert torch.equal(torch.maximum(a, b), label.long() + 1000)
+        assert 400 < int((a > b).sum()) < 600
+    again = next(iter(PairBatches(rows, rows + 1000, rows.float(), 1000, 1, swapping=True)))
+    assert all(map(torch.equal, again, batches[1]))
+    assert not torch.equal(batches[1][0], batches[2][0])
+
+
 def test_order_is_drawn_from_the_seed():
     orders = {seed: torch.cat([a for a, _, _ in batches_of(seed)]).tolist() for seed in (None, 1, 2)}
     assert orders[None] == list(range(10))

@@ -16,9 +16,12 @@ class PairNetwork(nn.Module, PyTorchModelHubMixin):
     ----------
     protein_tokens : slice
         Which of a protein's 13 vectors, in the order of `esm2_amp.encoder.pooling.TOKENS`, the network reads.
+    symmetric : bool
+        Whether swapping A and B leaves the logit as it is.
     """
 
     protein_tokens: ClassVar[slice]
+    symmetric: ClassVar[bool] = True
 
     @property
     def sizes(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class ESM2DPM(PairNetwork):
     """
 
     protein_tokens = slice(12, 13)
+    symmetric = False
 
     def __init__(self, width: int, h1: int, h2: int, h3: int) -> None:
         super().__init__()

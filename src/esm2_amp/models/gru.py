@@ -23,6 +23,7 @@ class ESM2GRU(PairNetwork):
     """
 
     protein_tokens = slice(1, 11)
+    symmetric = False
 
     def __init__(self, width: int, h1: int, h2: int, layers: int = 6, dropout: float = 0.3) -> None:
         super().__init__()

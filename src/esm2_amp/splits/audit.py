@@ -5,7 +5,7 @@ ones (Park and Marcotte 2012; Bernett et al. 2024). The audit counts how much of
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
+from sklearn.metrics import roc_auc_score
 
 from esm2_amp.errors import InputError
 from esm2_amp.splits.splitting import SPLITS, Split
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 _SHOWN = 5
+_ORDER_MATTERS = 0.02
 
 
 class Audit(NamedTuple):
@@ -31,8 +33,9 @@ class Audit(NamedTuple):
     report : dict
         For JSON. `splits`, by split: proteins `only_in_positives`, `only_in_negatives`; `degrees` with the `QUANTILES`
         and mean of a protein's positives and of its negatives, and the Kolmogorov-Smirnov statistic between the two;
-        `seen_in_training`, pairs of class C1, C2 and C3 (not for training). `shared`, by two splits, as `train-test`:
-        `proteins`, `identical_sequences` of different ones and perhaps `similar_proteins`, two by two.
+        `order_auroc`, how well a pair's label is told by its first protein having more pairs than its second, 0.5
+        being not at all; `seen_in_training`, pairs of class C1, C2 and C3 (not for training). `shared`, by two splits,
+        as `train-test`: `proteins`, `identical_sequences` of different ones and perhaps `similar_proteins`, two by two.
     degrees : DataFrame
         One row for each protein of each split: `Protein`, `Split`, `Positives` and `Negatives`, counts of its pairs.
     """
@@ -79,6 +82,7 @@ def audit_pairs(pairs: pd.DataFrame, keys: Sequence[str], similar: pd.DataFrame 
     degrees = pd.concat([_degrees(part, split) for split, part in parts.items()], ignore_index=True)
     splits = {
         split: _split_report(degrees[degrees["Split"] == split])
+        | {"order_auroc": _order_auroc(part)}
         | ({} if split == "train" else {"seen_in_training": _seen_counts(part["seen"])})
         for split, part in parts.items()
     }
@@ -92,6 +96,7 @@ def audit_pairs(pairs: pd.DataFrame, keys: Sequence[str], similar: pd.DataFrame 
         if similar is not None:
             shared[f"{one}-{other}"]["similar_proteins"] = _similar_pairs(similar, proteins[one], proteins[other])
     warn_unless_new_proteins(parts["test"]["seen"], "the test split")
+    _warn_of_order(splits, {split: part["label"] for split, part in parts.items()})
     return Audit({"splits": splits, "shared": shared}, degrees)
 
 
@@ -115,6 +120,32 @@ def warn_unless_new_proteins(seen: pd.Series, what: str) -> None:
             what,
             f"{known:,} of {len(seen):,} pairs have" if counts["C3"] else "every pair has",
             *(f"{count:,}" for count in counts.values()),
+        )
+
+
+def _order_auroc(part: pd.DataFrame) -> float | None:
+    """AUROC of the labels by the degree of a pair's first protein less that of its second; None for one class."""
+    if part["label"].nunique() < 2:  # noqa: PLR2004
+        return None
+    degree = np.bincount(np.concatenate([part["a"], part["b"]]))
+    return float(roc_auc_score(part["label"], degree[part["a"]] - degree[part["b"]]))
+
+
+def _warn_of_order(splits: Mapping[Split, dict[str, Any]], labels: Mapping[Split, pd.Series]) -> None:
+    """Log a warning where the order of partners tells the label, beyond chance and by more than a little."""
+    telling = []
+    for split, label in labels.items():
+        auroc, positives = splits[split]["order_auroc"], int(label.sum())
+        if auroc is None:
+            continue
+        chance = ((len(label) + 1) / (12 * positives * (len(label) - positives))) ** 0.5  # deviation of an AUROC of 0.5
+        if abs(auroc - 0.5) > _ORDER_MATTERS + 3 * chance:
+            telling.append(f"{split} {auroc:.3f}")
+    if telling:
+        logger.warning(
+            "The order of a pair's proteins tells its label (AUROC by which of them has more pairs: %s). ESM2_DPM and "
+            "ESM2_GRU can learn that: train them with training.pair_order random, and compare auroc with auroc_swapped",
+            ", ".join(telling),
         )
 
 

@@ -136,18 +136,23 @@ class PairData(L.LightningDataModule):
     batch_size : int
         Pairs held in memory at once.
     seed : int
+    swapping : bool
+        Whether training pairs are read in either order.
     """
 
-    def __init__(self, training: PairBatch, validation: PairBatch, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, training: PairBatch, validation: PairBatch, batch_size: int, seed: int, *, swapping: bool
+    ) -> None:
         super().__init__()
         self.training_pairs, self.validation_pairs = training, validation
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.swapping = batch_size, seed, swapping
 
     @override
     def train_dataloader(self) -> DataLoader[PairBatch]:
         assert self.trainer is not None
         order = self.seed * 1_000_003 + self.trainer.current_epoch
-        return DataLoader(PairBatches(*self.training_pairs, self.batch_size, order), batch_size=None)
+        batches = PairBatches(*self.training_pairs, self.batch_size, order, swapping=self.swapping)
+        return DataLoader(batches, batch_size=None)
 
     @override
     def val_dataloader(self) -> DataLoader[PairBatch]:

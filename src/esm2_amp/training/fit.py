@@ -164,7 +164,8 @@ def _prepared(
         classifier = PairClassifier(network, table, settings.training, on_device=on_device, seed=seed)
         batch_size = settings.training.micro_batch_size or settings.training.batch_size
         trainer = _trainer(settings.training, callbacks, folder, device)
-        yield _Prepared(trainer, classifier, PairData(training, validation, batch_size, seed))
+        swapping = settings.training.pair_order == "random"
+        yield _Prepared(trainer, classifier, PairData(training, validation, batch_size, seed, swapping=swapping))
 
 
 def _check_classes(split: str, label: Tensor) -> None:

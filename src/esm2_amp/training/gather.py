@@ -40,21 +40,34 @@ class PairBatches(IterableDataset[PairBatch]):
     batch_size : int
     shuffle_seed : int, optional
         Draw a random order from this seed; without one the order stays.
+    swapping : bool
+        Swap the partners of each pair with probability one half, drawn from the same seed.
     """
 
-    def __init__(self, a: Tensor, b: Tensor, label: Tensor, batch_size: int, shuffle_seed: int | None = None) -> None:
+    def __init__(
+        self,
+        a: Tensor,
+        b: Tensor,
+        label: Tensor,
+        batch_size: int,
+        shuffle_seed: int | None = None,
+        *,
+        swapping: bool = False,
+    ) -> None:
         self.columns = (a, b, label)
-        self.batch_size, self.shuffle_seed = batch_size, shuffle_seed
+        self.batch_size, self.shuffle_seed, self.swapping = batch_size, shuffle_seed, swapping
 
     def __len__(self) -> int:
         return math.ceil(len(self.columns[0]) / self.batch_size)
 
     def __iter__(self) -> Iterator[PairBatch]:
-        count = len(self.columns[0])
-        if self.shuffle_seed is None:
-            order = torch.arange(count)
-        else:
-            order = torch.randperm(count, generator=torch.Generator().manual_seed(self.shuffle_seed))
+        a, b, label = self.columns
+        order = torch.arange(len(a))
+        if self.shuffle_seed is not None:
+            generator = torch.Generator().manual_seed(self.shuffle_seed)
+            order = torch.randperm(len(a), generator=generator)
+            if self.swapping:
+                swapped = torch.randint(2, (len(a),), generator=generator, dtype=torch.bool)
+                a, b = torch.where(swapped, b, a), torch.where(swapped, a, b)
         for rows in order.split(self.batch_size):
-            a, b, label = (column[rows] for column in self.columns)
-            yield a, b, label
+            yield a[rows], b[rows], label[rows]

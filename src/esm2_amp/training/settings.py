@@ -33,6 +33,9 @@ class TrainingSettings(Parameters):
         Pairs held in memory at once; gradients are summed up to `batch_size`. Must divide it.
     epochs : int
     plateau : PlateauSettings
+    pair_order : {"as_given", "random"}
+        Whether a training pair is read as A-B as its file has it, or as A-B or B-A by a coin of each epoch. For
+        networks that are not symmetric, where the order in the file may tell the label (see the leakage audit).
     selection : {"best_validation_mcc", "last_epoch"}
         Which epoch's weights become the model.
     patience : int, optional
@@ -49,6 +52,7 @@ class TrainingSettings(Parameters):
     micro_batch_size: Count | None = None
     epochs: Count
     plateau: PlateauSettings = PlateauSettings()
+    pair_order: Literal["as_given", "random"] = "as_given"
     selection: Literal["best_validation_mcc", "last_epoch"] = "best_validation_mcc"
     patience: Count | None = None
     gradient_clip: Positive | None = None

@@ -29,7 +29,7 @@ class Comparison(NamedTuple):
     models : DataFrame
         One row per model or baseline, best AUROC first: `Model`, `Kind` ("model" or "baseline"), `n_pairs`,
         `n_positives`, every metric with its 95 % interval in `<metric>_low` and `<metric>_high`, `threshold`,
-        `temperature`, `ece_calibrated`.
+        `temperature`, `ece_calibrated`, and `auroc_swapped`, the AUROC when every pair A-B is read as B-A.
     differences : DataFrame
         Of `paired_differences`, between each two.
     strata : DataFrame
@@ -159,7 +159,9 @@ def _model_table(found: pd.DataFrame, label: pd.Series, metrics: Mapping[str, di
         for metric, *interval in found.loc[found["Model"] == name, ["Metric", "Value", "Low", "High"]].to_numpy():
             row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), interval, strict=True))
         row |= {single: of_model[single] for single in ("threshold", "temperature")}
-        rows[name] = row | {"ece_calibrated": of_model[REPORTED_SPLIT]["ece_calibrated"]}
+        measured = of_model[REPORTED_SPLIT]
+        row |= {"ece_calibrated": measured["ece_calibrated"]}
+        rows[name] = row | {"auroc_swapped": measured.get("auroc_swapped", row["auroc"])}
     return _with_kind(comparison_table(rows))
 
 

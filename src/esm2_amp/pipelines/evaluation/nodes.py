@@ -1,5 +1,6 @@
 """Nodes of `evaluation` for one model: every held-out pair scored, the model measured and drawn."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -13,6 +14,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.evaluation import figures, plots
 from esm2_amp.evaluation.assessment import assess
 from esm2_amp.evaluation.baselines import BaselineParameters
+from esm2_amp.evaluation.metrics import pair_metrics
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.storage import TrainedModel
 from esm2_amp.parameters import Parameters
@@ -85,24 +87,26 @@ def score_model_pairs(
     Returns
     -------
     scored : DataFrame
-        Columns of `identify`, then those of `Assessment.scores`.
+        Columns of `identify`, then those of `Assessment.scores`; for a network that isn't symmetric also
+        `SwappedLogit`, that of B-A.
     metrics : dict
-        Of `Assessment`.
+        Of `Assessment`; for a network that isn't symmetric with `auroc_swapped` in each split.
     """
     check_rows(features, pairs)
     held_out = pairs[pairs["split"] != "train"]
     a, b = (torch.from_numpy(held_out[name].to_numpy("int64")) for name in ("a", "b"))
-    logit = score_pairs(
-        model.network,
-        features.select(model.network.protein_tokens),
-        a,
-        b,
-        batch_size=parameters.batch_size,
-        device=resolve_device(run.device),
-    )
+    table, device = features.select(model.network.protein_tokens), resolve_device(run.device)
+    score = partial(score_pairs, model.network, table, batch_size=parameters.batch_size, device=device)
     identified = identify(held_out)
-    assessment = assess(model.architecture, identified, logit, parameters.threshold)
-    return identified.join(assessment.scores), assessment.metrics
+    assessment = assess(model.architecture, identified, score(a, b), parameters.threshold)
+    scored = identified.join(assessment.scores)
+    if not model.network.symmetric:
+        scored["SwappedLogit"] = score(b, a)
+        for split in ("validation", "test"):
+            rows = scored[scored["Split"] == split]
+            swapped = pair_metrics(rows["Label"], rows["SwappedLogit"])
+            assessment.metrics[split]["auroc_swapped"] = swapped["auroc"]
+    return scored, assessment.metrics
 
 
 def plot_model(
