@@ -10,13 +10,15 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
 from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog
 
 from esm2_amp.cli import run
+from esm2_amp.session import Session
 from esm2_amp.splits import similarity
 
 ROOT = Path(__file__).parents[1]
@@ -88,6 +90,15 @@ def kedro_run_alone(data: Path, *options: str) -> Outcome:
         command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
     return Outcome(done.returncode, done.stdout)
+
+
+def context_of(environment: str, folder: Path) -> tuple[dict[str, Any], DataCatalog]:
+    """Parameters and catalog of an environment; that of the tests has its data in the folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(DATA_FOLDER, str(folder))
+        with Session.create(project_path=ROOT, env=environment) as session:
+            context = session.load_context()
+            return context.params, context.catalog
 
 
 class Demonstration(NamedTuple):

@@ -18,24 +18,15 @@ from PIL import Image
 from scipy.special import expit
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
-from conftest import DATA_FOLDER, ROOT, needs_mmseqs
+from conftest import ROOT, context_of, needs_mmseqs
 from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.evaluation.intervals import NOT_DISTINGUISHABLE
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.storage import load_model
-from esm2_amp.session import Session
 
 bootstrap_project(ROOT)
 PIPELINES = [name for name in pipelines if name not in ("__default__", "refit")]
 SAME_EACH_TIME = {".csv", ".fasta", ".parquet", ".safetensors"}
-
-
-def context_of(environment: str, folder: Path):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(DATA_FOLDER, str(folder))
-        with Session.create(project_path=ROOT, env=environment) as session:
-            context = session.load_context()
-            return context.params, context.catalog
 
 
 def output_paths(pipeline: str, folder: Path) -> dict[str, Path]:
