@@ -41,6 +41,12 @@ class Coverage(NamedTuple):
         """Covered share of each segment, shape (P, 10, K); 0 of a segment without residues."""
         return np.asarray(self.covered / self.residues.clip(1)[..., None])
 
+    def annotated_types(self) -> "Coverage":
+        """The same without the types that no protein is annotated with; `ALL` stays."""
+        kept = np.append(self.annotated[:-1].any(axis=1), True)
+        types = [name for name, keep in zip(self.types, kept, strict=True) if keep]
+        return self._replace(types=types, annotated=self.annotated[kept], covered=self.covered[..., kept])
+
 
 def coverage(regions: pd.DataFrame, entries: Sequence[str], lengths: ArrayLike, types: Sequence[str]) -> Coverage:
     """Count the annotated residues of all segments at once.

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from esm2_amp.errors import InputError
-from esm2_amp.io.files import listed
 from esm2_amp.regions.annotations import PROBLEM_COLUMNS, Annotations
 
 LeftOut = Literal["stop", "leave_out"]
@@ -63,9 +62,8 @@ def protein_lengths(
         if length is None:
             unknown.append(entry)
         elif annotated not in (None, length):
-            words = f"the sequence of {entry} has {length} residues, its annotation is for {annotated}"
-            problems.append(f"{annotations.file}: {words}; fetch both from the same release, or give "
-                            "--params=functional_regions.length_mismatch=leave_out")  # fmt: skip
+            words = f"its sequence has {length} residues, its annotation is for {annotated}"
+            problems.append(f"{entry}: {words}")
             left_out.append((entry, words))
         else:
             lengths[entry] = length
@@ -76,7 +74,12 @@ def protein_lengths(
             "sequences by --params=proteins=FILE, or drop their pairs"
         )
     if problems and mismatch == "stop":
-        raise listed(annotations.file, problems)
+        raise InputError.listing(
+            f"{annotations.file} must be for the sequences given, but {len(problems)} of {len(entries)} proteins have "
+            "another length; fetch both from the same release, or leave these proteins out by "
+            "--params=functional_regions.length_mismatch=leave_out",
+            problems,
+        )
     return lengths, left_out
 
 

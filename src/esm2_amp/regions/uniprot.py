@@ -21,8 +21,7 @@ _FEATURES = {
     EXPORTED: re.compile(r"(?P<type>[A-Z][A-Z_]+) +(?P<location>[^;\s]+)"),
     PUBLISHED: re.compile(r"(?P<type>[A-Z][A-Za-z -]*)\[(?P<location>[^\]]*)\]:?"),
 }
-_BETWEEN = re.compile(r"[;\s]*")
-_UP_TO_SEMICOLON = re.compile(r"[^;]+")
+_EXAMPLES = {EXPORTED: "DOMAIN 5..88", PUBLISHED: "Domain[5,88]:"}
 _NOTES = ("note", "ligand", "ligand_part", "ligand_note")
 
 
@@ -76,7 +75,7 @@ def parse_table(table: pd.DataFrame, layout: str, wanted: set[str]) -> Annotatio
 def _parse_cell(found: Collector, row: int, entry: str, cell: str, layout: str) -> None:
     for feature, qualifiers in _features(cell, layout):
         if isinstance(feature, str):
-            found.problem(row, entry, f"{feature!r} must be a feature in the layout of a {layout}")
+            found.problem(row, entry, f"{feature!r} must be a feature such as {_EXAMPLES[layout]} in a {layout}")
             continue
         kind = UNIPROT_TYPES.get(feature["type"]) if layout == EXPORTED else canonical_type(feature["type"])
         if kind is None:
@@ -93,25 +92,30 @@ def _parse_cell(found: Collector, row: int, entry: str, cell: str, layout: str) 
 
 
 def _features(cell: str, layout: str) -> Iterator[tuple[re.Match[str] | str, list[tuple[str, str]]]]:
-    """Features of a cell with their qualifiers; what is neither comes as text."""
-    at, feature, qualifiers = 0, None, []
-    while (at := _BETWEEN.match(cell, at).end()) < len(cell):  # type: ignore[union-attr]
-        if (qualifier := _QUALIFIER.match(cell, at)) and feature:
+    """Features of a cell, as text where they can't be read, with their qualifiers."""
+    at = _after_gap(cell, 0)
+    feature: re.Match[str] | str | None = None
+    qualifiers: list[tuple[str, str]] = []
+    while at < len(cell):
+        qualifier = _QUALIFIER.match(cell, at)
+        if qualifier and feature:
             qualifiers.append((qualifier["name"], (qualifier["text"] or "").replace('""', '"')))
-            at = qualifier.end()
+            at = _after_gap(cell, qualifier.end())
             continue
         if feature:
             yield feature, qualifiers
-        feature, qualifiers = _FEATURES[layout].match(cell, at), []
-        if feature:
-            at = feature.end()
-        else:
-            unread = _UP_TO_SEMICOLON.match(cell, at)
-            assert unread is not None  # `_BETWEEN` has passed over semicolons
-            yield unread[0].strip(), []
-            at = unread.end()
+        match, qualifiers = _FEATURES[layout].match(cell, at), []
+        end = match.end() if match else len(cell[at:].partition(";")[0]) + at
+        feature, at = match or cell[at:end].strip(), _after_gap(cell, end)
     if feature:
         yield feature, qualifiers
+
+
+def _after_gap(cell: str, at: int) -> int:
+    """The next place that holds neither a blank nor a semicolon."""
+    while at < len(cell) and cell[at] in "; \t":
+        at += 1
+    return at
 
 
 def _place(location: str) -> _Place | str:
