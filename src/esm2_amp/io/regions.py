@@ -123,13 +123,17 @@ class SegmentsDataset(InputFileDataset[pd.DataFrame]):
         For plugins such as Kedro-Viz; not used here.
     """
 
-    def __init__(self, filepath: str | None = None, *, selection: str, metadata: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, filepath: str | None = None, *, selection: str, metadata: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(filepath, metadata=metadata)
         self._selection = selection
 
     def _read(self, path: Path) -> pd.DataFrame:
         ranked = [f"{self._selection}{rank}" for rank in range(1, MOST_RANKS + 1)]
-        return read_table(path, required=("ProteinA", "ProteinB", ranked[0]), optional=(*ranked[1:], "Label", "Prediction"))
+        return read_table(
+            path, required=("ProteinA", "ProteinB", ranked[0]), optional=(*ranked[1:], "Label", "Prediction")
+        )
 
 
 class ReplaceableParquetDataset(InputFileDataset[pd.DataFrame]):

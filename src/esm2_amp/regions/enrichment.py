@@ -3,15 +3,16 @@
 The unit is the protein. A protein in many pairs has much the same segments chosen in all of them, so pairs are no
 independent evidence. Both null models therefore act once on each protein, in all its pairs alike:
 
-- *random segments*: the segments of each protein change places at random; how often each pattern of segments was chosen
-  in a protein stays, and so do all its regions.
-- *shifted regions*: all regions of each protein turn together by a random number of residues around its sequence, closed
-  to a circle; their sizes, overlaps and distances stay.
+- *random segments*: the segments of each protein change places at random; how often each pattern of segments was
+  chosen in a protein stays, and so do all its regions.
+- *shifted regions*: all regions of each protein turn together by a random number of residues around its sequence,
+  closed to a circle; their sizes, overlaps and distances stay.
 
-Top is compared with low segments by the first model, too; since the two don't lie in quite the same proteins, the
-coverage expected from low segments is moved by the difference between random segments of either's proteins. P-values are two-sided permutation p-values that count the
-observed arrangement (Phipson and Smyth 2010), q-values are Benjamini and Hochberg's over the types. Intervals are by
-bootstrap over proteins.
+Top is compared with low segments by the first model, too. The two don't lie in quite the same proteins, so the coverage
+expected from low segments is moved by the difference between random segments of either's proteins.
+
+P-values are two-sided permutation p-values that count the observed arrangement (Phipson and Smyth 2010), q-values are
+Benjamini and Hochberg's over the types. Intervals are by bootstrap over proteins.
 """
 
 from typing import Final, NamedTuple
@@ -55,7 +56,7 @@ class _Chosen(NamedTuple):
     @property
     def sums(self) -> Floats:
         """Coverage summed over the chosen segments of each protein, shape (selections, P, K)."""
-        return np.einsum("aps,psk->apk", self.counts, self.fraction)
+        return np.asarray(np.einsum("aps,psk->apk", self.counts, self.fraction))
 
     @property
     def sizes(self) -> Floats:
@@ -165,7 +166,7 @@ def _sums_by_shift(counts: Floats, annotated: NDArray[np.bool_]) -> Floats:
     before = np.pad(np.cumsum(np.tile(annotated, 2), axis=1), ((0, 0), (1, 0)))
     covered = np.diff(before[:, bounds[:, None] + np.arange(length)], axis=1)
     weights = counts / np.diff(bounds).clip(1)
-    return np.einsum("as,ksl->alk", weights, covered)
+    return np.asarray(np.einsum("as,ksl->alk", weights, covered))
 
 
 def _comparisons(
@@ -189,7 +190,8 @@ def _top_against_low(chosen: _Chosen, permuted: _Null, weights: Floats) -> pd.Da
     """Both as far as they differ from random segments of their proteins, which aren't quite the same proteins."""
     sums, sizes = chosen.sums, chosen.sizes
     (top, low), (random_top, random_low) = (
-        [_means(values[at], sizes[at], weights) for at in range(len(SELECTIONS))] for values in (sums, permuted.expected)
+        [_means(values[at], sizes[at], weights) for at in range(len(SELECTIONS))]
+        for values in (sums, permuted.expected)
     )
     table = _effects(top, low - random_low + random_top)
     total = sizes.sum(axis=1)[:, None]
@@ -228,7 +230,7 @@ def _two_sided(observed: Floats, drawn: Floats) -> Floats:
     slack = _ROUNDING * (1 + np.abs(observed))
     draws = len(drawn)
     tails = [(1 + (side * drawn >= side * observed - slack).sum(axis=0)) / (1 + draws) for side in (1, -1)]
-    return np.minimum(1, 2 * np.minimum(*tails))
+    return np.asarray(np.minimum(1, 2 * np.minimum(*tails)))
 
 
 def _decided(table: pd.DataFrame, level: float) -> pd.DataFrame:

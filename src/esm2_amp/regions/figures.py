@@ -99,7 +99,8 @@ def distribution_figure(segments: pd.DataFrame, measured: Coverage, title: str) 
         axes.set_title(shown_type(measured.types[number]), fontsize=_TEXT)
         _tidy(axes)
         axes.set(xlim=(0, 100), ylim=(0, None))
-    figure.supxlabel("Coverage (% of a segment's residues)", fontsize=_TEXT)
+    # as the label of one panel: a legend outside the panels would lie over the figure's own label
+    grid[-1, columns // 2].set_xlabel("Coverage (% of a segment's residues)", fontsize=_TEXT)
     figure.supylabel("Segments covered at least so far (%)", fontsize=_TEXT)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=_SMALL,
                   frameon=False)  # fmt: skip
@@ -170,8 +171,8 @@ def _draw_bin_key(figure: Figure, grid: Any, ranks: int) -> None:
     norm = BoundaryNorm(np.arange(-0.5, _BINS + 1), _BINS + 1)
     colours = mpl.cm.ScalarMappable(norm, ListedColormap(_BIN_COLOURS))
     bar = figure.colorbar(colours, ax=grid, location="bottom", aspect=45, shrink=0.8, pad=0.02)
-    words = ["none", *(f"{10 * i}–{10 * i + 10}" for i in range(_BINS))]
-    bar.set_ticks(np.arange(_BINS + 1), labels=words, fontsize=_SMALL)
+    words = ["none", ">0–10", *(f"{10 * i}–{10 * i + 10}" for i in range(1, _BINS))]
+    bar.set_ticks(list(range(_BINS + 1)), labels=words, fontsize=_SMALL)
     bar.ax.tick_params(length=0)
     bar.outline.set_visible(False)  # type: ignore[operator]
     rings = "" if ranks == 1 else f"; rings: rank 1 (inner) to {ranks} (outer)"
@@ -183,8 +184,8 @@ def _draw_share(axes: Axes, percent: NDArray[np.float64], **style: Any) -> None:
     values = np.sort(percent)
     share = 100 * np.arange(len(values), 0, -1) / max(len(values), 1)
     some = values > 0
-    largest = share[some][:1] if some.any() else [0]
-    axes.plot([0, *values[some], 100], [*largest, *share[some], 0], linewidth=1.2, drawstyle="steps-pre", **style)
+    x, y = ([0, *values[some]], [share[some][0], *share[some]]) if some.any() else ([0, 100], [0, 0])
+    axes.plot(x, y, linewidth=1.2, drawstyle="steps-pre", **style)
 
 
 def _tidy(axes: Axes) -> None:

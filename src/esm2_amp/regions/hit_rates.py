@@ -40,8 +40,17 @@ def hit_rates(segments: pd.DataFrame, measured: Coverage, thresholds: Sequence[f
                 # in whole residues, so that no rounding decides; a segment without residues reaches nothing
                 hit = (100 * of_pairs >= threshold * size) & (size > 0)
                 percent = 100 * np.concatenate([hit.mean(axis=0), hit.any(axis=1).mean(axis=0)[None]])
-                rows += [(group, selection, threshold, *of_type) for of_type in zip(measured.types, *percent, strict=True)]
-    names = ["group", "selection", "threshold_percent", "region_type", *(f"rank{r}" for r in range(1, ranks + 1)), "any"]
+                rows += [
+                    (group, selection, threshold, *of_type) for of_type in zip(measured.types, *percent, strict=True)
+                ]
+    names = [
+        "group",
+        "selection",
+        "threshold_percent",
+        "region_type",
+        *(f"rank{r}" for r in range(1, ranks + 1)),
+        "any",
+    ]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -58,4 +67,5 @@ def side_by_side(rates: pd.DataFrame) -> pd.DataFrame:
         words = [f"{selection}, {'any rank' if name == 'any' else name.replace('rank', 'rank ')} (% of pairs)"
                  for name in values]  # fmt: skip
         parts.append(part.set_axis(words, axis=1).reindex(order))
-    return pd.concat(parts, axis=1).reset_index()
+    table: pd.DataFrame = pd.concat(parts, axis=1).reset_index()
+    return table

@@ -109,9 +109,10 @@ def place_regions(annotations: Annotations, lengths: Mapping[str, int]) -> tuple
     }
     reason = pd.Series(np.select(list(wrong.values()), list(wrong), default=""), index=known.index)
     bad = known[reason != ""]
+    columns = (bad[name] for name in ("Type", "Start", "End", "Length"))
     texts = [
-        f"{row.Type} {row.Start}..{row.End} of a protein of {row.Length} residues {why}"
-        for row, why in zip(bad.itertuples(), reason[reason != ""], strict=True)
+        f"{kind} {start}..{end} of a protein of {length} residues {why}"
+        for kind, start, end, length, why in zip(*columns, reason[reason != ""], strict=True)
     ]
     problems = pd.DataFrame(
         {"File": annotations.file, "Row": bad["Row"], "Entry": bad["Entry"], "Problem": texts},

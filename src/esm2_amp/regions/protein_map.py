@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize, to_rgb
+from matplotlib.colors import ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -18,11 +18,11 @@ from esm2_amp.regions.figures import WIDTH, shown_type
 
 _TEXT, _SMALL = 8, 7
 _TRACK_INCHES, _FIXED_INCHES = 0.2, 0.62
-_NAMES_INCHES = 1.25
+_NAMES_INCHES, _BAR_INCHES = 1.25, 0.7
 _LETTER_INCHES = 0.056
 _THINNEST = 0.004
 """Of a protein's length: narrower regions are drawn so wide, to be seen."""
-_MAP: Final = mpl.colormaps["Greys"]
+_MAP: Final = ListedColormap(mpl.colormaps["Greys"](np.linspace(0.04, 0.85, 256)))
 _PLAIN = "#F2F2F2"
 
 
@@ -111,10 +111,9 @@ def _shades(importance: pd.Series | None) -> Normalize | None:
 
 def _draw_segments(axes: Axes, pair: PairMap, side: str, length: int, shades: Normalize | None) -> None:
     bounds = segment_bounds(length)
-    marks = {
-        row.Token: f"{row.Selection.lower()} {row.Rank}"
-        for row in pair.segments.itertuples()
-    }  # fmt: skip
+    ranked = pair.segments
+    words = ranked["Selection"].str.lower() + " " + ranked["Rank"].astype("str")
+    marks = dict(zip(ranked["Token"], words, strict=True))
     for segment in range(N_SEGMENTS):
         token, width = f"{side}_segment{segment}", bounds[segment + 1] - bounds[segment]
         colour = _PLAIN
@@ -128,24 +127,34 @@ def _draw_segments(axes: Axes, pair: PairMap, side: str, length: int, shades: No
 
 
 def _draw_tracks(axes: Axes, tracks: dict[str, pd.DataFrame], length: int, types: list[str]) -> None:
-    inches = (WIDTH - _NAMES_INCHES - 0.8) / length
     ticks, names, lane = [-0.55], ["Segments"], 0
     for kind, regions in tracks.items():
         colour = COLOURS[types.index(kind) % len(COLOURS)]
-        for region in regions.itertuples():
-            start, width = region.Start - 0.5, max(region.End - region.Start + 1, _THINNEST * length)
-            y = lane + region.Lane
-            axes.broken_barh([(start, width)], (y + 0.12, 0.76), facecolor=colour, edgecolor="white", linewidth=0.4)
-            if len(region.Note) * _LETTER_INCHES < width * inches:
-                axes.text(start + width / 2, y + 0.5, region.Note, ha="center", va="center", fontsize=_SMALL,
-                          color=_readable(colour), clip_on=True)  # fmt: skip
-        ticks.append(lane + _lanes(regions) / 2)
+        for _, of_lane in regions.groupby("Lane"):
+            _draw_lane(axes, of_lane, lane, length, colour)
+            lane += 1
+        ticks.append(lane - _lanes(regions) / 2)
         names.append(shown_type(kind))
-        lane += _lanes(regions)
     if not tracks:
         axes.text(0.5 + length / 2, 0.5, "no annotated regions", ha="center", va="center", fontsize=_SMALL)
     axes.set_yticks(ticks, names, fontsize=_SMALL)
     axes.set_ylim(max(lane, 1) + 0.1, -1.15)
+
+
+def _draw_lane(axes: Axes, regions: pd.DataFrame, y: int, length: int, colour: str) -> None:
+    """Regions that don't overlap, with their notes where there is room: within, or else to the right."""
+    letter = _LETTER_INCHES * length / (WIDTH - _NAMES_INCHES - _BAR_INCHES)
+    starts = [*regions["Start"].tolist()[1:], length + 1]
+    columns = (regions[name].tolist() for name in ("Start", "End", "Note"))
+    for first, last, note, following in zip(*columns, starts, strict=True):
+        start, width = first - 0.5, max(last - first + 1, _THINNEST * length)
+        axes.broken_barh([(start, width)], (y + 0.12, 0.76), facecolor=colour, edgecolor="white", linewidth=0.4)
+        needed, end = (len(note) + 1) * letter, start + width
+        if needed < width:
+            axes.text(start + width / 2, y + 0.5, note, ha="center", va="center", fontsize=_SMALL,
+                      color=_readable(colour))  # fmt: skip
+        elif needed < following - end:
+            axes.text(end + letter / 2, y + 0.5, note, ha="left", va="center", fontsize=_SMALL)
 
 
 def _lay_out(axes: Axes, length: int) -> None:

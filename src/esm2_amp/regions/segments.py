@@ -27,7 +27,7 @@ def rank_segments(importance: pd.DataFrame, ranks: int) -> pd.DataFrame:
     Parameters
     ----------
     importance : DataFrame, B rows
-        `Protein1`, `Protein2`, `Label`, `Prediction` and a column per token; tokens other than segments are passed over.
+        `Protein1`, `Protein2`, `Label`, `Prediction` and a column per token, of which only segments are ranked.
     ranks : int
         How many of each.
 
@@ -35,7 +35,7 @@ def rank_segments(importance: pd.DataFrame, ranks: int) -> pd.DataFrame:
     -------
     segments : DataFrame
         `SEGMENT_COLUMNS`, one row per pair, selection and rank. `Pair` numbers the pairs from 0; `Rank` 1 is the
-        highest of `Top` and the lowest of `Low`; `Segment` is 0-based. Of equal importances the first token comes first.
+        highest of `Top` and the lowest of `Low`; `Segment` is 0-based. Equal importances keep the order of the tokens.
 
     Raises
     ------
@@ -55,7 +55,9 @@ def rank_segments(importance: pd.DataFrame, ranks: int) -> pd.DataFrame:
             f"Every importance must be a number, got another for the pair {'-'.join(pair)}; explain the pairs again"
         )
     order = {"Top": np.argsort(-values, axis=1, kind="stable"), "Low": np.argsort(values, axis=1, kind="stable")}
-    group = importance["Label"].astype("Int64").astype("str") + "-" + importance["Prediction"].astype("int64").astype("str")
+    group = (
+        importance["Label"].astype("Int64").astype("str") + "-" + importance["Prediction"].astype("int64").astype("str")
+    )
     parts = []
     for selection in SELECTIONS:
         chosen = order[selection][:, :ranks]

@@ -45,19 +45,18 @@ def summarise(enrichment: pd.DataFrame) -> pd.DataFrame:
         if (by_chance["verdict"] == NOT_ANNOTATED).all():
             words = "not annotated in these proteins"
         else:
-            words = "; ".join(
-                _words(str(selection).lower(), row, str(shifted[selection])) for selection, row in by_chance.iterrows()
-            )
+            opinions = [(str(name).lower(), row, shifted.loc[name]) for name, row in by_chance.iterrows()]
+            words = "; ".join(_words(*opinion) for opinion in opinions)
         rows.append((group, kind, f"{group} {kind}: {words}"))
     return pd.DataFrame(rows, columns=["group", "region_type", "summary"])
 
 
 def _words(selection: str, row: pd.Series, shifted: str) -> str:
     doubt = "" if shifted == row["verdict"] else f", but by shifted regions {_OPINIONS.get(shifted, shifted)}"
-    return (
-        f"{_WORDS.get(row['verdict'], 'not annotated in')} {selection} segments ({row['coverage_percent']:.1f} % covered, "
-        f"{row['expected_percent']:.1f} % expected, q = {_shown(row['q'])}{doubt})"
+    numbers = (
+        f"{row['coverage_percent']:.1f} % covered, {row['expected_percent']:.1f} % expected, q = {_shown(row['q'])}"
     )
+    return f"{_WORDS.get(row['verdict'], NOT_ANNOTATED + ' in')} {selection} segments ({numbers}{doubt})"
 
 
 def _shown(q: float) -> str:

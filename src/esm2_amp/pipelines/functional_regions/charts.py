@@ -1,6 +1,7 @@
 """The node that draws coverage, enrichment and single pairs."""
 
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -39,7 +40,7 @@ def draw_groups(
     table = table[table["region_type"].isin(shown.types)]
     for group, part in segments.groupby("Group"):
         name = str(group)
-        title = f"{_group_title(name, part)} of {parameters.data_name}{remark}"
+        title = f"{_group_title(name, part)} of {_data_name(parameters)}{remark}"
         charts.donuts[name] = donut_figure(part, shown, title)
         charts.distributions[name] = distribution_figure(part, shown, title)
         charts.enrichment[name] = enrichment_figure(table[table["group"] == group], parameters.level, title)
@@ -64,13 +65,20 @@ def draw_pairs(
         of_pair = of_id[rows]
         first = of_pair.iloc[0]
         proteins = (first["Protein1"], first["Protein2"])
-        title = f"{pair}, {GROUP_NAMES.get(first['Group'], first['Group'])} ({first['Group']}) of {parameters.data_name}"
+        title = (
+            f"{pair}, {GROUP_NAMES.get(first['Group'], first['Group'])} ({first['Group']}) of {_data_name(parameters)}"
+        )
         of_tokens = None if importance is None else _importance_of(proteins, importance)
         maps[pair] = protein_map(
             PairMap(proteins, (lengths[proteins[0]], lengths[proteins[1]]), of_pair, regions, measured.types[:-1],
                     of_tokens, title)
         )  # fmt: skip
     return maps
+
+
+def _data_name(parameters: RegionParameters) -> str:
+    """A file's name without its folder and ending."""
+    return Path(parameters.data_name).stem if Path(parameters.data_name).is_file() else parameters.data_name
 
 
 def _group_title(group: str, segments: pd.DataFrame) -> str:

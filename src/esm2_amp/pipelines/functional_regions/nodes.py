@@ -171,8 +171,8 @@ def place_annotations(
     extra = [(annotations.file, 0, entry, words) for entry, words in mismatched]
     problems = pd.concat([problems, pd.DataFrame(extra, columns=problems.columns)]) if extra else problems
     if len(problems) and parameters.malformed == "stop":
-        rows = problems.itertuples()
-        raise listed(annotations.file, [f"{row.File} row {row.Row}: {row.Entry}: {row.Problem}" for row in rows])
+        where = problems["File"] + " row " + problems["Row"].astype("str") + ": " + problems["Entry"]
+        raise listed(annotations.file, (where + ": " + problems["Problem"]).tolist())
     report = report_of(annotations, PlacedRegions(regions, table, problems), entries) | {"types": types}
     kept = _without(segments, table, parameters)
     report["pairs"] = int(segments.groupby("Selection")["Pair"].nunique().max())
@@ -194,7 +194,9 @@ def _without(segments: pd.DataFrame, proteins: pd.DataFrame, parameters: RegionP
 
 
 def _tell(report: dict[str, Any], parameters: RegionParameters) -> None:
-    logger.info("%s regions from a %s; types %s", f"{report['regions']:,}", report["layout"], ", ".join(report["types"]))
+    logger.info(
+        "%s regions from a %s; types %s", f"{report['regions']:,}", report["layout"], ", ".join(report["types"])
+    )
     if report["proteins_without_annotation"]:
         done = "count as covered 0" if parameters.unannotated == "count" else "are left out, with their pairs"
         logger.info("%s of %s proteins have none and %s", f"{report['proteins_without_annotation']:,}",
