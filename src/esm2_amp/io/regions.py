@@ -59,7 +59,9 @@ class RegionFile(NamedTuple):
         """
         wanted, layout = set(entries), recognised_layout(self.path)
         if layout in (uniprot.EXPORTED, uniprot.PUBLISHED):
-            return uniprot.parse_table(_read_feature_table(self.path), layout, wanted)
+            with _long_cells():
+                table = read_table(self.path)
+            return uniprot.parse_table(table, layout, wanted)
         name = shown(self.path)
         if layout == uniprot.JSON:
             return uniprot.parse_json(read_text(self.path), name, wanted)
@@ -234,8 +236,9 @@ def _layout_of_text(start: str) -> str | None:
     header = [name.strip().strip('"') for name in first.split(delimiter)]
     if "Entry" not in header or not uniprot.feature_columns(header):
         return None
-    cells = [cell.lstrip('"') for line in others for cell in line.split(delimiter)]
-    return uniprot.layout_of_cells(cells) or uniprot.EXPORTED
+    with _long_cells():
+        rows = csv.reader(others, delimiter=delimiter)
+        return uniprot.layout_of_cells(cell for row in rows for cell in row) or uniprot.EXPORTED
 
 
 def _layout_of_workbook(path: Path) -> str | None:
@@ -247,10 +250,11 @@ def _layout_of_workbook(path: Path) -> str | None:
     return uniprot.layout_of_cells(cells) or uniprot.EXPORTED
 
 
-def _read_feature_table(path: Path) -> pd.DataFrame:
-    """A table whose cells may be long: the variants of one protein fill more than csv's usual limit."""
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let cells be long: the variants of one protein fill more than csv's usual limit."""
     usual = csv.field_size_limit(1 << 30)
     try:
-        return read_table(path)
+        yield
     finally:
         csv.field_size_limit(usual)

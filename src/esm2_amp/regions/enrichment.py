@@ -15,6 +15,7 @@ P-values are two-sided permutation p-values that count the observed arrangement 
 Benjamini and Hochberg's over the types. Intervals are by bootstrap over proteins.
 """
 
+import warnings
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -94,7 +95,8 @@ def enrichment(
     table : DataFrame
         `group`; `selection`; `against`: low segments, random segments or shifted regions; `region_type`;
         `coverage_percent`, mean over the chosen segments, and `expected_percent`, that of what they are held against;
-        `difference_points` and `fold` with 95 % intervals in `…_low`, `…_high`; `p`, `q`, `verdict`.
+        `difference_points` and `fold` with 95 % intervals in `…_low`, `…_high`; `p`, `q`, `verdict`. Against low
+        segments, `fold` is the ratio to their coverage as it is; it is infinite where that is 0.
     """
     tables = []
     for group in sorted(segments["Group"].unique()):
@@ -177,8 +179,8 @@ def _comparisons(
     for selection in selections:
         at = SELECTIONS.index(selection)
         for against, null in ((RANDOM_SEGMENTS, permuted), (SHIFTED_REGIONS, shifted)):
-            replicated = [_means(values[at], sizes[at], weights) for values in (sums, null.expected)]
-            table = _effects(*replicated)
+            mean, reference = (_means(values[at], sizes[at], weights) for values in (sums, null.expected))
+            table = _effects(mean, reference, _ratio(mean, reference))
             table["p"] = _two_sided(sums[at].sum(axis=0), null.drawn[at])
             tables.append(table.assign(selection=selection, against=against))
     if len(selections) == len(SELECTIONS):
@@ -193,7 +195,7 @@ def _top_against_low(chosen: _Chosen, permuted: _Null, weights: Floats) -> pd.Da
         [_means(values[at], sizes[at], weights) for at in range(len(SELECTIONS))]
         for values in (sums, permuted.expected)
     )
-    table = _effects(top, low - random_low + random_top)
+    table = _effects(top, low - random_low + random_top, _ratio(top, low))
     total = sizes.sum(axis=1)[:, None]
     observed, drawn = sums.sum(axis=1) / total, permuted.drawn / total[:, None]
     table["p"] = _two_sided(observed[0] - observed[1], drawn[0] - drawn[1])
@@ -207,23 +209,36 @@ def _means(sums: Floats, sizes: Floats, weights: Floats) -> Floats:
         return np.asarray(100 * (every @ sums) / (every @ sizes)[:, None])
 
 
-def _effects(mean: Floats, reference: Floats) -> pd.DataFrame:
+def _ratio(mean: Floats, reference: Floats) -> Floats:
+    """How many times the reference; infinite where only that is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        fold = np.where(reference > 0, mean / reference, np.nan)
-    columns = {"coverage_percent": mean[0], "expected_percent": reference[0]}
-    for name, values in (("difference", mean - reference), ("fold", fold)):
-        low, high = _interval(values[1:])
-        columns |= {f"{name}_points" if name == "difference" else name: values[0]}
-        columns |= {f"{name}_low": low, f"{name}_high": high}
-    return pd.DataFrame(columns)
+        return np.asarray(mean / reference)
+
+
+def _effects(mean: Floats, reference: Floats, fold: Floats) -> pd.DataFrame:
+    difference = mean - reference
+    difference_low, difference_high = _interval(difference[1:])
+    fold_low, fold_high = _interval(fold[1:])
+    return pd.DataFrame(
+        {
+            "coverage_percent": mean[0],
+            "expected_percent": reference[0],
+            "difference_points": difference[0],
+            "difference_low": difference_low,
+            "difference_high": difference_high,
+            "fold": fold[0],
+            "fold_low": fold_low,
+            "fold_high": fold_high,
+        }
+    )
 
 
 def _interval(replicates: Floats) -> Floats:
-    """The middle `CONFIDENCE` of the replicates that are defined; NaN where fewer than all but a twentieth are."""
+    """The middle `CONFIDENCE` of the replicates that are defined; NaN where none is."""
     tails = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
-    defined = np.isfinite(replicates).mean(axis=0) > CONFIDENCE
-    filled = np.where(np.isfinite(replicates), replicates, np.inf)
-    return np.where(defined, np.quantile(filled, tails, axis=0, method="weibull"), np.nan)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # a column of NaN has limits of NaN
+        # without interpolation, which an infinite ratio doesn't allow
+        return np.asarray(np.nanquantile(replicates, tails, axis=0, method="inverted_cdf"))
 
 
 def _two_sided(observed: Floats, drawn: Floats) -> Floats:

@@ -45,7 +45,9 @@ def summarise(enrichment: pd.DataFrame) -> pd.DataFrame:
         if (by_chance["verdict"] == NOT_ANNOTATED).all():
             words = "not annotated in these proteins"
         else:
-            opinions = [(str(name).lower(), row, shifted.loc[name]) for name, row in by_chance.iterrows()]
+            opinions = [
+                (name.lower(), by_chance.loc[name], shifted.loc[name]) for name in by_chance.index.astype("str")
+            ]
             words = "; ".join(_words(*opinion) for opinion in opinions)
         rows.append((group, kind, f"{group} {kind}: {words}"))
     return pd.DataFrame(rows, columns=["group", "region_type", "summary"])

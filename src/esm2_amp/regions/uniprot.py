@@ -34,12 +34,12 @@ class _Place(NamedTuple):
 
 
 def layout_of_cells(cells: Iterable[str]) -> str | None:
-    """Whether cells hold features as UniProt exports them or as the published work does; None where none is seen."""
-    for cell in cells:
-        for layout, feature in _FEATURES.items():
-            if feature.match(cell):
-                return layout
-    return None
+    """Whether cells hold features as UniProt exports them or as the published work does; None where none is seen.
+
+    The published work left some features as they were exported, so one processed cell decides.
+    """
+    found = {layout for cell in cells for layout, feature in _FEATURES.items() if feature.match(cell)}
+    return PUBLISHED if PUBLISHED in found else EXPORTED if found else None
 
 
 def feature_columns(columns: Iterable[str]) -> list[str]:

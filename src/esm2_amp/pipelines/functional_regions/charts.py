@@ -2,14 +2,13 @@
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from esm2_amp.errors import InputError
-from esm2_amp.pipelines.functional_regions.nodes import RegionParameters
-from esm2_amp.regions.coverage import Coverage
+from esm2_amp.pipelines.functional_regions.nodes import RegionParameters, measure
 from esm2_amp.regions.figures import distribution_figure, donut_figure, enrichment_figure
 from esm2_amp.regions.protein_map import PairMap, protein_map
 from esm2_amp.regions.summary import GROUP_NAMES
@@ -31,9 +30,15 @@ class Charts(NamedTuple):
 
 
 def draw_groups(
-    segments: pd.DataFrame, measured: Coverage, table: pd.DataFrame, parameters: RegionParameters
+    segments: pd.DataFrame,
+    regions: pd.DataFrame,
+    proteins: pd.DataFrame,
+    report: dict[str, Any],
+    table: pd.DataFrame,
+    parameters: RegionParameters,
 ) -> Charts:
     """Donuts, coverage distributions and enrichment of each group."""
+    measured = measure(regions, proteins, report)
     charts, shown = Charts({}, {}, {}), measured.annotated_types()
     absent = [kind for kind in measured.types if kind not in shown.types]
     remark = f"\nNot annotated in these proteins: {', '.join(absent)}" if absent else ""
@@ -50,12 +55,13 @@ def draw_groups(
 def draw_pairs(
     segments: pd.DataFrame,
     regions: pd.DataFrame,
-    measured: Coverage,
+    proteins: pd.DataFrame,
+    report: dict[str, Any],
     importance: pd.DataFrame | None,
     parameters: RegionParameters,
 ) -> Figures:
     """A map of each chosen pair, by its id `P1-P2`."""
-    lengths = dict(zip(measured.entries, measured.lengths.tolist(), strict=True))
+    lengths = dict(zip(proteins["Entry"], proteins["Length"].tolist(), strict=True))
     ids = segments["Protein1"] + "-" + segments["Protein2"]
     maps = {}
     for pair in _chosen_pairs(ids, parameters):
@@ -64,15 +70,13 @@ def draw_pairs(
         rows = of_id.groupby("Selection")["Pair"].transform("min") == of_id["Pair"]
         of_pair = of_id[rows]
         first = of_pair.iloc[0]
-        proteins = (first["Protein1"], first["Protein2"])
+        names = (first["Protein1"], first["Protein2"])
         title = (
             f"{pair}, {GROUP_NAMES.get(first['Group'], first['Group'])} ({first['Group']}) of {_data_name(parameters)}"
         )
-        of_tokens = None if importance is None else _importance_of(proteins, importance)
-        maps[pair] = protein_map(
-            PairMap(proteins, (lengths[proteins[0]], lengths[proteins[1]]), of_pair, regions, measured.types[:-1],
-                    of_tokens, title)
-        )  # fmt: skip
+        of_tokens = None if importance is None else _importance_of(names, importance)
+        both = (lengths[names[0]], lengths[names[1]])
+        maps[pair] = protein_map(PairMap(names, both, of_pair, regions, report["types"], of_tokens, title))
     return maps
 
 

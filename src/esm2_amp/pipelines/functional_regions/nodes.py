@@ -135,7 +135,7 @@ def place_annotations(
     proteins: pd.DataFrame | None,
     proteins_raw: pd.DataFrame | None,
     parameters: RegionParameters,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
     """Read the annotations of the pairs' proteins and set them against the sequences.
 
     Parameters
@@ -151,10 +151,12 @@ def place_annotations(
     -------
     segments : DataFrame
         Of the pairs that are kept.
-    regions, proteins, problems : DataFrame
-        Of `PlacedRegions`.
+    regions, proteins : DataFrame
+        Of `PlacedRegions`; only regions of the types looked at.
     report : dict
         Counts, and `types`, the types looked at.
+    problems : DataFrame
+        Of `PlacedRegions`.
     """
     if proteins_raw is not None:
         proteins, _ = clean_proteins(proteins_raw)
@@ -178,7 +180,7 @@ def place_annotations(
     report["pairs"] = int(segments.groupby("Selection")["Pair"].nunique().max())
     report["pairs_left_out"] = report["pairs"] - int(kept.groupby("Selection")["Pair"].nunique().max())
     _tell(report, parameters)
-    return kept, regions[regions["Type"].isin(types)].reset_index(drop=True), table, problems, report
+    return kept, regions[regions["Type"].isin(types)].reset_index(drop=True), table, report, problems
 
 
 def _without(segments: pd.DataFrame, proteins: pd.DataFrame, parameters: RegionParameters) -> pd.DataFrame:
@@ -207,20 +209,29 @@ def _tell(report: dict[str, Any], parameters: RegionParameters) -> None:
         logger.info("%s regions are of isoforms, not of these sequences", f"{report['regions_of_isoforms']:,}")
 
 
+def measure(regions: pd.DataFrame, proteins: pd.DataFrame, report: dict[str, Any]) -> Coverage:
+    """Coverage of all segments of the proteins by the types looked at."""
+    return coverage(regions, proteins["Entry"].tolist(), proteins["Length"].to_numpy(), report["types"])
+
+
 def measure_coverage(
     segments: pd.DataFrame,
     regions: pd.DataFrame,
     proteins: pd.DataFrame,
     report: dict[str, Any],
     parameters: RegionParameters,
-) -> tuple[Coverage, pd.DataFrame, pd.DataFrame]:
-    """Coverage of all segments, that of the ranked ones as a table, and hit rates."""
-    measured = coverage(regions, proteins["Entry"].tolist(), proteins["Length"].to_numpy(), report["types"])
-    return measured, coverage_table(segments, measured), hit_rates(segments, measured, parameters.thresholds)
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Coverage of the ranked segments, and hit rates."""
+    measured = measure(regions, proteins, report)
+    return coverage_table(segments, measured), hit_rates(segments, measured, parameters.thresholds)
 
 
 def test_enrichment(
-    segments: pd.DataFrame, measured: Coverage, parameters: RegionParameters
+    segments: pd.DataFrame,
+    regions: pd.DataFrame,
+    proteins: pd.DataFrame,
+    report: dict[str, Any],
+    parameters: RegionParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tests of enrichment, and what they say in words.
 
@@ -233,7 +244,7 @@ def test_enrichment(
     """
     table = enrichment(
         segments,
-        measured,
+        measure(regions, proteins, report),
         permutations=parameters.permutations,
         replicates=parameters.replicates,
         level=parameters.level,

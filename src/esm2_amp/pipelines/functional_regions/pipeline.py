@@ -45,34 +45,29 @@ def create_pipeline(importances: Iterable[str] = ()) -> Pipeline:
 
 
 def _nodes() -> list[Node]:
+    parameters, annotated = "params:functional_regions", ["regions", "region_proteins", "regions_report"]
     return [
         Node(
             select_segments,
-            inputs=["segment_importance", "top_segments", "low_segments", "params:functional_regions"],
+            inputs=["segment_importance", "top_segments", "low_segments", parameters],
             outputs="ranked_segments",
             name="select_segments",
         ),
         Node(
             place_annotations,
-            inputs=[
-                "region_file",
-                "ranked_segments",
-                "known_proteins",
-                "given_proteins",
-                "params:functional_regions",
-            ],
-            outputs=["used_segments", "regions", "region_proteins", "region_problems", "regions_report"],
+            inputs=["region_file", "ranked_segments", "known_proteins", "given_proteins", parameters],
+            outputs=["region_segments", *annotated, "region_problems"],
             name="place_annotations",
         ),
         Node(
             measure_coverage,
-            inputs=["used_segments", "regions", "region_proteins", "regions_report", "params:functional_regions"],
-            outputs=["region_coverage", "segment_coverage", "hit_rates"],
+            inputs=["region_segments", *annotated, parameters],
+            outputs=["segment_coverage", "hit_rates"],
             name="measure_coverage",
         ),
         Node(
             test_enrichment,
-            inputs=["used_segments", "region_coverage", "params:functional_regions"],
+            inputs=["region_segments", *annotated, parameters],
             outputs=["region_enrichment", "region_summary"],
             name="test_enrichment",
         ),
@@ -91,13 +86,13 @@ def _nodes() -> list[Node]:
         ),
         Node(
             draw_groups,
-            inputs=["used_segments", "region_coverage", "region_enrichment", "params:functional_regions"],
+            inputs=["region_segments", *annotated, "region_enrichment", parameters],
             outputs=["donut_plots", "coverage_plots", "enrichment_plots"],
             name="draw_groups",
         ),
         Node(
             draw_pairs,
-            inputs=["used_segments", "regions", "region_coverage", "segment_importance", "params:functional_regions"],
+            inputs=["region_segments", *annotated, "segment_importance", parameters],
             outputs="pair_maps",
             name="draw_pairs",
         ),
