@@ -111,7 +111,7 @@ def test_interproscan_takes_types_from_the_entry_list():
 
 def test_interpro_file_without_entry_list(tmp_path):
     shutil.copy(FILES / "interproscan.tsv", tmp_path)
-    with pytest.raises(InputError, match="--params=entry_list=FILE, or put it beside the file as entry.list"):
+    with pytest.raises(InputError, match=r"--params=entry_list=FILE, or put it beside the file as entry\.list"):
         RegionFile(tmp_path / "interproscan.tsv").read([SRC])
 
 
@@ -199,7 +199,7 @@ def test_file_of_another_layout_than_its_name_says(content, name, words, tmp_pat
 
 def test_gzip_under_a_plain_name(tmp_path):
     (tmp_path / "regions.tsv").write_bytes(gzip.compress((FILES / "uniprot.tsv").read_bytes()))
-    with pytest.raises(InputError, match="is gzip-compressed, against what its name says; rename it to end in .gz"):
+    with pytest.raises(InputError, match=r"is gzip-compressed, against what its name says; rename it to end in \.gz"):
         RegionFile(tmp_path / "regions.tsv").read([SRC])
 
 

@@ -108,12 +108,12 @@ def coverage_table(segments: pd.DataFrame, measured: Coverage) -> pd.DataFrame:
 
 def _in_any(first: Integers, last: Integers, n_residues: int) -> Flags:
     """Whether each residue is in an interval: intervals open at their first residue and close after their last."""
-    change = np.zeros(n_residues + 1, dtype=np.int64)
+    change = np.zeros(n_residues + 1, dtype=np.int32)
     np.add.at(change, first, 1)
     np.add.at(change, last + 1, -1)
-    return np.cumsum(change[:-1]) > 0
+    return np.cumsum(change[:-1], dtype=np.int32) > 0
 
 
 def _before(flags: Flags) -> Integers:
     """How many flags are set before each place and before the end."""
-    return np.concatenate([[0], np.cumsum(flags)])
+    return np.concatenate([[0], np.cumsum(flags, dtype=np.int32)], dtype=np.int64)

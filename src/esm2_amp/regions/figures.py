@@ -181,8 +181,9 @@ def _draw_bin_key(figure: Figure, grid: Any, ranks: int) -> None:
 
 def _draw_share(axes: Axes, percent: NDArray[np.float64], **style: Any) -> None:
     """Percent of segments with at least a coverage, from the smallest coverage above 0."""
-    values = np.sort(percent)
-    share = 100 * np.arange(len(values), 0, -1) / max(len(values), 1)
+    # of equal coverages the first of the sorted: all of them are at least so far covered
+    values, first = np.unique(np.sort(percent), return_index=True)
+    share = 100 * (len(percent) - first) / max(len(percent), 1)
     some = values > 0
     x, y = ([0, *values[some]], [share[some][0], *share[some]]) if some.any() else ([0, 100], [0, 0])
     axes.plot(x, y, linewidth=1.2, drawstyle="steps-pre", **style)

@@ -23,7 +23,9 @@ _LETTER_INCHES = 0.056
 _THINNEST = 0.004
 """Of a protein's length: narrower regions are drawn so wide, to be seen."""
 _MAP: Final = ListedColormap(mpl.colormaps["Greys"](np.linspace(0.04, 0.85, 256)))
-_PLAIN = "#F2F2F2"
+_BY_RANK = {"top": (0.75, 0.45), "low": (0.0, 0.0)}
+"""Shades of the first and the last rank where importances aren't known; `_UNRANKED` is that of other segments."""
+_UNRANKED = 0.12
 
 
 class PairMap(NamedTuple):
@@ -116,14 +118,23 @@ def _draw_segments(axes: Axes, pair: PairMap, side: str, length: int, shades: No
     marks = dict(zip(ranked["Token"], words, strict=True))
     for segment in range(N_SEGMENTS):
         token, width = f"{side}_segment{segment}", bounds[segment + 1] - bounds[segment]
-        colour = _PLAIN
         if shades is not None and pair.importance is not None:
-            colour = _MAP(shades(pair.importance[token]))
+            colour = _MAP(float(shades(pair.importance[token])))
+        else:
+            colour = _MAP(_shade_of_rank(marks.get(token, ""), int(ranked["Rank"].max())))
         axes.broken_barh([(bounds[segment] + 0.5, width)], (-1, 0.9), facecolor=colour, edgecolor=COLOURS[-1],
                          linewidth=0.5)  # fmt: skip
         if mark := marks.get(token):
             axes.text(bounds[segment] + 0.5 + width / 2, -0.57, mark, ha="center", va="center", fontsize=_SMALL,
                       weight="bold" if mark.startswith("top") else "normal", color=_readable(colour))  # fmt: skip
+
+
+def _shade_of_rank(mark: str, ranks: int) -> float:
+    """Where on the map of greys a segment marked `top 1` or `low 3`, or not marked, lies."""
+    if not mark:
+        return _UNRANKED
+    selection, rank = mark.split()
+    return float(np.interp(int(rank), (1, max(ranks, 2)), _BY_RANK[selection]))
 
 
 def _draw_tracks(axes: Axes, tracks: dict[str, pd.DataFrame], length: int, types: list[str]) -> None:
