@@ -252,6 +252,11 @@ def test_protein_of_unknown_length(tmp_path):
         placed(tmp_path, ["P1\t100\tDOMAIN 1..10\t"], [("P1", "P9"), ("P8", "P1")])
 
 
+def test_regions_of_other_proteins(tmp_path):
+    with pytest.raises(InputError, match="has none of these 2, such as P8, P9; give theirs by --params=regions=FILE"):
+        placed(tmp_path, ["P1\t100\tDOMAIN 1..10\t"], [("P8", "P9")], sequences(P8=50, P9=50))
+
+
 def test_unknown_type(tmp_path):
     with pytest.raises(InputError, match=r"must be among Domain, Region, .*; got 'Domian' \(did you mean 'Domain'\?\)"):
         placed(tmp_path, ["P1\t100\tDOMAIN 1..10\t", "P2\t100\t\t"], types=["Domian"])

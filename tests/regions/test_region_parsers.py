@@ -59,6 +59,10 @@ def test_isoforms_keep_their_own_name():
     assert places(read("uniprot.tsv", INSULIN), "P01308-2") == [("Motif", 3, 9, "Of an isoform")]
 
 
+def test_isoform_that_is_asked_for_is_found_with_its_entry():
+    assert places(read("uniprot.tsv", "P01308-2"), "P01308-2") == [("Motif", 3, 9, "Of an isoform")]
+
+
 def test_malformed_features_are_listed_with_file_and_row():
     problems = read("uniprot.tsv").problems
     assert problems[["Row", "Entry"]].to_records(index=False).tolist() == [(3, INSULIN), (3, INSULIN)]

@@ -32,6 +32,7 @@ MOST_RANKS: Final = 20
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _PEEKED = 1 << 16
 _MD5 = re.compile(r"[0-9A-Fa-f]{32}")
+_ISOFORM = re.compile(r"[A-Z0-9]+-\d+")
 _IPR = re.compile(r"IPR\d{6}")
 
 
@@ -57,7 +58,9 @@ class RegionFile(NamedTuple):
             The content is none of `ENDINGS`, or another than the file's name says; or an InterPro file lacks its entry
             list.
         """
-        wanted, layout = set(entries), recognised_layout(self.path)
+        named, layout = set(entries), recognised_layout(self.path)
+        # regions of an isoform stand with its entry
+        wanted = named | {name.partition("-")[0] for name in named if _ISOFORM.fullmatch(name)}
         if layout in (uniprot.EXPORTED, uniprot.PUBLISHED):
             with _long_cells():
                 table = read_table(self.path)

@@ -164,6 +164,11 @@ def place_annotations(
     entries = sorted({*segments["Protein1"], *segments["Protein2"]})
     logger.info("Looking up %s proteins in %s", f"{len(entries):,}", region_file.path.name)
     annotations = region_file.read(entries)
+    if not annotations.entries.intersection(entries):
+        raise InputError(
+            f"{annotations.file} must have annotations of the pairs' proteins, but has none of these "
+            f"{len(entries):,}, such as {', '.join(entries[:3])}; give theirs by --params=regions=FILE"
+        )
     lengths, mismatched = protein_lengths(annotations, entries, sequences, parameters.length_mismatch)
     regions, problems = place_regions(annotations, lengths)
     types = chosen_types(parameters.types, annotations.regions["Source"].unique(), set(annotations.regions["Type"]))
