@@ -25,7 +25,8 @@ from esm2_amp.models.registry import MODELS
 from esm2_amp.models.storage import load_model
 
 bootstrap_project(ROOT)
-PIPELINES = [name for name in pipelines if name not in ("__default__", "refit")]
+PIPELINES = [name for name in pipelines if name not in ("__default__", "refit", "functional_regions")]
+"""Those that need no more than the default run's results."""
 SAME_EACH_TIME = {".csv", ".fasta", ".parquet", ".safetensors"}
 
 

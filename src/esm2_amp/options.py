@@ -11,6 +11,11 @@ from esm2_amp.errors import InputError
 from esm2_amp.models.registry import network_class
 from esm2_amp.parameters import Parameters
 
+_FILES = (
+    "proteins", "pairs", "validation_pairs", "test_pairs", "features", "regions", "entry_list", "top_segments",
+    "low_segments",
+)  # fmt: skip
+
 
 class RunOptions(Parameters):
     """Files and choices of one run; each replaces the default of the catalog or of `globals.yml`.
@@ -27,6 +32,16 @@ class RunOptions(Parameters):
         Folder or hub name of an ESM-2.
     model, checkpoint : str
         For prediction: name of the model, and a folder or `.pth` file to use in place of the trained one.
+    regions, entry_list : str
+        Annotations of proteins, as downloaded; InterPro's list of entries, for InterPro's files.
+    top_segments, low_segments : str
+        Ranked segments in the published layout; they take the place of a model's importances.
+    group : {"1-1", "1-0", "0-1", "0-0", "all"}
+        Label and decision of the pairs to look at.
+    explained_model, explained_by : str
+        Model and method whose importances are looked up in the regions.
+    map_pairs : str
+        Pairs to draw with their regions, as `P1-P2`, separated by blanks or semicolons.
     device : {"auto", "cpu", "cuda", "mps"}
     seed : int
     data_name : str
@@ -41,6 +56,14 @@ class RunOptions(Parameters):
     encoder: str | None = None
     model: str | None = None
     checkpoint: str | None = None
+    regions: str | None = None
+    entry_list: str | None = None
+    top_segments: str | None = None
+    low_segments: str | None = None
+    group: Literal["1-1", "1-0", "0-1", "0-0", "all"] | None = None
+    explained_model: str | None = None
+    explained_by: str | None = None
+    map_pairs: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] | None = None
     seed: int | None = None
     data_name: str | None = None
@@ -51,8 +74,9 @@ class RunOptions(Parameters):
             raise ValueError(
                 "give either proteins=FILE or features=FILE, not both: features take the place of proteins"
             )
-        if self.model is not None:
-            network_class(self.model)
+        for model in (self.model, self.explained_model):
+            if model is not None:
+                network_class(model)
         return self
 
 
@@ -73,7 +97,8 @@ def check_options(given: dict[str, Any], groups: Iterable[str]) -> None:
             hint = f" (did you mean {close[0]}?)" if close else ""
             raise InputError(f"--params knows no {name!r}{hint}; it must be one of {', '.join(known)}")
     options = RunOptions(**{name: value for name, value in given.items() if name in RunOptions.model_fields})
-    for file in (options.proteins, options.pairs, options.validation_pairs, options.test_pairs, options.features):
+    for name in _FILES:
+        file = getattr(options, name)
         if file is not None and not Path(file).is_file():
             raise InputError(f"{file}: there is no such file; check the path")
 

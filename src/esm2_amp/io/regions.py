@@ -1,0 +1,263 @@
+"""Files of annotated regions and of ranked segments, as users bring them."""
+
+import csv
+import gzip
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+
+from esm2_amp.errors import InputError
+from esm2_amp.io.files import InputFileDataset, read_text, shown
+from esm2_amp.io.tables import read_table
+from esm2_amp.regions import gff, interpro, uniprot
+from esm2_amp.regions.annotations import Annotations
+
+ENDINGS: Final = {
+    uniprot.EXPORTED: (".tsv", ".csv", ".xlsx"),
+    uniprot.PUBLISHED: (".tsv", ".csv", ".xlsx"),
+    uniprot.JSON: (".json",),
+    interpro.INTERPROSCAN: (".tsv", ".txt"),
+    interpro.PROTEIN2IPR: (".dat", ".tsv", ".txt"),
+    gff.GFF3: (".gff", ".gff3"),
+}
+"""Endings that a file of each layout may have, `.gz` apart."""
+
+ENTRY_LIST: Final = "entry.list"
+MOST_RANKS: Final = 20
+
+_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_PEEKED = 1 << 16
+_MD5 = re.compile(r"[0-9A-Fa-f]{32}")
+_ISOFORM = re.compile(r"[A-Z0-9]+-\d+")
+_IPR = re.compile(r"IPR\d{6}")
+
+
+class RegionFile(NamedTuple):
+    """A file of annotations, read when it is known which proteins are asked for.
+
+    Attributes
+    ----------
+    path : Path
+    entry_list : Path, optional
+        InterPro's list of entries and their types; by default the `entry.list` beside the file.
+    """
+
+    path: Path
+    entry_list: Path | None = None
+
+    def read(self, entries: Iterable[str]) -> Annotations:
+        """Regions of the proteins asked for; the layout is told from the content.
+
+        Raises
+        ------
+        InputError
+            The content is none of `ENDINGS`, or another than the file's name says; or an InterPro file lacks its entry
+            list.
+        """
+        named, layout = set(entries), recognised_layout(self.path)
+        # regions of an isoform stand with its entry
+        wanted = named | {name.partition("-")[0] for name in named if _ISOFORM.fullmatch(name)}
+        if layout in (uniprot.EXPORTED, uniprot.PUBLISHED):
+            with _long_cells():
+                table = read_table(self.path)
+            return uniprot.parse_table(table, layout, wanted)
+        name = shown(self.path)
+        if layout == uniprot.JSON:
+            return uniprot.parse_json(read_text(self.path), name, wanted)
+        if layout == gff.GFF3:
+            text = read_text(self.path)
+            types = self._entry_types(layout) if "InterPro:" in text else None
+            return gff.parse_gff(text, name, types, wanted)
+        types = self._entry_types(layout)
+        if layout == interpro.INTERPROSCAN:
+            return interpro.parse_interproscan(read_text(self.path), name, types, wanted)
+        with _opened(self.path) as stream:
+            return interpro.parse_protein2ipr(stream, self.path, types, wanted)
+
+    def _entry_types(self, layout: str) -> dict[str, str]:
+        path = self.entry_list or self.path.with_name(ENTRY_LIST)
+        if not path.is_file():
+            raise InputError(
+                f"{shown(self.path)} ({layout}) names InterPro entries but not their types; give InterPro's entry list "
+                f"by --params=entry_list=FILE, or put it beside the file as {ENTRY_LIST}"
+            )
+        return interpro.parse_entry_list(read_text(path), shown(path))
+
+
+class RegionsDataset(InputFileDataset[RegionFile]):
+    """Annotations of proteins: UniProt's table or JSON, InterProScan's TSV, protein2ipr, GFF3, or the published table.
+
+    Loads as a `RegionFile`, to be read for the proteins that are asked for.
+
+    Parameters
+    ----------
+    filepath : str
+    entry_list : str, optional
+        InterPro's list of entries and their types.
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
+    """
+
+    def __init__(
+        self, filepath: str, *, entry_list: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath, metadata=metadata)
+        self._entry_list = None if entry_list is None else Path(entry_list)
+
+    def _read(self, path: Path) -> RegionFile:
+        if not path.is_file():
+            raise InputError(f"{shown(path)}: there is no such file of regions; check the path")
+        return RegionFile(path, self._entry_list)
+
+
+class SegmentsDataset(InputFileDataset[pd.DataFrame]):
+    """Ranked segments of pairs in the published layout: `ProteinA`, `ProteinB`, and `TOP1` … or `Low1` ….
+
+    Loads as a DataFrame of str as found in the file, with `Label` and `Prediction` where it has them; index `row`;
+    `attrs["file"]`. Without a `filepath` it loads as None.
+
+    Parameters
+    ----------
+    filepath : str, optional
+    selection : {"Top", "Low"}
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
+    """
+
+    def __init__(
+        self, filepath: str | None = None, *, selection: str, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath, metadata=metadata)
+        self._selection = selection
+
+    def _read(self, path: Path) -> pd.DataFrame:
+        ranked = [f"{self._selection}{rank}" for rank in range(1, MOST_RANKS + 1)]
+        return read_table(
+            path, required=("ProteinA", "ProteinB", ranked[0]), optional=(*ranked[1:], "Label", "Prediction")
+        )
+
+
+class ReplaceableParquetDataset(InputFileDataset[pd.DataFrame]):
+    """A table that an earlier pipeline wrote; loads as None where a user's file takes its place.
+
+    Parameters
+    ----------
+    filepath : str
+    replaced_by : str, optional
+        The user's file.
+    made_by : str
+        The pipeline that writes the table.
+    optional : bool
+        Whether the table may be missing: then it loads as None.
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        *,
+        made_by: str,
+        replaced_by: str | None = None,
+        optional: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(None if replaced_by else filepath, optional=optional, metadata=metadata)
+        self._made_by = made_by
+
+    def _read(self, path: Path) -> pd.DataFrame:
+        if not path.is_file():
+            raise InputError(f"{shown(path)} isn't there yet; run `kedro run --pipeline={self._made_by}` first")
+        return pd.read_parquet(path)
+
+
+def recognised_layout(path: Path) -> str:
+    """The layout of a file of annotations, by its content.
+
+    Raises
+    ------
+    InputError
+        It is none that can be read, or not what the file's name says.
+    """
+    name, ending = shown(path), path.name.lower().removesuffix(".gz")
+    start = _peek(path)
+    if _is_packed(path) != path.name.lower().endswith(".gz"):
+        is_packed, rename = ("is", "end in .gz") if _is_packed(path) else ("isn't", "end without .gz")
+        raise InputError(f"{name} {is_packed} gzip-compressed, against what its name says; rename it to {rename}")
+    layout = _layout_of_workbook(path) if start.startswith(_ZIP) else _layout_of_text(start.decode("utf-8", "replace"))
+    if layout is None:
+        raise InputError(
+            f"{name} must hold annotations as one of {', '.join(ENDINGS)}, got other content; download them again in "
+            "one of these (UniProt: format TSV with the feature columns, or JSON)"
+        )
+    fitting = (".xlsx",) if start.startswith(_ZIP) else tuple(end for end in ENDINGS[layout] if end != ".xlsx")
+    if not ending.endswith(fitting):
+        raise InputError(
+            f"{name} must hold what its name says, but its content is a {layout}; rename it to end in "
+            f"{' or '.join(fitting)}"
+        )
+    return layout
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == _GZIP
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    with gzip.open(path) if _is_packed(path) else path.open("rb") as stream:
+        yield stream
+
+
+def _peek(path: Path) -> bytes:
+    """The beginning of a file's content, unpacked."""
+    try:
+        with _opened(path) as stream:
+            start: bytes = stream.read(_PEEKED)
+    except (EOFError, OSError) as error:
+        raise InputError(f"{shown(path)} must be a whole gzip file, got one cut short or damaged") from error
+    return start.removeprefix(b"\xef\xbb\xbf")
+
+
+def _layout_of_text(start: str) -> str | None:
+    if start.lstrip().startswith(("{", "[")):
+        return uniprot.JSON
+    if start.startswith("##gff-version"):
+        return gff.GFF3
+    first, *others = start.splitlines() or [""]
+    cells = first.split("\t")
+    if len(cells) >= 11 and _MD5.fullmatch(cells[1]):  # noqa: PLR2004
+        return interpro.INTERPROSCAN
+    if len(cells) == 6 and _IPR.fullmatch(cells[1]):  # noqa: PLR2004
+        return interpro.PROTEIN2IPR
+    delimiter = "\t" if "\t" in first else ","
+    header = [name.strip().strip('"') for name in first.split(delimiter)]
+    if "Entry" not in header or not uniprot.feature_columns(header):
+        return None
+    with _long_cells():
+        rows = csv.reader(others, delimiter=delimiter)
+        return uniprot.layout_of_cells(cell for row in rows for cell in row) or uniprot.EXPORTED
+
+
+def _layout_of_workbook(path: Path) -> str | None:
+    table = read_table(path)
+    columns = uniprot.feature_columns(table.columns)
+    if "Entry" not in table or not columns:
+        return None
+    cells = (cell for name in columns for cell in table[name])
+    return uniprot.layout_of_cells(cells) or uniprot.EXPORTED
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let cells be long: the variants of one protein fill more than csv's usual limit."""
+    usual = csv.field_size_limit(1 << 30)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)

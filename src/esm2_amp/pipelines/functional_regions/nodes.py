@@ -1,0 +1,277 @@
+"""Nodes of `functional_regions`: do the segments that a model looks at lie in annotated regions?"""
+
+import logging
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from pydantic import Field
+
+from esm2_amp.errors import InputError
+from esm2_amp.io.files import listed
+from esm2_amp.io.regions import MOST_RANKS, RegionFile
+from esm2_amp.parameters import Parameters
+from esm2_amp.regions.coverage import Coverage, coverage, coverage_table
+from esm2_amp.regions.enrichment import enrichment
+from esm2_amp.regions.hit_rates import hit_rates, side_by_side
+from esm2_amp.regions.placing import LeftOut, PlacedRegions, place_regions, protein_lengths, report_of
+from esm2_amp.regions.segments import SELECTIONS, keep_group, rank_segments, read_segments
+from esm2_amp.regions.summary import summarise
+from esm2_amp.regions.types import chosen_types
+from esm2_amp.validation import clean_proteins
+
+logger = logging.getLogger(__name__)
+
+
+class RegionParameters(Parameters):
+    """What is looked at, and how sure one may be of it.
+
+    Attributes
+    ----------
+    explained_model, explained_by : str
+        The model and the method of explanation whose importances are used.
+    types : list of str, optional
+        Types of regions; by default those that the source usually has.
+    ranks : int
+        How many top and low segments of a pair.
+    thresholds : list of float
+        Coverages, in percent of a segment's residues, from which a segment is a hit.
+    group : {"all", "1-1", "1-0", "0-1", "0-0"}
+        Pairs by label and decision.
+    unannotated : {"count", "leave_out"}
+        Whether proteins without annotation count as covered 0, or their pairs are left out.
+    length_mismatch : {"stop", "leave_out"}
+        What happens where a sequence has another length than its annotation says.
+    malformed : {"report", "stop"}
+        What happens to regions that can't be read or don't lie on the sequence.
+    permutations : int
+        Draws from each null model.
+    replicates : int
+        Of the bootstrap over proteins.
+    level : float
+        Differences with a q-value up to it are called.
+    map_pairs : list of str
+        Pairs to draw, as `P1-P2`; in a text separated by blanks or semicolons. By default the first ones.
+    maps : int
+        How many pairs are drawn where none is named.
+    data_name : str
+        What figures call the data.
+    seed : int
+    """
+
+    explained_model: str
+    explained_by: str
+    types: list[str] | None
+    ranks: int = Field(ge=1, le=MOST_RANKS)
+    thresholds: list[Annotated[float, Field(gt=0, le=100)] | Annotated[int, Field(gt=0, le=100)]] = Field(min_length=1)
+    group: Literal["all", "1-1", "1-0", "0-1", "0-0"]
+    unannotated: Literal["count", "leave_out"]
+    length_mismatch: LeftOut
+    malformed: Literal["report", "stop"]
+    permutations: int = Field(ge=100)
+    replicates: int = Field(ge=100)
+    level: float = Field(gt=0, lt=1)
+    map_pairs: list[str] | str | None
+    maps: int = Field(ge=0)
+    data_name: str
+    seed: int
+
+
+def choose_importance(parameters: RegionParameters, **importances: pd.DataFrame) -> pd.DataFrame:
+    """The importance table of the model and method asked for, among those made in the same run.
+
+    Parameters
+    ----------
+    parameters : RegionParameters
+    **importances : DataFrame
+        By `model.method`.
+    """
+    name = f"{parameters.explained_model}.{parameters.explained_by}"
+    if name not in importances:
+        raise InputError(f"explained_model.explained_by must be one of {', '.join(importances)}; got {name}")
+    return importances[name]
+
+
+def select_segments(
+    importance: pd.DataFrame | None,
+    top_segments: pd.DataFrame | None,
+    low_segments: pd.DataFrame | None,
+    parameters: RegionParameters,
+) -> pd.DataFrame:
+    """Top and low segments of each pair, ranked by importance or read from tables that take its place.
+
+    Returns
+    -------
+    segments : DataFrame
+        `esm2_amp.regions.segments.SEGMENT_COLUMNS`.
+    """
+    group = parameters.group
+    if top_segments is None and low_segments is None:
+        if importance is None:
+            raise InputError("There is neither an importance table nor tables of segments; run interpretability first")
+        segments = rank_segments(importance, parameters.ranks)
+    elif top_segments is None or low_segments is None:
+        raise InputError("Segments are read from two tables: give both top_segments=FILE and low_segments=FILE")
+    else:
+        tables = dict(zip(SELECTIONS, (top_segments, low_segments), strict=True))
+        _warn_of_other_decision(tables, group)
+        segments = read_segments(tables, parameters.ranks, None if group == "all" else group)
+    return keep_group(segments, group)
+
+
+def _warn_of_other_decision(tables: dict[str, pd.DataFrame], group: str) -> None:
+    for table in tables.values():
+        if group != "all" and "Prediction" in table and "Label" not in table:
+            other = table["Prediction"][~table["Prediction"].str.strip().isin(["", group[-1]])]
+            if len(other):
+                logger.warning(
+                    "%s row %s: Prediction is %s, but the group is said to be %s (label-decision)",
+                    table.attrs["file"], other.index[0], other.iloc[0], group,
+                )  # fmt: skip
+
+
+def place_annotations(
+    region_file: RegionFile,
+    segments: pd.DataFrame,
+    proteins: pd.DataFrame | None,
+    proteins_raw: pd.DataFrame | None,
+    parameters: RegionParameters,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
+    """Read the annotations of the pairs' proteins and set them against the sequences.
+
+    Parameters
+    ----------
+    region_file : RegionFile
+    segments : DataFrame
+        Of `select_segments`.
+    proteins, proteins_raw : DataFrame, optional
+        `Entry` and `Sequence`, clean or as a user's file has them; without any, lengths are the annotations'.
+    parameters : RegionParameters
+
+    Returns
+    -------
+    segments : DataFrame
+        Of the pairs that are kept.
+    regions, proteins : DataFrame
+        Of `PlacedRegions`; only regions of the types looked at.
+    report : dict
+        Counts, and `types`, the types looked at.
+    problems : DataFrame
+        Of `PlacedRegions`.
+    """
+    if proteins_raw is not None:
+        proteins, _ = clean_proteins(proteins_raw)
+    sequences = {} if proteins is None else dict(zip(proteins["Entry"], proteins["Sequence"].str.len(), strict=True))
+    entries = sorted({*segments["Protein1"], *segments["Protein2"]})
+    logger.info("Looking up %s proteins in %s", f"{len(entries):,}", region_file.path.name)
+    annotations = region_file.read(entries)
+    if not annotations.entries.intersection(entries):
+        raise InputError(
+            f"{annotations.file} must have annotations of the pairs' proteins, but has none of these "
+            f"{len(entries):,}, such as {', '.join(entries[:3])}; give theirs by --params=regions=FILE"
+        )
+    lengths, mismatched = protein_lengths(annotations, entries, sequences, parameters.length_mismatch)
+    regions, problems = place_regions(annotations, lengths)
+    types = chosen_types(parameters.types, annotations.regions["Source"].unique(), set(annotations.regions["Type"]))
+    annotated = set(regions.loc[regions["Type"].isin(types), "Entry"])
+    table = pd.DataFrame({"Entry": list(lengths), "Length": list(lengths.values())})
+    table["Annotated"] = table["Entry"].isin(annotated)
+    extra = [(annotations.file, 0, entry, words) for entry, words in mismatched]
+    problems = pd.concat([problems, pd.DataFrame(extra, columns=problems.columns)]) if extra else problems
+    if len(problems) and parameters.malformed == "stop":
+        where = problems["File"] + " row " + problems["Row"].astype("str") + ": " + problems["Entry"]
+        raise listed(annotations.file, (where + ": " + problems["Problem"]).tolist())
+    report = report_of(annotations, PlacedRegions(regions, table, problems), entries) | {"types": types}
+    kept = _without(segments, table, parameters)
+    report["pairs"] = int(segments.groupby("Selection")["Pair"].nunique().max())
+    report["pairs_left_out"] = report["pairs"] - int(kept.groupby("Selection")["Pair"].nunique().max())
+    _tell(report, parameters)
+    return kept, regions[regions["Type"].isin(types)].reset_index(drop=True), table, report, problems
+
+
+def _without(segments: pd.DataFrame, proteins: pd.DataFrame, parameters: RegionParameters) -> pd.DataFrame:
+    """Segments of pairs whose proteins are both wanted."""
+    wanted = proteins["Entry"] if parameters.unannotated == "count" else proteins.loc[proteins["Annotated"], "Entry"]
+    kept = segments[segments["Protein1"].isin(wanted) & segments["Protein2"].isin(wanted)]
+    if kept.empty:
+        raise InputError(
+            "No pair is left: each has a protein without annotation, or with another length than its annotation says; "
+            "check that the regions are of these proteins, or set functional_regions.unannotated=count"
+        )
+    return kept.reset_index(drop=True)
+
+
+def _tell(report: dict[str, Any], parameters: RegionParameters) -> None:
+    logger.info(
+        "%s regions from a %s; types %s", f"{report['regions']:,}", report["layout"], ", ".join(report["types"])
+    )
+    if report["proteins_without_annotation"]:
+        done = "count as covered 0" if parameters.unannotated == "count" else "are left out, with their pairs"
+        logger.info("%s of %s proteins have none and %s", f"{report['proteins_without_annotation']:,}",
+                    f"{report['proteins']:,}", done)  # fmt: skip
+    if report["problems"]:
+        logger.warning("%s entries can't be used; see the table of problems", f"{report['problems']:,}")
+    if report["regions_of_isoforms"]:
+        logger.info("%s regions are of isoforms, not of these sequences", f"{report['regions_of_isoforms']:,}")
+
+
+def measure(regions: pd.DataFrame, proteins: pd.DataFrame, report: dict[str, Any]) -> Coverage:
+    """Coverage of all segments of the proteins by the types looked at."""
+    return coverage(regions, proteins["Entry"].tolist(), proteins["Length"].to_numpy(), report["types"])
+
+
+def measure_coverage(
+    segments: pd.DataFrame,
+    regions: pd.DataFrame,
+    proteins: pd.DataFrame,
+    report: dict[str, Any],
+    parameters: RegionParameters,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Coverage of the ranked segments, and hit rates."""
+    measured = measure(regions, proteins, report)
+    return coverage_table(segments, measured), hit_rates(segments, measured, parameters.thresholds)
+
+
+def test_enrichment(
+    segments: pd.DataFrame,
+    regions: pd.DataFrame,
+    proteins: pd.DataFrame,
+    report: dict[str, Any],
+    parameters: RegionParameters,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tests of enrichment, and what they say in words.
+
+    Returns
+    -------
+    table : DataFrame
+        Of `enrichment`.
+    summary : DataFrame
+        Of `summarise`.
+    """
+    table = enrichment(
+        segments,
+        measure(regions, proteins, report),
+        permutations=parameters.permutations,
+        replicates=parameters.replicates,
+        level=parameters.level,
+        seed=parameters.seed,
+    )
+    summary = summarise(table)
+    annotated = table.groupby(["group", "region_type"], sort=False)["p"].transform("count") > 0
+    told = table.loc[annotated, ["group", "region_type"]].drop_duplicates().merge(summary)
+    for line in told["summary"]:
+        logger.info("%s", line)
+    return table, summary
+
+
+def write_workbook(
+    rates: pd.DataFrame,
+    table: pd.DataFrame,
+    summary: pd.DataFrame,
+    segments: pd.DataFrame,
+    proteins: pd.DataFrame,
+    problems: pd.DataFrame,
+) -> dict[str, pd.DataFrame]:
+    """All tables as sheets of one workbook; hit rates top beside low, a sheet per group."""
+    sheets = {f"Hit rates {group}": side_by_side(part) for group, part in rates.groupby("group")}
+    others = {"Enrichment": table, "In words": summary, "Segments": segments, "Proteins": proteins}
+    return sheets | others | ({"Problems": problems} if len(problems) else {})

@@ -1,0 +1,180 @@
+"""The map of a pair: its proteins' segments by importance, above their annotated regions."""
+
+from typing import Final, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from esm2_amp.encoder.pooling import N_SEGMENTS, segment_bounds
+from esm2_amp.evaluation.palette import COLOURS
+from esm2_amp.explanation.tokens import SIDES
+from esm2_amp.regions.figures import WIDTH, shown_type
+
+_TEXT, _SMALL = 8, 7
+_TRACK_INCHES, _FIXED_INCHES = 0.2, 0.62
+_NAMES_INCHES, _BAR_INCHES = 1.25, 0.7
+_LETTER_INCHES = 0.056
+_THINNEST = 0.004
+"""Of a protein's length: narrower regions are drawn so wide, to be seen."""
+_MAP: Final = ListedColormap(mpl.colormaps["Greys"](np.linspace(0.04, 0.85, 256)))
+_BY_RANK = {"top": (0.75, 0.45), "low": (0.0, 0.0)}
+"""Shades of the first and the last rank where importances aren't known; `_UNRANKED` is that of other segments."""
+_UNRANKED = 0.12
+
+
+class PairMap(NamedTuple):
+    """What a map shows of one pair.
+
+    Attributes
+    ----------
+    proteins : tuple of two str
+        A and B.
+    lengths : tuple of two int
+    segments : DataFrame
+        Of `rank_segments`, the pair's.
+    regions : DataFrame
+        `Entry`, `Type`, `Start`, `End`, `Note`.
+    types : list of str
+        Those to show.
+    importance : Series, optional
+        Of the pair's tokens, by name.
+    title : str
+    """
+
+    proteins: tuple[str, str]
+    lengths: tuple[int, int]
+    segments: pd.DataFrame
+    regions: pd.DataFrame
+    types: list[str]
+    importance: pd.Series | None
+    title: str
+
+
+def protein_map(pair: PairMap) -> Figure:
+    """Draw a pair: for each protein its 10 segments, shaded by importance and marked by rank, and a track per type."""
+    tracks = [_tracks(pair, entry) for entry in pair.proteins]
+    heights = [_FIXED_INCHES + _TRACK_INCHES * max(1, sum(map(_lanes, of_protein.values()))) for of_protein in tracks]
+    figure = Figure(figsize=(WIDTH, sum(heights) + 0.75), layout="constrained")
+    figure.suptitle(pair.title, fontsize=_TEXT)
+    panels = figure.subplots(2, 1, height_ratios=heights)
+    shades = _shades(pair.importance)
+    for axes, side, entry, length, of_protein in zip(panels, SIDES, pair.proteins, pair.lengths, tracks, strict=True):
+        _draw_segments(axes, pair, side, length, shades)
+        _draw_tracks(axes, of_protein, length, pair.types)
+        axes.set_title(f"{side}: {entry} ({length:,} residues)", fontsize=_TEXT, loc="left")
+        _lay_out(axes, length)
+    panels[-1].set_xlabel("Residue", fontsize=_TEXT)
+    if shades is not None:
+        bar = figure.colorbar(ScalarMappable(shades, _MAP), ax=panels, aspect=30, pad=0.01)
+        bar.set_label("Importance of a segment", fontsize=_TEXT)
+        bar.ax.tick_params(labelsize=_SMALL)
+        bar.ax.yaxis.set_major_locator(MaxNLocator(4))
+    return figure
+
+
+def _tracks(pair: PairMap, entry: str) -> dict[str, pd.DataFrame]:
+    """A protein's regions by type, each with the lane that keeps it from those it overlaps."""
+    of_protein = pair.regions[pair.regions["Entry"] == entry]
+    tracks = {}
+    for kind in pair.types:
+        regions = of_protein[of_protein["Type"] == kind].sort_values(["Start", "End"], kind="stable")
+        if len(regions):
+            tracks[kind] = regions.assign(Lane=lanes(regions["Start"].tolist(), regions["End"].tolist()))
+    return tracks
+
+
+def lanes(starts: list[int], ends: list[int]) -> list[int]:
+    """The first lane, from 0, in which each of some intervals sorted by start overlaps none before it."""
+    last_ends: list[int] = []
+    chosen = []
+    for start, end in zip(starts, ends, strict=True):
+        lane = next((i for i, last in enumerate(last_ends) if last < start), len(last_ends))
+        last_ends[lane : lane + 1] = [end]
+        chosen.append(lane)
+    return chosen
+
+
+def _lanes(regions: pd.DataFrame) -> int:
+    return int(regions["Lane"].max()) + 1
+
+
+def _shades(importance: pd.Series | None) -> Normalize | None:
+    if importance is None:
+        return None
+    values = importance.to_numpy(np.float64)
+    return Normalize(values.min(), values.max() if values.max() > values.min() else values.min() + 1)
+
+
+def _draw_segments(axes: Axes, pair: PairMap, side: str, length: int, shades: Normalize | None) -> None:
+    bounds = segment_bounds(length)
+    ranked = pair.segments
+    words = ranked["Selection"].str.lower() + " " + ranked["Rank"].astype("str")
+    marks = dict(zip(ranked["Token"], words, strict=True))
+    for segment in range(N_SEGMENTS):
+        token, width = f"{side}_segment{segment}", bounds[segment + 1] - bounds[segment]
+        if shades is not None and pair.importance is not None:
+            colour = _MAP(float(shades(pair.importance[token])))
+        else:
+            colour = _MAP(_shade_of_rank(marks.get(token, ""), int(ranked["Rank"].max())))
+        axes.broken_barh([(bounds[segment] + 0.5, width)], (-1, 0.9), facecolor=colour, edgecolor=COLOURS[-1],
+                         linewidth=0.5)  # fmt: skip
+        if mark := marks.get(token):
+            axes.text(bounds[segment] + 0.5 + width / 2, -0.57, mark, ha="center", va="center", fontsize=_SMALL,
+                      weight="bold" if mark.startswith("top") else "normal", color=_readable(colour))  # fmt: skip
+
+
+def _shade_of_rank(mark: str, ranks: int) -> float:
+    """Where on the map of greys a segment marked `top 1` or `low 3`, or not marked, lies."""
+    if not mark:
+        return _UNRANKED
+    selection, rank = mark.split()
+    return float(np.interp(int(rank), (1, max(ranks, 2)), _BY_RANK[selection]))
+
+
+def _draw_tracks(axes: Axes, tracks: dict[str, pd.DataFrame], length: int, types: list[str]) -> None:
+    ticks, names, lane = [-0.55], ["Segments"], 0
+    for kind, regions in tracks.items():
+        colour = COLOURS[types.index(kind) % len(COLOURS)]
+        for _, of_lane in regions.groupby("Lane"):
+            _draw_lane(axes, of_lane, lane, length, colour)
+            lane += 1
+        ticks.append(lane - _lanes(regions) / 2)
+        names.append(shown_type(kind))
+    if not tracks:
+        axes.text(0.5 + length / 2, 0.5, "no annotated regions", ha="center", va="center", fontsize=_SMALL)
+    axes.set_yticks(ticks, names, fontsize=_SMALL)
+    axes.set_ylim(max(lane, 1) + 0.1, -1.15)
+
+
+def _draw_lane(axes: Axes, regions: pd.DataFrame, y: int, length: int, colour: str) -> None:
+    """Regions that don't overlap, with their notes where there is room: within, or else to the right."""
+    letter = _LETTER_INCHES * length / (WIDTH - _NAMES_INCHES - _BAR_INCHES)
+    starts = [*regions["Start"].tolist()[1:], length + 1]
+    columns = (regions[name].tolist() for name in ("Start", "End", "Note"))
+    for first, last, note, following in zip(*columns, starts, strict=True):
+        start, width = first - 0.5, max(last - first + 1, _THINNEST * length)
+        axes.broken_barh([(start, width)], (y + 0.12, 0.76), facecolor=colour, edgecolor="white", linewidth=0.4)
+        needed, end = (len(note) + 1) * letter, start + width
+        if needed < width:
+            axes.text(start + width / 2, y + 0.5, note, ha="center", va="center", fontsize=_SMALL,
+                      color=_readable(colour))  # fmt: skip
+        elif needed < following - end:
+            axes.text(end + letter / 2, y + 0.5, note, ha="left", va="center", fontsize=_SMALL)
+
+
+def _lay_out(axes: Axes, length: int) -> None:
+    axes.set_xlim(0.5, length + 0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=_SMALL)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _readable(colour: object) -> str:
+    red, green, blue = to_rgb(colour)  # type: ignore[arg-type]
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else "black"  # noqa: PLR2004

@@ -1,0 +1,168 @@
+"""The segments of each pair that a model found most and least important, as one tidy table."""
+
+import re
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from esm2_amp.errors import InputError
+from esm2_amp.explanation.tokens import SIDES
+from esm2_amp.io.files import listed
+
+SELECTIONS: Final = ("Top", "Low")
+GROUPS: Final = ("1-1", "1-0", "0-1", "0-0")
+"""Label, then decision, of a pair."""
+
+SEGMENT_COLUMNS: Final = (
+    "Pair", "Protein1", "Protein2", "Group", "Selection", "Rank", "Token", "Protein", "Segment", "Importance",
+)  # fmt: skip
+
+_TOKEN = re.compile(rf"([{SIDES}])_segment([0-9])")
+
+
+def rank_segments(importance: pd.DataFrame, ranks: int) -> pd.DataFrame:
+    """The segments of highest and of lowest importance of each explained pair.
+
+    Parameters
+    ----------
+    importance : DataFrame, B rows
+        `Protein1`, `Protein2`, `Label`, `Prediction` and a column per token, of which only segments are ranked.
+    ranks : int
+        How many of each.
+
+    Returns
+    -------
+    segments : DataFrame
+        `SEGMENT_COLUMNS`, one row per pair, selection and rank. `Pair` numbers the pairs from 0; `Rank` 1 is the
+        highest of `Top` and the lowest of `Low`; `Segment` is 0-based. Equal importances keep the order of the tokens.
+
+    Raises
+    ------
+    InputError
+        The table has no segments, or an importance is not a number.
+    """
+    tokens = [name for name in importance.columns if _TOKEN.fullmatch(name)]
+    if len(tokens) < 2 * ranks:
+        raise InputError(
+            f"The importance table must have at least {2 * ranks} columns such as A_segment0, got {len(tokens)}; "
+            "explain a model that reads segments, or lower functional_regions.ranks"
+        )
+    values = importance[tokens].to_numpy(np.float64)
+    if not np.isfinite(values).all():
+        pair = importance.loc[~np.isfinite(values).all(axis=1), ["Protein1", "Protein2"]].iloc[0]
+        raise InputError(
+            f"Every importance must be a number, got another for the pair {'-'.join(pair)}; explain the pairs again"
+        )
+    order = {"Top": np.argsort(-values, axis=1, kind="stable"), "Low": np.argsort(values, axis=1, kind="stable")}
+    group = (
+        importance["Label"].astype("Int64").astype("str") + "-" + importance["Prediction"].astype("int64").astype("str")
+    )
+    parts = []
+    for selection in SELECTIONS:
+        chosen = order[selection][:, :ranks]
+        parts.append(
+            _tidy(importance, np.array(tokens)[chosen], selection, group, np.take_along_axis(values, chosen, axis=1))
+        )
+    return _sorted(parts)
+
+
+def read_segments(tables: dict[str, pd.DataFrame], ranks: int, group: str | None) -> pd.DataFrame:
+    """Segments from tables in the published layout.
+
+    Parameters
+    ----------
+    tables : dict of DataFrame of str
+        For each selection `ProteinA`, `ProteinB` and the tokens at its ranks (`TOP1` … or `Low1` …), perhaps `Label`
+        and `Prediction`; index `row`, `attrs["file"]`.
+    ranks : int
+    group : str, optional
+        The tables' group, where they don't hold labels and decisions.
+
+    Returns
+    -------
+    segments : DataFrame
+        As from `rank_segments`, without importances.
+
+    Raises
+    ------
+    InputError
+        A rank is missing, a cell doesn't name a segment, or the group isn't known.
+    """
+    parts = []
+    for selection, table in tables.items():
+        names = [f"{selection}{rank}" for rank in range(1, ranks + 1)]
+        if missing := [name for name in names if name not in table]:
+            raise InputError(
+                f"{table.attrs['file']} must have the columns {', '.join(names)}, lacks {', '.join(missing)}; "
+                "add them or lower functional_regions.ranks"
+            )
+        pairs = table.rename(columns={"ProteinA": "Protein1", "ProteinB": "Protein2"})
+        pairs = pairs.assign(**{name: pairs[name].str.strip() for name in ("Protein1", "Protein2", *names)})
+        _check_cells(pairs, names)
+        tokens = pairs[names].to_numpy()
+        parts.append(_tidy(pairs, tokens, selection, _groups(table, group), np.full(tokens.shape, np.nan)))
+    return _sorted(parts)
+
+
+def keep_group(segments: pd.DataFrame, group: str) -> pd.DataFrame:
+    """Segments of one group's pairs, or of all.
+
+    Raises
+    ------
+    InputError
+        The group has no pairs.
+    """
+    if group == "all":
+        return segments
+    kept = segments[segments["Group"] == group]
+    if kept.empty:
+        there = ", ".join(f"{name} ({n})" for name, n in segments.groupby("Group")["Pair"].nunique().items())
+        raise InputError(f"group must be one that has pairs, got {group!r}; there are {there}")
+    return kept.reset_index(drop=True)
+
+
+def _tidy(
+    pairs: pd.DataFrame, tokens: np.ndarray, selection: str, group: pd.Series, importance: np.ndarray
+) -> pd.DataFrame:
+    """Tokens, shape (B, ranks), one a row."""
+    n_pairs, ranks = tokens.shape
+    pair = np.repeat(np.arange(n_pairs), ranks)
+    token = pd.Series(tokens.ravel()).astype("str")
+    first, second = (pairs[name].to_numpy()[pair] for name in ("Protein1", "Protein2"))
+    columns = (
+        pair, first, second, group.to_numpy()[pair], selection, np.tile(np.arange(1, ranks + 1), n_pairs), token,
+        np.where(token.str[0] == SIDES[0], first, second), token.str[-1].astype("int64"), importance.ravel(),
+    )  # fmt: skip
+    return pd.DataFrame(dict(zip(SEGMENT_COLUMNS, columns, strict=True)))
+
+
+def _sorted(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(parts, ignore_index=True)
+
+
+def _check_cells(table: pd.DataFrame, names: list[str]) -> None:
+    file = table.attrs["file"]
+    problems = [
+        f"{file} row {row}: {name} must name a segment such as A_segment0, got {cell!r}; correct it"
+        for name in names
+        for row, cell in table.loc[~table[name].str.fullmatch(_TOKEN.pattern), name].items()
+    ]
+    problems += [
+        f"{file} row {row}: {name} must name a protein, got an empty cell; give its id"
+        for name in ("Protein1", "Protein2")
+        for row in table.index[table[name] == ""]
+    ]
+    if problems:
+        raise listed(file, problems)
+
+
+def _groups(table: pd.DataFrame, group: str | None) -> pd.Series:
+    if {"Label", "Prediction"} <= set(table.columns):
+        return table["Label"].str.strip() + "-" + table["Prediction"].str.strip()
+    if group is None:
+        raise InputError(
+            f"{table.attrs['file']} has no columns Label and Prediction, so its group must be given: "
+            f"--params=group=GROUP, one of {', '.join(GROUPS)} (label-decision)"
+        )
+    return pd.Series(group, index=table.index)

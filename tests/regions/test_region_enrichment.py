@@ -1,0 +1,148 @@
+"""Tests of enrichment against exact permutations, on data with truth, and on data without any."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom, false_discovery_control
+
+from esm2_amp.encoder.pooling import segment_bounds
+from esm2_amp.explanation.tokens import importance_table
+from esm2_amp.io.regions import RegionFile
+from esm2_amp.regions.coverage import coverage
+from esm2_amp.regions.enrichment import enrichment
+from esm2_amp.regions.segments import rank_segments
+from esm2_amp.regions.summary import summarise
+
+PLANTED = Path(__file__).parents[2] / "data/01_raw/planted"
+QUICK = {"permutations": 199, "replicates": 100, "level": 0.05}
+
+
+def ranked(importance, proteins, generator, n_pairs):
+    """Pairs of proteins drawn at random with the importances of their segments, shape (P, 10)."""
+    a, b = generator.integers(len(proteins), size=(2, n_pairs))
+    pairs = pd.DataFrame({"Protein1": proteins[a], "Protein2": proteins[b], "Label": 1, "Prediction": 1})
+    noise = 0.01 * generator.random((n_pairs, 20))
+    return rank_segments(importance_table(pairs, np.hstack([importance[a], importance[b]]) + noise, slice(1, 11)), 3)
+
+
+def region_table(proteins, starts, ends, kind="Motif"):
+    return pd.DataFrame({"Entry": proteins, "Type": kind, "Start": starts, "End": ends})
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Importances that point at the planted sites of the demonstration, with noise."""
+    generator = np.random.default_rng(0)
+    pairs = pd.read_csv(PLANTED / "test_pairs.csv").head(300).assign(Prediction=lambda table: table["Label"])
+    segment = pd.read_csv(PLANTED / "sites.csv").set_index("Entry")["Segment"]
+    importance = generator.random((len(pairs), 20))
+    for side, name in enumerate(("Protein1", "Protein2")):
+        site = pairs[name].map(segment)
+        rows = np.flatnonzero(site.notna())
+        importance[rows, 10 * side + site.dropna().astype(int)] += 0.5
+    segments = rank_segments(importance_table(pairs, importance, slice(1, 11)), 3)
+    entries = sorted({*pairs["Protein1"], *pairs["Protein2"]})
+    found = RegionFile(PLANTED / "regions.tsv").read(entries)
+    lengths = [found.lengths[entry] for entry in entries]
+    measured = coverage(found.regions, entries, lengths, ["Domain", "Region", "Motif"])
+    return enrichment(segments, measured, permutations=5000, replicates=500, level=0.05, seed=1)
+
+
+@pytest.mark.parametrize("against", ["low segments", "random segments", "shifted regions"])
+def test_planted_sites_are_enriched_among_top_segments(planted, against):
+    rows = planted[(planted["selection"] == "Top") & (planted["against"] == against)]
+    row = rows[(rows["group"] == "1-1") & (rows["region_type"] == "Motif")].iloc[0]
+    assert row["verdict"] == "enriched"
+    assert row["q"] < 0.01
+    assert 0 < row["difference_low"] < row["difference_points"] < row["difference_high"]
+    assert 1 < row["fold_low"] <= row["fold"] <= row["fold_high"]
+
+
+def test_planted_sites_are_not_enriched_among_low_segments_nor_decoys_anywhere(planted):
+    low = planted[(planted["selection"] == "Low") & (planted["region_type"] == "Motif")]
+    decoys = planted[planted["region_type"] == "Region"]
+    assert "enriched" not in {*low["verdict"], *decoys["verdict"]}
+
+
+def test_type_without_regions_is_not_tested(planted):
+    domain = planted[planted["region_type"] == "Domain"]
+    assert set(domain["verdict"]) == {"not annotated"}
+    assert domain[["p", "q"]].isna().all(axis=None)
+
+
+def test_q_values_are_those_of_scipy_over_the_types(planted):
+    rows = planted[(planted["group"] == "0-0") & (planted["against"] == "low segments") & planted["p"].notna()]
+    np.testing.assert_allclose(rows["q"], false_discovery_control(rows["p"], method="bh"))
+
+
+def test_summary_says_it_in_words(planted):
+    lines = summarise(planted).set_index(["group", "region_type"])["summary"]
+    assert lines["1-1", "Motif"].startswith("1-1 Motif: enriched in top segments (")
+    assert lines["1-1", "Domain"] == "1-1 Domain: not annotated in these proteins"
+
+
+def test_random_regions_are_called_no_more_often_than_they_may():
+    """200 times regions placed at random; the bound is what 5 % calls exceed once in a thousand times."""
+    generator = np.random.default_rng(0)
+    proteins = np.array([f"P{i:02}" for i in range(40)])
+    called = {
+        key: 0 for key in itertools.product(["Top", "Low"], ["low segments", "random segments", "shifted regions"])
+    }
+    for repetition in range(200):
+        lengths = generator.integers(100, 200, len(proteins))
+        segments = ranked(generator.random((len(proteins), 10)), proteins, generator, 80)
+        size = generator.integers(5, 40, len(proteins))
+        starts = 1 + (generator.random(len(proteins)) * (lengths - size)).astype(int)
+        measured = coverage(region_table(proteins, starts, starts + size - 1), proteins.tolist(), lengths, ["Motif"])
+        table = enrichment(segments, measured, **QUICK, seed=repetition)
+        for row in table[table["region_type"] == "Motif"].itertuples():
+            called[row.selection, row.against] += row.p <= 0.05
+    assert max(called.values()) <= binom.ppf(0.999, 200, 0.05)
+
+
+def test_random_segments_agree_with_all_permutations_of_one_protein():
+    """One protein, one pair with itself: the top segment is one of ten, and the exact p-value is known."""
+    regions = region_table(["P"], [1], [10])
+    measured = coverage(regions, ["P"], [100], ["Motif"])
+    importance = np.zeros((1, 20))
+    importance[0, 0] = 1
+    pairs = pd.DataFrame({"Protein1": ["P"], "Protein2": ["P"], "Label": 1, "Prediction": 1})
+    segments = rank_segments(importance_table(pairs, importance, slice(1, 11)), 1)
+    table = enrichment(segments, measured, permutations=20_000, replicates=100, level=0.05, seed=0)
+    row = table[(table["selection"] == "Top") & (table["against"] == "random segments")].iloc[0]
+    assert row["coverage_percent"] == 100
+    assert row["expected_percent"] == pytest.approx(10)
+    assert row["p"] == pytest.approx(2 * 0.1, abs=0.015)
+
+
+def test_shifted_regions_agree_with_every_shift():
+    """The expectation over all turns is the share of annotated residues; the p-value counts the turns."""
+    lengths, start, end = 47, 4, 9
+    measured = coverage(region_table(["P"], [start], [end]), ["P"], [lengths], ["Motif"])
+    importance = np.zeros((1, 20))
+    importance[0, 1] = 1
+    pairs = pd.DataFrame({"Protein1": ["P"], "Protein2": ["P"], "Label": 1, "Prediction": 1})
+    segments = rank_segments(importance_table(pairs, importance, slice(1, 11)), 1)
+    table = enrichment(segments, measured, permutations=20_000, replicates=100, level=0.05, seed=0)
+    row = table[(table["selection"] == "Top") & (table["against"] == "shifted regions")].iloc[0]
+    first, last = segment_bounds([lengths])[0][1:3]
+    in_segment = set(range(first + 1, last + 1))
+    covered = [
+        len(in_segment & {(residue + turn - 1) % lengths + 1 for residue in range(start, end + 1)})
+        for turn in range(lengths)
+    ]
+    assert row["expected_percent"] == pytest.approx(100 * (end - start + 1) / lengths)
+    assert row["p"] == pytest.approx(2 * np.mean(np.array(covered) >= covered[0]), abs=0.02)
+
+
+def test_same_seed_gives_the_same_table():
+    generator = np.random.default_rng(3)
+    proteins = np.array(["P", "Q", "R"])
+    segments = ranked(generator.random((3, 10)), proteins, generator, 10)
+    measured = coverage(region_table(proteins, [1, 5, 9], [20, 30, 40]), proteins.tolist(), [50, 60, 70], ["Motif"])
+    first, second, other = (enrichment(segments, measured, **QUICK, seed=seed) for seed in (0, 0, 1))
+    pd.testing.assert_frame_equal(first, second)
+    assert not first["difference_low"].equals(other["difference_low"])

@@ -1,0 +1,95 @@
+"""What the figures of regions show."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import Wedge
+from matplotlib.text import Text
+
+from esm2_amp.regions import figures
+from esm2_amp.regions.coverage import coverage
+from esm2_amp.regions.enrichment import enrichment
+from esm2_amp.regions.protein_map import PairMap, lanes, protein_map
+from esm2_amp.regions.segments import read_segments
+
+REGIONS = pd.DataFrame(
+    [("P", "Domain", 1, 10, "first segment"), ("P", "Domain", 11, 15, "half"), ("P", "Domain", 31, 31, "tenth"),
+     ("P", "Motif", 95, 100, "a note much too long for a region of six residues")],
+    columns=["Entry", "Type", "Start", "End", "Note"],
+)  # fmt: skip
+MEASURED = coverage(REGIONS, ["P", "Q"], [100, 50], ["Domain", "Motif"])
+
+
+@pytest.fixture
+def segments():
+    """Of two pairs; the ranks of Top are covered by domains fully, by half and by a tenth."""
+    ranked = ["A_segment0", "A_segment1", "A_segment3"]
+    tables = {}
+    for selection, tokens in (("Top", ranked), ("Low", ["B_segment0", "B_segment1", "B_segment2"])):
+        columns = {f"{selection}{rank}": token for rank, token in enumerate(tokens, start=1)}
+        tables[selection] = pd.DataFrame({"ProteinA": ["P", "P"], "ProteinB": ["Q", "Q"], **columns})
+        tables[selection].attrs["file"] = "segments.csv"
+    return read_segments(tables, 3, "1-1")
+
+
+@given(st.integers(0, 200), st.integers(1, 200))
+def test_bin_of_a_coverage(covered, residues):
+    covered = min(covered, residues)
+    found = figures.coverage_bins(np.array([[covered]]), np.array([residues]))[0, 0]
+    assert 10 * covered <= found * residues
+    assert found == 0 or 10 * covered > (found - 1) * residues
+
+
+def test_each_ring_of_a_donut_is_its_own_rank(segments):
+    """The published chart drew rank 2 twice and rank 3 never."""
+    figure = figures.donut_figure(segments, MEASURED, "title")
+    domain = next(axes for axes in figure.axes if axes.get_title() == "Domain")
+    full = [patch for patch in domain.patches if isinstance(patch, Wedge) and patch.theta2 - patch.theta1 > 359]
+    colours = [to_hex(wedge.get_facecolor()) for wedge in sorted(full, key=lambda wedge: wedge.r)]
+    assert colours == [to_hex(figures._BIN_COLOURS[number]) for number in (10, 5, 1)]
+
+
+def drawn_texts(figure: Figure) -> list[Text]:
+    return [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+
+
+def test_no_text_is_smaller_than_7_points(segments):
+    table = enrichment(segments, MEASURED, permutations=100, replicates=100, level=0.05, seed=0)
+    pair = PairMap(("P", "Q"), (100, 50), segments[segments["Pair"] == 0], REGIONS, ["Domain", "Motif"], None, "P-Q")
+    for figure in (
+        figures.donut_figure(segments, MEASURED, "title"),
+        figures.distribution_figure(segments, MEASURED, "title"),
+        figures.enrichment_figure(table, 0.05, "title"),
+        protein_map(pair),
+    ):
+        figure.canvas.draw()
+        assert min(text.get_fontsize() for text in drawn_texts(figure)) >= 7
+
+
+def test_map_marks_ranks_and_writes_the_notes_that_fit(segments):
+    tokens = [f"{side}_segment{s}" for side in "AB" for s in range(10)]
+    importance = pd.Series(np.linspace(0, 1, 20), index=tokens)
+    pair = PairMap(
+        ("P", "Q"), (100, 50), segments[segments["Pair"] == 0], REGIONS, ["Domain", "Motif"], importance, "P-Q"
+    )
+    texts = {text.get_text() for text in drawn_texts(protein_map(pair))}
+    assert {"top 1", "top 2", "top 3", "low 1", "low 2", "low 3"} <= texts
+    assert {"A: P (100 residues)", "B: Q (50 residues)", "no annotated regions", "Residue"} <= texts
+    assert "a note much too long for a region of six residues" not in texts
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 20)), max_size=15))
+def test_lanes_keep_overlapping_regions_apart(intervals):
+    regions = sorted((start, start + size) for start, size in intervals)
+    found = lanes([start for start, _ in regions], [end for _, end in regions])
+    residues = [
+        (lane, residue) for lane, (start, end) in zip(found, regions, strict=True) for residue in range(start, end + 1)
+    ]
+    assert len(set(residues)) == len(residues)
+    # no more lanes than the deepest overlap needs
+    depth = [sum(start <= residue <= end for start, end in regions) for residue in range(1, 72)]
+    assert max(found, default=-1) + 1 == max(depth, default=0)
