@@ -13,6 +13,7 @@ from esm2_amp.pipelines import (
     planted_data,
     prediction,
 )
+from esm2_amp.pipelines.interpretability.latent_pipeline import create_latent_pipeline
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -39,6 +40,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "feature_export": feature_extraction.create_export_pipeline(),
         "prediction": prediction.create_pipeline(),
         "model_release": model_release.create_pipeline(),
+        "interpretability_latent": create_latent_pipeline(),
         "planted_data": planted_data.create_pipeline(),
         "encoder_pretraining": encoder_pretraining.create_pipeline(),
     }
