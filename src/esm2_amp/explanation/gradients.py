@@ -35,7 +35,7 @@ class GradientParameters(Parameters):
     share : float
         Fraction of the pairs that must keep the tolerance.
     max_steps : int
-        The steps are doubled up to here for pairs that don't keep it.
+        Up to here the steps are doubled for the pairs that don't keep it, until enough of them do.
     """
 
     steps: int = Field(ge=1)
@@ -97,6 +97,22 @@ class Attributions(NamedTuple):
         }
 
 
+def tell_error(found: Attributions, parameters: GradientParameters) -> None:
+    """Log for how many pairs the attributions add up, as a warning where they are too few."""
+    within = float(np.mean(found.error <= parameters.tolerance))
+    again = int((found.steps > parameters.steps).sum())
+    more = f"; {again:,} took more than {parameters.steps} steps, up to {found.steps.max()}" if again else ""
+    logger.log(
+        logging.INFO if within >= parameters.share else logging.WARNING,
+        "Attributions add up within %g %% for %.1f %% of %s pairs (%g %% asked for)%s",
+        100 * parameters.tolerance,
+        100 * within,
+        f"{len(found.delta):,}",
+        100 * parameters.share,
+        more,
+    )
+
+
 def mean_pair(table: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """The baseline: the mean of background pairs, each in both orders.
 
@@ -127,8 +143,7 @@ def integrated_gradients(
 ) -> Attributions:
     """Attribute the logits of pairs to their features.
 
-    Pairs whose attributions don't add up within the tolerance are integrated again with twice the steps, while the
-    limit allows.
+    Where too few pairs' attributions add up, the others are integrated again with twice the steps, while the limit allows.
 
     Parameters
     ----------
@@ -149,13 +164,13 @@ def integrated_gradients(
     found = Attributions(values, logit, baseline_logit, np.empty(len(a)), np.zeros(len(a), dtype=np.int64))
     rows, steps = torch.arange(len(a)), parameters.steps
     with _frozen(network):
-        while len(rows):
+        while True:
             _integrate(found, rows, steps, network, table, (a, b), baseline, parameters.internal_batch)
-            rows = rows[found.error[rows] > parameters.tolerance]
+            outside = np.flatnonzero(found.error > parameters.tolerance)
             steps *= 2
-            if steps > parameters.max_steps:
+            if steps > parameters.max_steps or len(outside) <= (1 - parameters.share) * len(a):
                 break
-    _tell(found, parameters)
+            rows = torch.from_numpy(outside)
     return found
 
 
@@ -192,18 +207,3 @@ def _frozen(network: nn.Module) -> Iterator[None]:
     finally:
         for parameter, is_needed in needed.items():
             parameter.requires_grad_(is_needed)
-
-
-def _tell(found: Attributions, parameters: GradientParameters) -> None:
-    within = float(np.mean(found.error <= parameters.tolerance))
-    again = int((found.steps > parameters.steps).sum())
-    more = f"; {again:,} took more than {parameters.steps} steps, up to {found.steps.max()}" if again else ""
-    logger.log(
-        logging.INFO if within >= parameters.share else logging.WARNING,
-        "Attributions add up within %g %% for %.1f %% of %s pairs (%g %% asked for)%s",
-        100 * parameters.tolerance,
-        100 * within,
-        f"{len(found.delta):,}",
-        100 * parameters.share,
-        more,
-    )
