@@ -1,5 +1,6 @@
-"""Figures as catalog entries: an image to look at and a vector file for print."""
+"""Figures for papers as catalog entries: each as PNG to look at and as PDF to print."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -9,15 +10,51 @@ from kedro.io import AbstractDataset, DatasetError
 from matplotlib.figure import Figure
 from typing_extensions import override
 
+_PDF_OPTIONS = {"pdf.fonttype": 42}
+"""Text stays text that editors can change."""
+
 
 class FigureDataset(AbstractDataset[Figure, NoReturn]):
-    """A Matplotlib figure, written as PNG and as PDF with its text as text.
+    """A figure, written as `<filepath>.png` and `<filepath>.pdf`.
 
     Parameters
     ----------
     filepath : str
-        Without its ending.
+        Without an ending.
     dpi : int
+        Of the PNG.
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
+    """
+
+    def __init__(self, *, filepath: str, dpi: int = 300, metadata: Mapping[str, Any] | None = None) -> None:
+        self.metadata = metadata
+        self._filepath, self._dpi = Path(f"{filepath}.png"), dpi
+
+    @override
+    def load(self) -> NoReturn:
+        raise DatasetError(f"{self._filepath} is a picture; it is written only")
+
+    @override
+    def save(self, data: Figure) -> None:
+        _write(data, self._filepath, self._dpi)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "dpi": self._dpi}
+
+
+class FigureFolderDataset(AbstractDataset[Mapping[str, Figure], NoReturn]):
+    """Figures by name, written into a folder of their own, which a later run's take the place of.
+
+    Parameters
+    ----------
+    filepath : str
+        The folder.
+    dpi : int
+        Of the PNGs.
     metadata : mapping, optional
         For plugins such as Kedro-Viz; not used here.
     """
@@ -28,17 +65,29 @@ class FigureDataset(AbstractDataset[Figure, NoReturn]):
 
     @override
     def load(self) -> NoReturn:
-        raise DatasetError(f"{self._filepath} is for people to look at")
+        raise DatasetError(f"{self._filepath} holds pictures; it is written only")
 
     @override
-    def save(self, data: Figure) -> None:
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        with mpl.rc_context({"pdf.fonttype": 42}):
-            for ending in (".png", ".pdf"):
-                data.savefig(self._filepath.with_name(self._filepath.name + ending), dpi=self._dpi)
+    def save(self, data: Mapping[str, Figure]) -> None:
+        shutil.rmtree(self._filepath, ignore_errors=True)
+        self._filepath.mkdir(parents=True)
+        for name, figure in data.items():
+            _write(figure, self._filepath / f"{_as_file_name(name)}.png", self._dpi)
 
     def _exists(self) -> bool:
-        return self._filepath.with_name(f"{self._filepath.name}.png").exists()
+        return self._filepath.is_dir()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "dpi": self._dpi}
+
+
+def _as_file_name(name: str) -> str:
+    """A name with what file systems refuse, such as / and |, replaced."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+
+
+def _write(figure: Figure, file: Path, dpi: int) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context(_PDF_OPTIONS):
+        figure.savefig(file, dpi=dpi)
+        figure.savefig(file.with_suffix(".pdf"), metadata={"CreationDate": None})

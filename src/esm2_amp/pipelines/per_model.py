@@ -13,7 +13,7 @@ def for_every_model(
     inputs: Iterable[str],
     parameters: Iterable[str],
     tags: str,
-    models: Iterable[str] = MODELS,
+    models: Iterable[str] = tuple(MODELS),
 ) -> Pipeline:
     """Repeat nodes for every model.
 
@@ -24,7 +24,7 @@ def for_every_model(
         What all models share, and so keeps its name; everything else is the model's own.
     tags : str
     models : iterable of str
-        Their names; all of the registry by default.
+        Those of the registry, or some of them.
     """
     template = Pipeline(nodes, tags=tags)
     shared = {name: name for name in parameters}
