@@ -10,35 +10,13 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from esm2_amp.evaluation.palette import ACCENT, GREY, MAIN
+from esm2_amp.explanation.figures import COLUMN, PAGE
 from esm2_amp.explanation.latents import FITTED, HELD_OUT, UNSEEN
 
 _TEXT, _SMALL = 8, 7
-_COLUMN, _PAGE = 3.4, 7.0
-"""Widths of one and of two columns of a journal, in inches."""
-
 _GROUP_COLOURS = {FITTED: MAIN, HELD_OUT: ACCENT, UNSEEN: GREY}
 _BINS = 100
 """Across a beeswarm's axis: points in the same bin are stacked."""
-
-
-def token_bars(tokens: pd.DataFrame, title: str, xlabel: str) -> Figure:
-    """Importance of the tokens as bars, largest on top, coloured by side.
-
-    Parameters
-    ----------
-    tokens : DataFrame
-        `Token`, `Importance`, sorted.
-    title, xlabel : str
-    """
-    figure = Figure(figsize=(_COLUMN, 0.6 + 0.145 * len(tokens)), layout="constrained")
-    axes = figure.add_subplot()
-    colours = [MAIN if token.startswith("A_") else ACCENT for token in tokens["Token"]]
-    axes.barh(tokens["Token"], tokens["Importance"], color=colours, height=0.75)
-    axes.invert_yaxis()
-    axes.margins(y=0.01)
-    _finish(axes, title, xlabel)
-    axes.tick_params(axis="y", length=0)
-    return figure
 
 
 def autoencoder_figure(record: pd.DataFrame, report: pd.DataFrame, title: str) -> Figure:
@@ -52,7 +30,7 @@ def autoencoder_figure(record: pd.DataFrame, report: pd.DataFrame, title: str) -
         Of `reconstruction_table`.
     title : str
     """
-    figure = Figure(figsize=(_PAGE, 2.8), layout="constrained")
+    figure = Figure(figsize=(PAGE, 2.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
     if record.empty:
         left.text(0.5, 0.5, "Weights were loaded, not trained", ha="center", fontsize=_TEXT, transform=left.transAxes)
@@ -102,7 +80,7 @@ def beeswarm_figure(
         Columns at most.
     """
     top = np.argsort(-np.abs(attributions).mean(axis=0), kind="stable")[:shown]
-    figure = Figure(figsize=(_COLUMN, 0.9 + 0.19 * len(top)), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 0.9 + 0.19 * len(top)), layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(0, color=GREY, linewidth=0.8)
     for row, column in enumerate(top):

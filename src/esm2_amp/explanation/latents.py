@@ -1,6 +1,5 @@
 """Latents of proteins and of pairs: how well they hold the features, their columns by name, their sums by token."""
 
-import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,8 +12,6 @@ from torch import Tensor
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.autoencoder import Autoencoder
 from esm2_amp.explanation.tokens import SIDES, pair_token_names
-
-logger = logging.getLogger(__name__)
 
 FITTED, HELD_OUT, UNSEEN = "fitted", "held out", "unseen"
 """Proteins the autoencoder was fitted on, those that decided when to stop, and those it had nothing to do with."""
@@ -172,6 +169,18 @@ def latent_values(latents: pd.DataFrame) -> NDArray[np.float32]:
     return latents.drop(columns="Entry").to_numpy(np.float32)
 
 
+def check_latent_rows(latents: pd.DataFrame, pairs: pd.DataFrame) -> None:
+    """Raise InputError when the pairs' rows `a`, `b` were made for other proteins."""
+    entries = latents["Entry"].to_numpy()
+    for rows, name in (("a", "Protein1"), ("b", "Protein2")):
+        at = pairs[rows].to_numpy()
+        if at.max(initial=-1) >= len(entries) or (entries[at] != pairs[name].to_numpy()).any():
+            raise InputError(
+                f"Column {rows} of the pairs must give the row of {name} among the latents, but points to other "
+                "proteins: one of both is from an earlier run; run `kedro run --pipeline=interpretability` again"
+            )
+
+
 def pair_features(latents: pd.DataFrame, pairs: pd.DataFrame) -> PairFeatures:
     """Latents of pairs, found by row number, so that P1234 never takes the row of P12345.
 
@@ -187,34 +196,10 @@ def pair_features(latents: pd.DataFrame, pairs: pd.DataFrame) -> PairFeatures:
     InputError
         When the rows were made for other proteins.
     """
-    entries = latents["Entry"].to_numpy()
-    for rows, name in (("a", "Protein1"), ("b", "Protein2")):
-        at = pairs[rows].to_numpy()
-        if at.max(initial=-1) >= len(entries) or (entries[at] != pairs[name].to_numpy()).any():
-            raise InputError(
-                f"Column {rows} of the pairs must give the row of {name} among the latents, but points to other "
-                "proteins: one of both is from an earlier run; run `kedro run --pipeline=interpretability` again"
-            )
+    check_latent_rows(latents, pairs)
     values = latent_values(latents)
     columns = [f"{side}_{column}" for side in SIDES for column in latents.columns.drop("Entry")]
     return PairFeatures(np.hstack([values[pairs["a"]], values[pairs["b"]]]), columns)
-
-
-def background_pairs(pairs: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
-    """Random training pairs that an explanation takes for the ordinary; all of them, told, where there are fewer.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        With `split`.
-    count, seed : int
-    """
-    training = pairs[pairs["split"] == "train"]
-    if count > len(training):
-        logger.warning("%d background pairs were asked for, but there are %d training pairs: all are used",
-                       count, len(training))  # fmt: skip
-        return training
-    return training.sample(count, random_state=seed)
 
 
 def token_means(values: ArrayLike, protein_tokens: slice) -> NDArray[np.float64]:

@@ -1,12 +1,13 @@
-"""Nodes of `interpretability` on latents: the autoencoder, and two classifiers of its latents, explained."""
+"""Nodes of `interpretability` on latents: the autoencoder, and two classifiers of its latents."""
 
+import logging
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import RandomForestClassifier
 from torch import Tensor
 
@@ -16,16 +17,15 @@ from esm2_amp.errors import InputError
 from esm2_amp.evaluation.metrics import Metrics, pair_metrics
 from esm2_amp.explanation.autoencoder import Autoencoder, load_autoencoder
 from esm2_amp.explanation.autoencoder_fit import AutoencoderFit, AutoencoderSettings, fit_autoencoder
-from esm2_amp.explanation.latent_attributions import LatentAttributions, additivity
-from esm2_amp.explanation.latent_figures import autoencoder_figure, beeswarm_figure, token_bars
-from esm2_amp.explanation.latent_forest import ForestSettings, LabelledPairs, explain_forest, fit_forest, forest_logits
-from esm2_amp.explanation.latent_network import deep_shap, integrated_gradients
+from esm2_amp.explanation.figures import token_bars
+from esm2_amp.explanation.gradients import GradientParameters
+from esm2_amp.explanation.latent_figures import autoencoder_figure
+from esm2_amp.explanation.latent_forest import ForestSettings, LabelledPairs, fit_forest, forest_logits
 from esm2_amp.explanation.latents import (
     FITTED,
     HELD_OUT,
     UNSEEN,
-    PairFeatures,
-    background_pairs,
+    check_latent_rows,
     latent_table,
     latent_values,
     pair_features,
@@ -34,9 +34,9 @@ from esm2_amp.explanation.latents import (
     reconstruction_table,
     token_means,
 )
-from esm2_amp.explanation.tokens import importance_table, pair_token_names
+from esm2_amp.explanation.methods import METHODS
+from esm2_amp.explanation.tokens import pair_token_names
 from esm2_amp.features import ProteinFeatures
-from esm2_amp.models.ae_dnn import AEDNN
 from esm2_amp.models.registry import MODELS, AEDNNConfig
 from esm2_amp.models.storage import TrainedModel
 from esm2_amp.parameters import Parameters
@@ -46,7 +46,10 @@ from esm2_amp.training.plots import training_figure
 from esm2_amp.training.score import score_pairs
 from esm2_amp.training.settings import Count, ModelSettings, TrainingSettings
 
-TREE_SHAP_EXACT_TO = 1e-6
+logger = logging.getLogger(__name__)
+
+_KNOWS_LITTLE = 0.6
+"""An AUROC below it is told as a warning: what such a classifier looks at says little about interaction."""
 
 
 class LatentNetworkSettings(Parameters):
@@ -63,13 +66,6 @@ class BackgroundSettings(Parameters):
     seed: int
 
 
-class GradientSettings(Parameters):
-    """Integrated Gradients on AE_DNN: steps of the path, and points passed through the network at once."""
-
-    steps: Count
-    batch_size: Count
-
-
 class LatentParameters(Parameters):
     """The autoencoder, the classifiers on its latents, and their explanation."""
 
@@ -77,18 +73,7 @@ class LatentParameters(Parameters):
     forest: ForestSettings
     network: LatentNetworkSettings
     background: BackgroundSettings
-    gradients: GradientSettings
-
-
-class LatentExplanation(NamedTuple):
-    """One method's results for the explained pairs, as numbers and as figures."""
-
-    values: pd.DataFrame
-    additivity: dict[str, float]
-    importance: pd.DataFrame
-    tokens: pd.DataFrame
-    plot: Figure
-    summary: Figure
+    gradients: GradientParameters
 
 
 def train_autoencoder(
@@ -189,47 +174,45 @@ def train_forest(
         _labelled(pairs[pairs["split"] == split], latents) for split in ("train", "validation", "test")
     )
     fit = fit_forest(training, validation, parameters.forest, name=f"{model} AE_RF", folder=studies, seed=run.seed)
-    metrics = pair_metrics(test.label, forest_logits(fit.forest, test.latents))
-    tokens = _token_table(
-        token_means(fit.forest.feature_importances_, MODELS[model].network.protein_tokens),
-        pair_token_names(MODELS[model].network.protein_tokens),
+    metrics = _measured("AE_RF", test.label, forest_logits(fit.forest, test.latents))
+    protein_tokens = MODELS[model].network.protein_tokens
+    tokens = token_table(
+        token_means(fit.forest.feature_importances_, protein_tokens), pair_token_names(protein_tokens)
     )
-    figure = token_bars(tokens, f"{model}: AE_RF, Gini importance", "Mean decrease in impurity (fraction)")
+    title = f"{model}, {METHODS['gini'].name} ({knowledge(metrics)})\n{run.data_name}"
+    figure = token_bars(tokens, title, METHODS["gini"].unit)
     return fit.forest, fit.best, fit.trials, metrics, tokens, figure
+
+
+def _measured(name: str, label: ArrayLike, logit: ArrayLike) -> Metrics:
+    """Metrics on the test pairs, told to the log."""
+    metrics = pair_metrics(label, logit)
+    auroc = metrics["auroc"]
+    knows_little = auroc is None or auroc < _KNOWS_LITTLE
+    logger.log(
+        logging.WARNING if knows_little else logging.INFO,
+        "%s: %s%s",
+        name,
+        knowledge(metrics),
+        "; it tells interacting pairs hardly apart, so its explanation says little about them" if knows_little else "",
+    )
+    return metrics
+
+
+def knowledge(metrics: Metrics) -> str:
+    """What a classifier knows, for titles: how far its explanation is about interaction."""
+    auroc = metrics["auroc"]
+    return f"test AUROC {'undefined' if auroc is None else f'{auroc:.2f}'}"
+
+
+def token_table(importance: NDArray[np.float64], names: list[str]) -> pd.DataFrame:
+    """`Token` and `Importance`, largest first: (T,)."""
+    table = pd.DataFrame({"Token": names, "Importance": importance})
+    return table.sort_values("Importance", ascending=False, kind="stable", ignore_index=True)
 
 
 def _labelled(pairs: pd.DataFrame, latents: pd.DataFrame) -> LabelledPairs:
     return LabelledPairs(pair_features(latents, pairs).latents, pairs["label"].to_numpy(np.int64))
-
-
-def explain_by_tree_shap(
-    forest: RandomForestClassifier,
-    pairs: pd.DataFrame,
-    latents: pd.DataFrame,
-    explained: pd.DataFrame,
-    settings: ModelSettings,
-    parameters: LatentParameters,
-) -> LatentExplanation:
-    """Say how much each latent of a pair moved the forest's probability (Tree SHAP).
-
-    SHAP values are in units of probability, exact, and add up to the pair's probability minus the mean over background
-    pairs. A token's importance is the mean of its latents' absolute values.
-
-    Parameters
-    ----------
-    forest : RandomForestClassifier
-    pairs : DataFrame
-        `model_pairs`, from whose training pairs the background is drawn.
-    latents : DataFrame
-    explained : DataFrame
-        `explained_pairs`.
-    settings, parameters
-        As for `train_autoencoder`.
-    """
-    features, background = _explained_and_background(pairs, latents, explained, parameters)
-    attributions = explain_forest(forest, features, background)
-    report = additivity(attributions, "Tree SHAP", exact_to=TREE_SHAP_EXACT_TO)
-    return _explanation(attributions, report, features, explained, settings, "AE_RF, Tree SHAP", "probability")
 
 
 def train_latent_network(
@@ -260,9 +243,8 @@ def train_latent_network(
         raise InputError(f"latent_explanation.network.sizes must give h1 and h2 for {model}; add them")
     own = ModelSettings(network=parameters.network.sizes[model], training=parameters.network.training)
     train, validation, test = (pairs[pairs["split"] == split] for split in ("train", "validation", "test"))
-    for part in (train, validation, test):
-        pair_features(latents, part.head(1))
-    table = _network_table(latents)
+    check_latent_rows(latents, pairs)
+    table = network_table(latents)
     fit = fit_network(
         table, pair_columns(train), pair_columns(validation), own, folder=checkpoints, device=run.device, seed=run.seed
     )
@@ -273,118 +255,11 @@ def train_latent_network(
     return (
         TrainedModel("AE_DNN", fit.network, card),
         fit.record,
-        pair_metrics(label.numpy(), logit),
+        _measured("AE_DNN", label, logit),
         training_figure(fit.record, f"{model}: AE_DNN, {run.data_name}"),
     )
 
 
-def _network_table(latents: pd.DataFrame) -> Tensor:
+def network_table(latents: pd.DataFrame) -> Tensor:
     """Latents as AE_DNN reads them: one vector per protein, (P, 1, D' / 2)."""
     return torch.from_numpy(latent_values(latents)).unsqueeze(1)
-
-
-def explain_by_deep_shap(
-    network: TrainedModel,
-    pairs: pd.DataFrame,
-    latents: pd.DataFrame,
-    explained: pd.DataFrame,
-    settings: ModelSettings,
-    parameters: LatentParameters,
-    run: RunParameters,
-) -> LatentExplanation:
-    """Say how much each latent of a pair moved AE_DNN's logit (Deep SHAP).
-
-    The values are an approximation of SHAP values, in units of the logit (log-odds of interaction), that adds up to
-    the pair's logit minus the mean over background pairs. A token's importance is the mean of its latents' absolute
-    values.
-
-    Parameters
-    ----------
-    network : TrainedModel
-        AE_DNN.
-    pairs, latents, explained, settings, parameters
-        As for `explain_by_tree_shap`.
-    run : RunParameters
-    """
-    features, background = _explained_and_background(pairs, latents, explained, parameters)
-    attributions = deep_shap(_ae_dnn(network), features, background, resolve_device(run.device))
-    report = additivity(attributions, "Deep SHAP")
-    return _explanation(attributions, report, features, explained, settings, "AE_DNN, Deep SHAP", "logit")
-
-
-def explain_by_gradients(
-    network: TrainedModel,
-    pairs: pd.DataFrame,
-    latents: pd.DataFrame,
-    explained: pd.DataFrame,
-    settings: ModelSettings,
-    parameters: LatentParameters,
-    run: RunParameters,
-) -> LatentExplanation:
-    """Say how much each latent of a pair moved AE_DNN's logit (Integrated Gradients).
-
-    Gradients are summed on the straight way from the mean of the background pairs to the pair. The values are in units
-    of the logit, and add up to the pair's logit minus that of the mean. A token's importance is the mean of its
-    latents' absolute values.
-
-    Parameters
-    ----------
-    network, pairs, latents, explained, settings, parameters, run
-        As for `explain_by_deep_shap`.
-    """
-    features, background = _explained_and_background(pairs, latents, explained, parameters)
-    attributions = integrated_gradients(
-        _ae_dnn(network),
-        features,
-        background,
-        resolve_device(run.device),
-        steps=parameters.gradients.steps,
-        batch_size=parameters.gradients.batch_size,
-    )
-    report = additivity(attributions, "Integrated Gradients of AE_DNN")
-    return _explanation(attributions, report, features, explained, settings, "AE_DNN, Integrated Gradients", "logit")
-
-
-def _ae_dnn(model: TrainedModel) -> AEDNN:
-    if not isinstance(model.network, AEDNN):
-        raise InputError(f"The classifier of latents must be an AE_DNN, got {model.architecture}; train it again")
-    return model.network
-
-
-def _explained_and_background(
-    pairs: pd.DataFrame, latents: pd.DataFrame, explained: pd.DataFrame, parameters: LatentParameters
-) -> tuple[PairFeatures, PairFeatures]:
-    background = background_pairs(pairs, parameters.background.pairs, parameters.background.seed)
-    return pair_features(latents, explained), pair_features(latents, background)
-
-
-def _explanation(
-    attributions: LatentAttributions,
-    report: dict[str, float],
-    features: PairFeatures,
-    explained: pd.DataFrame,
-    settings: ModelSettings,
-    method: str,
-    unit: str,
-) -> LatentExplanation:
-    model = settings.network.architecture
-    protein_tokens = MODELS[model].network.protein_tokens
-    importance = token_means(attributions.by_column, protein_tokens)
-    tokens = _token_table(importance.mean(axis=0), pair_token_names(protein_tokens))
-    values = pd.DataFrame(attributions.by_column.astype(np.float32), index=explained.index, columns=features.columns)
-    title = f"{model}: {method}"
-    return LatentExplanation(
-        explained[["Protein1", "Protein2"]].join(values),
-        report,
-        importance_table(explained, importance, protein_tokens),
-        tokens,
-        token_bars(tokens, title, f"Mean |attribution| of a latent ({unit})"),
-        beeswarm_figure(
-            attributions.by_column, features.latents, features.columns, title, f"Attribution to the score ({unit})"
-        ),
-    )
-
-
-def _token_table(importance: np.ndarray, names: list[str]) -> pd.DataFrame:
-    table = pd.DataFrame({"Token": names, "Importance": importance})
-    return table.sort_values("Importance", ascending=False, kind="stable", ignore_index=True)
