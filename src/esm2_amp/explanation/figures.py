@@ -145,10 +145,7 @@ def faithfulness_figure(areas: pd.DataFrame, curves: pd.DataFrame, title: str) -
     methods = [method for method in dict.fromkeys(curves["Method"]) if method != RANDOM]
     figure = Figure(figsize=(PAGE, 2.9 + 0.24 * len(methods)), layout="constrained")
     panels = figure.subplots(2, 2, height_ratios=[2.3, 0.55 + 0.24 * len(methods)], sharey="row")
-    words = {
-        "deletion": "Tokens taken away (most important first)",
-        "insertion": "Tokens put back (most important first)",
-    }
+    words = {"deletion": "Tokens taken away", "insertion": "Tokens put back"}
     for upper, lower, curve in zip(*panels, CURVES, strict=True):
         of_curve = curves[curves["Curve"] == curve]
         for number, method in enumerate([RANDOM, *methods]):
@@ -160,7 +157,7 @@ def faithfulness_figure(areas: pd.DataFrame, curves: pd.DataFrame, title: str) -
         upper.set_title(curve.capitalize(), fontsize=_TEXT)
         upper.set(ylim=(-0.03, 1.03), xlim=(0, of_curve["Tokens"].max()))
         upper.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _finish(upper, words[curve], "Mean probability" if curve == "deletion" else "")
+        _finish(upper, f"{words[curve]} (most important first)", "Mean probability" if curve == "deletion" else "")
         _draw_areas(lower, areas[(areas["Curve"] == curve) & (areas["Method"] != RANDOM)])
         better = "lower" if CURVES[curve] < 0 else "higher"
         _finish(lower, f"Area − that of random orders ({better} is better)", "")
@@ -235,13 +232,12 @@ def planted_truth_figure(table: pd.DataFrame, title: str) -> Figure:
 
 
 def _draw_areas(axes: Axes, areas: pd.DataFrame) -> None:
-    places = np.arange(len(areas))
-    for place, (_, row) in zip(places, areas.iterrows(), strict=True):
+    for place, (_, row) in enumerate(areas.iterrows()):
         style = _style(str(row["Method"]), place)
         axes.plot([row["DifferenceLow"], row["DifferenceHigh"]], [place] * 2, color=style["color"], linewidth=1.6)
         axes.plot(row["Difference"], place, marker=style["marker"], color=style["color"], markersize=4)
     axes.axvline(0, color=GREY, linestyle="--", linewidth=0.8)
-    axes.set_yticks(places, [_shown(method) for method in areas["Method"]])
+    axes.set_yticks(range(len(areas)), [_shown(method) for method in areas["Method"]])
     axes.set_ylim(len(areas) - 0.5, -0.5)
 
 

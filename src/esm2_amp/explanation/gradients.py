@@ -56,17 +56,17 @@ class Attributions(NamedTuple):
 
     Attributes
     ----------
-    values : ndarray, shape (B, T, D), float32
+    attribution : ndarray, shape (B, T, D), float32
         What each feature adds to the logit, from the baseline's to the pair's.
     logit : ndarray, shape (B,), float32
     baseline_logit : float
     delta : ndarray, shape (B,), float64
-        Sum of a pair's values minus (logit − baseline_logit); 0 for an exact integral.
+        Sum of a pair's attributions minus (logit − baseline_logit); 0 for an exact integral.
     steps : ndarray, shape (B,), int64
         That each pair took.
     """
 
-    values: NDArray[np.float32]
+    attribution: NDArray[np.float32]
     logit: NDArray[np.float32]
     baseline_logit: float
     delta: NDArray[np.float64]
@@ -75,7 +75,7 @@ class Attributions(NamedTuple):
     @property
     def importance(self) -> NDArray[np.float32]:
         """Of each token, shape (B, T): mean |attribution| over its D features."""
-        return np.stack([np.abs(pair).mean(axis=-1) for pair in self.values])
+        return np.stack([np.abs(pair).mean(axis=-1) for pair in self.attribution])
 
     @property
     def error(self) -> NDArray[np.float64]:
@@ -143,7 +143,8 @@ def integrated_gradients(
 ) -> Attributions:
     """Attribute the logits of pairs to their features.
 
-    Where too few pairs' attributions add up, the others are integrated again with twice the steps, while the limit allows.
+    Where the attributions of too few pairs add up, the others are integrated again with twice the steps, up to the
+    limit.
 
     Parameters
     ----------
@@ -160,8 +161,8 @@ def integrated_gradients(
     logit = score_pairs(network, table, a, b, batch_size=parameters.internal_batch, device=device)
     with torch.inference_mode():
         baseline_logit = float(network(baseline[None]))
-    values = np.empty((len(a), *baseline.shape), dtype=np.float32)
-    found = Attributions(values, logit, baseline_logit, np.empty(len(a)), np.zeros(len(a), dtype=np.int64))
+    blank = np.empty((len(a), *baseline.shape), dtype=np.float32)
+    found = Attributions(blank, logit, baseline_logit, np.empty(len(a)), np.zeros(len(a), dtype=np.int64))
     rows, steps = torch.arange(len(a)), parameters.steps
     with _frozen(network):
         while True:
@@ -190,10 +191,10 @@ def _integrate(
     for part in rows.split(batch_size):
         tokens = pair_tokens(table, *(side[part].to(table.device) for side in partners))
         values = method.attribute(tokens, baseline[None], n_steps=steps, internal_batch_size=batch_size).detach()
-        found.values[part] = values.cpu().numpy()
-        found.delta[part] = values.double().sum(dim=(1, 2)).cpu().numpy()
-        found.delta[part] -= found.logit[part] - found.baseline_logit
-        found.steps[part] = steps
+        at = part.numpy()
+        found.attribution[at] = values.cpu().numpy()
+        found.delta[at] = values.double().sum(dim=(1, 2)).cpu().numpy() - (found.logit[at] - found.baseline_logit)
+        found.steps[at] = steps
         progress.add(len(part))
 
 

@@ -60,7 +60,7 @@ def _draw_explained_variance(axes: Axes, report: pd.DataFrame) -> None:
 
 
 def beeswarm_figure(
-    attributions: NDArray[np.float64],
+    attributions: NDArray[np.floating],
     values: NDArray[np.float32],
     columns: Sequence[str],
     title: str,
@@ -99,7 +99,7 @@ def beeswarm_figure(
     return figure
 
 
-def _stacked(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _stacked(x: NDArray[np.floating]) -> NDArray[np.float64]:
     """Offsets from a row's middle, so that points at the same place lie beside one another: within ±0.4."""
     span = np.ptp(x)
     place = np.zeros(len(x), dtype=int) if span == 0 else ((x - x.min()) / span * _BINS).astype(int)

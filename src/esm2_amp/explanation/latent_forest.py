@@ -17,7 +17,6 @@ from sklearn.model_selection import StratifiedKFold
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.latent_attributions import LatentAttributions
-from esm2_amp.explanation.latents import PairFeatures
 from esm2_amp.parameters import Parameters
 from esm2_amp.progress import Progress
 from esm2_amp.search.report import best_parameters, trials_table
@@ -179,25 +178,26 @@ def forest_logits(forest: RandomForestClassifier, values: NDArray[np.float32]) -
     return logit
 
 
-def explain_forest(forest: RandomForestClassifier, pairs: PairFeatures, background: PairFeatures) -> LatentAttributions:
+def explain_forest(
+    forest: RandomForestClassifier, pairs: NDArray[np.float32], background: NDArray[np.float32]
+) -> LatentAttributions:
     """Tree SHAP of the probability of interaction, against a background of pairs (interventional).
 
     Parameters
     ----------
     forest : RandomForestClassifier
         Classes 0 and 1.
-    pairs, background : PairFeatures
+    pairs, background : ndarray, shape (…, D'), float32
     """
     explainer = shap.TreeExplainer(
-        forest, background.latents, feature_perturbation="interventional", model_output="probability"
+        forest, background, feature_perturbation="interventional", model_output="probability"
     )
-    values = np.empty(pairs.latents.shape)
-    progress = Progress(logger, "Tree SHAP, pairs", len(values))
-    for start in range(0, len(values), _EXPLAINED_AT_ONCE):
+    by_column = np.empty(pairs.shape)
+    progress = Progress(logger, "Tree SHAP, pairs", len(pairs))
+    for start in range(0, len(pairs), _EXPLAINED_AT_ONCE):
         some = slice(start, start + _EXPLAINED_AT_ONCE)
         # its own check of additivity allows 1 %; ours is `esm2_amp.explanation.latent_attributions.additivity`
-        values[some] = explainer.shap_values(pairs.latents[some], check_additivity=False)[..., 1]
-        progress.add(len(values[some]))
+        by_column[some] = explainer.shap_values(pairs[some], check_additivity=False)[..., 1]
+        progress.add(len(by_column[some]))
     expected = float(explainer.expected_value[1])
-    difference = forest.predict_proba(pairs.latents)[:, 1] - expected
-    return LatentAttributions(values, expected, difference)
+    return LatentAttributions(by_column, expected, forest.predict_proba(pairs)[:, 1] - expected)

@@ -19,21 +19,6 @@ FITTED, HELD_OUT, UNSEEN = "fitted", "held out", "unseen"
 _PROTEINS_AT_ONCE = 256
 
 
-class PairFeatures(NamedTuple):
-    """Both proteins' latents side by side.
-
-    Attributes
-    ----------
-    latents : ndarray, shape (B, D'), float32
-        D' = T · K.
-    columns : list of str
-        `A_cls_0` … `B_eos_149`.
-    """
-
-    latents: NDArray[np.float32]
-    columns: list[str]
-
-
 class Reconstruction(NamedTuple):
     """What an autoencoder makes of proteins.
 
@@ -181,8 +166,8 @@ def check_latent_rows(latents: pd.DataFrame, pairs: pd.DataFrame) -> None:
             )
 
 
-def pair_features(latents: pd.DataFrame, pairs: pd.DataFrame) -> PairFeatures:
-    """Latents of pairs, found by row number, so that P1234 never takes the row of P12345.
+def pair_features(latents: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Both proteins' latents side by side, found by row number, so that P1234 never takes the row of P12345.
 
     Parameters
     ----------
@@ -191,15 +176,21 @@ def pair_features(latents: pd.DataFrame, pairs: pd.DataFrame) -> PairFeatures:
     pairs : DataFrame, B rows
         `Protein1`, `Protein2`, and their rows `a`, `b`.
 
+    Returns
+    -------
+    features : DataFrame, shape (B, D'), float32
+        Columns `A_cls_0` … `B_eos_149`; D' = T · K. The index is that of the pairs.
+
     Raises
     ------
     InputError
         When the rows were made for other proteins.
     """
     check_latent_rows(latents, pairs)
-    values = latent_values(latents)
+    numbers = latent_values(latents)
     columns = [f"{side}_{column}" for side in SIDES for column in latents.columns.drop("Entry")]
-    return PairFeatures(np.hstack([values[pairs["a"]], values[pairs["b"]]]), columns)
+    side_by_side = np.hstack([numbers[pairs["a"]], numbers[pairs["b"]]])
+    return pd.DataFrame(side_by_side, index=pairs.index, columns=columns)
 
 
 def token_means(values: ArrayLike, protein_tokens: slice) -> NDArray[np.float64]:

@@ -47,7 +47,8 @@ class LabelledArrayDataset(AbstractDataset[LabelledArray, LabelledArray]):
     def save(self, data: LabelledArray) -> None:
         assert data.values.shape == tuple(len(labels) for labels in data.axes.values())
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(self._filepath, values=data.values, axes=np.array(list(data.axes)), **data.axes)
+        content: dict[str, Any] = {"values": data.values, "axes": np.array(list(data.axes)), **data.axes}
+        np.savez(self._filepath, **content)
 
     def _exists(self) -> bool:
         return self._filepath.is_file()

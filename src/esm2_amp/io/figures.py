@@ -10,12 +10,14 @@ from kedro.io import AbstractDataset, DatasetError
 from matplotlib.figure import Figure
 from typing_extensions import override
 
-_PDF_OPTIONS = {"pdf.fonttype": 42}
+_PDF_OPTIONS: Any = {"pdf.fonttype": 42}
 """Text stays text that editors can change."""
 
 
 class FigureDataset(AbstractDataset[Figure, NoReturn]):
     """A figure, written as `<filepath>.png` and `<filepath>.pdf`.
+
+    One without axes shows nothing: it isn't written, and one of an earlier run is removed.
 
     Parameters
     ----------
@@ -37,7 +39,11 @@ class FigureDataset(AbstractDataset[Figure, NoReturn]):
 
     @override
     def save(self, data: Figure) -> None:
-        _write(data, self._filepath, self._dpi)
+        if data.axes:
+            _write(data, self._filepath, self._dpi)
+        else:
+            self._filepath.unlink(missing_ok=True)
+            self._filepath.with_suffix(".pdf").unlink(missing_ok=True)
 
     def _exists(self) -> bool:
         return self._filepath.is_file()

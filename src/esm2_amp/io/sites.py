@@ -21,9 +21,8 @@ class SitesDataset(InputFileDataset[pd.DataFrame]):
         known = [str(segment) for segment in range(N_SEGMENTS)]
         for row, segment in table["Segment"].items():
             if segment not in known:
-                raise InputError(
-                    f"{table.attrs['file']} row {row}: Segment must be one of {known[0]} to {known[-1]}, got {segment!r}"
-                )
+                where = f"{table.attrs['file']} row {row}"
+                raise InputError(f"{where}: Segment must be one of {', '.join(known)}, got {segment!r}")
         return table.astype({"Segment": "int64"})
 
     def save(self, data: pd.DataFrame) -> None:

@@ -176,9 +176,7 @@ def train_forest(
     fit = fit_forest(training, validation, parameters.forest, name=f"{model} AE_RF", folder=studies, seed=run.seed)
     metrics = _measured("AE_RF", test.label, forest_logits(fit.forest, test.latents))
     protein_tokens = MODELS[model].network.protein_tokens
-    tokens = token_table(
-        token_means(fit.forest.feature_importances_, protein_tokens), pair_token_names(protein_tokens)
-    )
+    tokens = token_table(token_means(fit.forest.feature_importances_, protein_tokens), pair_token_names(protein_tokens))
     title = f"{model}, {METHODS['gini'].name} ({knowledge(metrics)})\n{run.data_name}"
     figure = token_bars(tokens, title, METHODS["gini"].unit)
     return fit.forest, fit.best, fit.trials, metrics, tokens, figure
@@ -212,7 +210,7 @@ def token_table(importance: NDArray[np.float64], names: list[str]) -> pd.DataFra
 
 
 def _labelled(pairs: pd.DataFrame, latents: pd.DataFrame) -> LabelledPairs:
-    return LabelledPairs(pair_features(latents, pairs).latents, pairs["label"].to_numpy(np.int64))
+    return LabelledPairs(pair_features(latents, pairs).to_numpy(), pairs["label"].to_numpy(np.int64))
 
 
 def train_latent_network(
@@ -250,12 +248,13 @@ def train_latent_network(
     )
     a, b, label = pair_columns(test)
     logit = score_pairs(fit.network, table, a, b, batch_size=own.training.batch_size, device=resolve_device(run.device))
+    metrics = _measured("AE_DNN", label, logit)
     card = {"model": "AE_DNN", "latents_of": model, "settings": own.model_dump(), "seed": run.seed,
-            "data": run.data_name}  # fmt: skip
+            "data": run.data_name, "test": metrics}  # fmt: skip
     return (
         TrainedModel("AE_DNN", fit.network, card),
         fit.record,
-        _measured("AE_DNN", label, logit),
+        metrics,
         training_figure(fit.record, f"{model}: AE_DNN, {run.data_name}"),
     )
 

@@ -14,7 +14,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.evaluation.metrics import decisions, sigmoid
 from esm2_amp.evaluation.operating_points import best_threshold
 from esm2_amp.explanation import figures
-from esm2_amp.explanation.attention import read_attention, with_attention
+from esm2_amp.explanation.attention import READINGS, read_attention, with_attention
 from esm2_amp.explanation.gradients import GradientParameters, integrated_gradients, mean_pair, tell_error
 from esm2_amp.explanation.methods import METHODS, token_columns
 from esm2_amp.explanation.selection import draw_background, draw_pairs, find_pairs, is_true_positive, pair_ids
@@ -201,7 +201,7 @@ def draw_attention(
     model: TrainedModel,
     parameters: InterpretabilityParameters,
     run: RunParameters,
-) -> tuple[dict[str, Figure], pd.DataFrame, Figure, pd.DataFrame, Figure, pd.DataFrame, Figure]:
+) -> tuple[Any, ...]:
     """Draw attention as heat maps (rows: the tokens that attend; columns: those attended to) and as sorted bars.
 
     Returns
@@ -222,11 +222,7 @@ def draw_attention(
             title += f" (label {single[pair].Label}, probability {single[pair].Probability:.3f})"
         maps["all_pairs" if pair == MEAN_OF_PAIRS else pair] = figures.attention_map(of_layers, names, title)
     of_tables = []
-    for method, table in [
-        ("attention", attention),
-        ("attention_last_layer", last_layer),
-        ("attention_rollout", rollout),
-    ]:
+    for method, table in zip(READINGS, (attention, last_layer, rollout), strict=True):
         of_tables += [*rank_tokens(table, method, model, parameters, run, even=1 / len(names))]
     return maps, *of_tables
 
@@ -251,8 +247,8 @@ def explain_by_gradients(
     importance : DataFrame
         Mean absolute attribution over a token's features.
     contributions : DataFrame
-        Logit that each token adds, its sign kept, with the pair's `Logit`, the `BaselineLogit`, the `Error` of the sum as
-        a fraction of their difference, and the `Steps` taken.
+        Logit that each token adds, its sign kept, with the pair's `Logit`, the `BaselineLogit`, the `Error` of the sum
+        as a fraction of their difference, and the `Steps` taken.
     check : dict
         How well the attributions add up.
     """
@@ -270,13 +266,13 @@ def explain_by_gradients(
     axes = {
         "pair": np.array(pair_ids(explained)),
         "token": np.array(pair_token_names(tokens)),
-        "feature": np.arange(found.values.shape[-1]),
+        "feature": np.arange(found.attribution.shape[-1]),
     }
-    contributions = importance_table(explained, found.values.sum(axis=-1), tokens).assign(
+    contributions = importance_table(explained, found.attribution.sum(axis=-1), tokens).assign(
         Logit=found.logit, BaselineLogit=found.baseline_logit, Error=found.error, Steps=found.steps
     )
     return (
-        LabelledArray(found.values, axes),
+        LabelledArray(found.attribution, axes),
         importance_table(explained, found.importance, tokens),
         contributions,
         found.summary(parameters.integrated_gradients),
