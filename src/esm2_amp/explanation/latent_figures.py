@@ -45,16 +45,18 @@ def autoencoder_figure(record: pd.DataFrame, report: pd.DataFrame, title: str) -
     _finish(left, "Training", "Epoch")
     left.set_ylabel("Mean squared error", fontsize=_TEXT)
     _draw_explained_variance(right, report[report["Token"] != "all"])
-    figure.suptitle(title, fontsize=_TEXT + 1)
+    figure.suptitle(title, fontsize=_TEXT)
     return figure
 
 
 def _draw_explained_variance(axes: Axes, report: pd.DataFrame) -> None:
-    for name, part in report.groupby("Proteins", sort=False):
-        axes.plot(part["Token"], part["ExplainedVariance"], "o", color=_GROUP_COLOURS[str(name)], markersize=4,
-                  label=f"{name} proteins")  # fmt: skip
+    names = report["Token"].unique()
+    for number, (name, part) in enumerate(report.groupby("Proteins", sort=False)):
+        apart = 0.2 * (number - (report["Proteins"].nunique() - 1) / 2)
+        axes.plot(np.arange(len(names)) + apart, part["ExplainedVariance"], "o", color=_GROUP_COLOURS[str(name)],
+                  markersize=3.5, label=f"{name} proteins")  # fmt: skip
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     _finish(axes, "Reconstruction", "")
-    axes.tick_params(axis="x", rotation=45)
     axes.set_ylabel("Explained variance (fraction)", fontsize=_TEXT)
     axes.legend(fontsize=_SMALL, frameon=False)
 
@@ -80,7 +82,7 @@ def beeswarm_figure(
         Columns at most.
     """
     top = np.argsort(-np.abs(attributions).mean(axis=0), kind="stable")[:shown]
-    figure = Figure(figsize=(COLUMN, 0.9 + 0.19 * len(top)), layout="constrained")
+    figure = Figure(figsize=(COLUMN, 1.2 + 0.19 * len(top)), layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(0, color=GREY, linewidth=0.8)
     for row, column in enumerate(top):
@@ -90,8 +92,10 @@ def beeswarm_figure(
         )  # fmt: skip
     axes.set_yticks(range(len(top)), [columns[column] for column in top])
     axes.set_ylim(len(top) - 0.4, -0.6)
-    _finish(axes, title, xlabel)
+    _finish(axes, "", xlabel)
     axes.tick_params(axis="y", length=0)
+    axes.locator_params(axis="x", nbins=4)
+    figure.suptitle(title, fontsize=_TEXT)
     bar = figure.colorbar(points, ax=axes, ticks=[0, 1], aspect=40, pad=0.02)
     bar.ax.set_yticklabels(["low", "high"], fontsize=_SMALL)
     bar.set_label("Latent's value (rank)", fontsize=_SMALL, labelpad=-8)
@@ -115,5 +119,5 @@ def _stacked(x: NDArray[np.floating]) -> NDArray[np.float64]:
 def _finish(axes: Axes, title: str, xlabel: str) -> None:
     axes.set_title(title, fontsize=_TEXT)
     axes.set_xlabel(xlabel, fontsize=_TEXT)
-    axes.tick_params(labelsize=_SMALL)
+    axes.tick_params(which="both", labelsize=_SMALL)
     axes.spines[["top", "right"]].set_visible(False)

@@ -166,7 +166,7 @@ def check_latent_rows(latents: pd.DataFrame, pairs: pd.DataFrame) -> None:
             )
 
 
-def pair_features(latents: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+def pair_values(latents: pd.DataFrame, pairs: pd.DataFrame) -> NDArray[np.float32]:
     """Both proteins' latents side by side, found by row number, so that P1234 never takes the row of P12345.
 
     Parameters
@@ -178,8 +178,8 @@ def pair_features(latents: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    features : DataFrame, shape (B, D'), float32
-        Columns `A_cls_0` … `B_eos_149`; D' = T · K. The index is that of the pairs.
+    values : ndarray, shape (B, D'), float32
+        D' = T · K.
 
     Raises
     ------
@@ -187,10 +187,14 @@ def pair_features(latents: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
         When the rows were made for other proteins.
     """
     check_latent_rows(latents, pairs)
-    numbers = latent_values(latents)
+    of_proteins = latent_values(latents)
+    return np.hstack([of_proteins[pairs["a"]], of_proteins[pairs["b"]]])
+
+
+def pair_features(latents: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """`pair_values` with the index of the pairs and the columns `A_cls_0` … `B_eos_149`."""
     columns = [f"{side}_{column}" for side in SIDES for column in latents.columns.drop("Entry")]
-    side_by_side = np.hstack([numbers[pairs["a"]], numbers[pairs["b"]]])
-    return pd.DataFrame(side_by_side, index=pairs.index, columns=columns)
+    return pd.DataFrame(pair_values(latents, pairs), index=pairs.index, columns=columns)
 
 
 def token_means(values: ArrayLike, protein_tokens: slice) -> NDArray[np.float64]:

@@ -176,7 +176,7 @@ def explain_by_latent_gradients(
 
 
 def _numbers(features: pd.DataFrame) -> NDArray[np.float32]:
-    return features.drop(columns=_IDS).to_numpy(np.float32)
+    return np.ascontiguousarray(features.drop(columns=_IDS), dtype=np.float32)
 
 
 def _ae_dnn(model: TrainedModel) -> AEDNN:
@@ -193,7 +193,7 @@ def _title(
     interpretability: InterpretabilityParameters,
     run: RunParameters,
 ) -> str:
-    return title_of(model, f"{METHODS[method].name} ({knowledge(metrics)})", explained, interpretability, run)
+    return f"{title_of(model, METHODS[method].name, explained, interpretability, run)}\n{knowledge(metrics)}"
 
 
 def _results(

@@ -28,7 +28,7 @@ from esm2_amp.explanation.latents import (
     check_latent_rows,
     latent_table,
     latent_values,
-    pair_features,
+    pair_values,
     protein_groups,
     reconstruct,
     reconstruction_table,
@@ -177,7 +177,7 @@ def train_forest(
     metrics = _measured("AE_RF", test.label, forest_logits(fit.forest, test.latents))
     protein_tokens = MODELS[model].network.protein_tokens
     tokens = token_table(token_means(fit.forest.feature_importances_, protein_tokens), pair_token_names(protein_tokens))
-    title = f"{model}, {METHODS['gini'].name} ({knowledge(metrics)})\n{run.data_name}"
+    title = f"{model}, {METHODS['gini'].name}\ntraining pairs of {run.data_name}\n{knowledge(metrics)}"
     figure = token_bars(tokens, title, METHODS["gini"].unit)
     return fit.forest, fit.best, fit.trials, metrics, tokens, figure
 
@@ -200,7 +200,7 @@ def _measured(name: str, label: ArrayLike, logit: ArrayLike) -> Metrics:
 def knowledge(metrics: Metrics) -> str:
     """What a classifier knows, for titles: how far its explanation is about interaction."""
     auroc = metrics["auroc"]
-    return f"test AUROC {'undefined' if auroc is None else f'{auroc:.2f}'}"
+    return f"explained classifier's AUROC on test pairs: {'undefined' if auroc is None else f'{auroc:.2f}'}"
 
 
 def token_table(importance: NDArray[np.float64], names: list[str]) -> pd.DataFrame:
@@ -210,7 +210,7 @@ def token_table(importance: NDArray[np.float64], names: list[str]) -> pd.DataFra
 
 
 def _labelled(pairs: pd.DataFrame, latents: pd.DataFrame) -> LabelledPairs:
-    return LabelledPairs(pair_features(latents, pairs).to_numpy(), pairs["label"].to_numpy(np.int64))
+    return LabelledPairs(pair_values(latents, pairs), pairs["label"].to_numpy(np.int64))
 
 
 def train_latent_network(
