@@ -151,7 +151,7 @@ def latent_table(entries: Sequence[str], tokens: Sequence[str], latents: NDArray
 
 def latent_values(latents: pd.DataFrame) -> NDArray[np.float32]:
     """The numbers of `latent_table`: shape (P, D' / 2), float32."""
-    return latents.drop(columns="Entry").to_numpy(np.float32)
+    return np.array(latents.drop(columns="Entry"), dtype=np.float32, order="C")
 
 
 def check_latent_rows(latents: pd.DataFrame, pairs: pd.DataFrame) -> None:
