@@ -1,10 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from kedro.io import DatasetError
 from matplotlib.figure import Figure
 from PIL import Image
 
-from kedro.io import DatasetError
 from esm2_amp.io.arrays import LabelledArray, LabelledArrayDataset
 from esm2_amp.io.figures import FigureDataset, FigureFolderDataset
 from esm2_amp.io.sites import SitesDataset
@@ -49,7 +49,7 @@ def test_array_comes_back_with_its_axes(tmp_path):
     dataset = LabelledArrayDataset(filepath=str(tmp_path / "new/array.npz"))
     dataset.save(LabelledArray(values, axes))
     found = dataset.load()
-    np.testing.assert_array_equal(found.values, values)
+    np.testing.assert_array_equal(found.array, values)
     assert list(found.axes) == ["pair", "feature"]
     assert {name: labels.tolist() for name, labels in found.axes.items()} == {
         "pair": ["P1-P2", "P3-P4"],

@@ -212,7 +212,7 @@ def draw_attention(
         Mean importance of each token by attention, its last layer and its rollout.
     """
     names = weights.axes["key"].tolist()
-    mean, *single = weights.values
+    mean, *single = weights.array
     title = title_of(model, "attention", attention, parameters, run)
     maps = {"all_pairs": figures.attention_map(mean, names, title)}
     for row, of_layers in zip(_chosen_among(attention, parameters), single, strict=True):
