@@ -61,9 +61,9 @@ def test_order_without_information_is_not_distinguishable(scorer):
 def test_area_is_the_mean_height_of_the_curve(scorer, truth):
     found = faithfulness({"true": truth}, scorer, random_orders=1, seed=0)
     for curve in CURVES:
-        points = found.curves.query("Method == 'true' and Curve == @curve")["Probability"].to_numpy()
-        area = found.areas.query("Method == 'true' and Curve == @curve")["Area"].item()
-        assert area == pytest.approx(((points[:-1] + points[1:]) / 2).mean())
+        points, area = (table.set_index(["Method", "Curve"]).loc[("true", curve)] for table in found[::-1])
+        heights = points["Probability"].to_numpy()
+        assert area["Area"] == pytest.approx(((heights[:-1] + heights[1:]) / 2).mean())
 
 
 def test_random_orders_are_drawn_from_the_seed(scorer, truth):

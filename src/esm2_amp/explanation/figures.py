@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import ceil
+from textwrap import wrap
 from typing import Any, Final
 
 import numpy as np
@@ -26,12 +27,12 @@ _TEXT, _SMALL = 8, 7
 _LINE_HEIGHT = 0.145
 """Inches that a row of text takes."""
 
-_LOOKS = [(colour, marker) for marker, colour in zip("osD^vPX*", [*COLOURS, "#56B4E9"], strict=True)]
+_LOOKS = list(zip(COLOURS, "osD^vPX", strict=True))
 """Colour and marker of each method."""
 
 
 def token_bars(tokens: pd.DataFrame, title: str, xlabel: str, *, even: float | None = None) -> Figure:
-    """Tokens by importance, as bars in the colour of their protein.
+    """Tokens by importance, or by what they add to a logit, as bars in the colour of their protein.
 
     Parameters
     ----------
@@ -49,6 +50,8 @@ def token_bars(tokens: pd.DataFrame, title: str, xlabel: str, *, even: float | N
         axes.barh(places, tokens["Importance"][of_side], color=colour, height=0.75, label=f"protein {side}")
     axes.set_yticks(range(len(tokens)), tokens["Token"])
     axes.set_ylim(len(tokens) - 0.4, -0.6)
+    if tokens["Importance"].min() < 0:
+        axes.axvline(0, color="black", linewidth=0.8)
     if even is not None:
         axes.axvline(even, color="black", linestyle="--", linewidth=0.8, label="all alike")
     _finish(axes, xlabel, "")
@@ -72,7 +75,7 @@ def attention_map(weights: NDArray[np.floating], tokens: Sequence[str], title: s
     n_columns = min(len(weights), 2)
     n_rows = ceil(len(weights) / n_columns)
     width = PAGE if n_columns > 1 else PAGE / 2 + 0.3
-    figure = Figure(figsize=(width, 1.5 + 3.0 * n_rows), layout="constrained")
+    figure = Figure(figsize=(width, 1.2 + 2.85 * n_rows), layout="compressed")
     panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
     for axes in panels.flat[len(weights) :]:
         axes.set_visible(False)
@@ -109,7 +112,7 @@ def agreement_matrix(agreement: pd.DataFrame, title: str) -> Figure:
     """
     methods = list(dict.fromkeys(agreement["MethodA"]))
     panels_shown = {"OfMeans": "Mean importances over pairs", "OfPairs": "Importances within a pair (median)"}
-    figure = Figure(figsize=(PAGE, 1.6 + 0.32 * len(methods)), layout="constrained")
+    figure = Figure(figsize=(PAGE, 1.6 + 0.32 * len(methods)), layout="compressed")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, (column, name) in zip(panels, panels_shown.items(), strict=True):
         matrix = agreement.pivot_table(column, "MethodA", "MethodB", dropna=False).loc[methods, methods].to_numpy()
@@ -258,7 +261,9 @@ def _key(figure: Figure, axes: Axes, columns: int) -> None:
 
 
 def _title(figure: Figure, title: str) -> None:
-    figure.suptitle(title, fontsize=_TEXT)
+    letters = int(17 * figure.get_size_inches()[0])  # that fit at this font size
+    lines = [wrapped for line in title.splitlines() for wrapped in wrap(line, letters)]
+    figure.suptitle("\n".join(lines), fontsize=_TEXT)
 
 
 def _finish(axes: Axes, x: str, y: str) -> None:

@@ -15,12 +15,12 @@ class LabelledArray(NamedTuple):
 
     Attributes
     ----------
-    values : ndarray
+    array : ndarray
     axes : dict of str to ndarray
         Of each axis in order its name, and the labels along it.
     """
 
-    values: NDArray[Any]
+    array: NDArray[Any]
     axes: dict[str, NDArray[Any]]
 
 
@@ -45,9 +45,9 @@ class LabelledArrayDataset(AbstractDataset[LabelledArray, LabelledArray]):
 
     @override
     def save(self, data: LabelledArray) -> None:
-        assert data.values.shape == tuple(len(labels) for labels in data.axes.values())
+        assert data.array.shape == tuple(len(labels) for labels in data.axes.values())
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        content: dict[str, Any] = {"values": data.values, "axes": np.array(list(data.axes)), **data.axes}
+        content: dict[str, Any] = {"values": data.array, "axes": np.array(list(data.axes)), **data.axes}
         np.savez(self._filepath, **content)
 
     def _exists(self) -> bool:

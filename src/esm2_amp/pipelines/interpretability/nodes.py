@@ -212,15 +212,13 @@ def draw_attention(
         Mean importance of each token by attention, its last layer and its rollout.
     """
     names = weights.axes["key"].tolist()
-    single = {f"{row.Protein1}-{row.Protein2}": row for row in attention.itertuples()}
-    maps = {}
-    for pair, of_layers in zip(weights.axes["pair"].tolist(), weights.values, strict=True):
-        title = f"{model.architecture}, attention in {pair}"
-        if pair == MEAN_OF_PAIRS:
-            title = title_of(model, "attention", attention, parameters, run)
-        else:
-            title += f" (label {single[pair].Label}, probability {single[pair].Probability:.3f})"
-        maps["all_pairs" if pair == MEAN_OF_PAIRS else pair] = figures.attention_map(of_layers, names, title)
+    mean, *single = weights.array
+    title = title_of(model, "attention", attention, parameters, run)
+    maps = {"all_pairs": figures.attention_map(mean, names, title)}
+    for row, of_layers in zip(_chosen_among(attention, parameters), single, strict=True):
+        pair = attention.iloc[row]
+        title = f"{model.architecture}, attention in {_of_pair(pair)}"
+        maps[pair_ids(attention)[row]] = figures.attention_map(of_layers, names, title)
     of_tables = []
     for method, table in zip(READINGS, (attention, last_layer, rollout), strict=True):
         of_tables += [*rank_tokens(table, method, model, parameters, run, even=1 / len(names))]
@@ -280,10 +278,30 @@ def explain_by_gradients(
 
 
 def draw_gradients(
-    importance: pd.DataFrame, model: TrainedModel, parameters: InterpretabilityParameters, run: RunParameters
-) -> tuple[pd.DataFrame, Figure]:
-    """Sort the tokens by their mean Integrated Gradients, and draw them as bars."""
-    return rank_tokens(importance, "integrated_gradients", model, parameters, run)
+    importance: pd.DataFrame,
+    contributions: pd.DataFrame,
+    model: TrainedModel,
+    parameters: InterpretabilityParameters,
+    run: RunParameters,
+) -> tuple[pd.DataFrame, Figure, dict[str, Figure]]:
+    """Sort the tokens by their mean Integrated Gradients, and draw what each adds to the score of the chosen pairs.
+
+    Returns
+    -------
+    tokens, plot : DataFrame and Figure
+        Mean importance of each token.
+    chosen : dict of str to Figure
+        For each chosen pair the tokens that speak for an interaction (right) and against it (left).
+    """
+    names, ids = token_columns(contributions), pair_ids(contributions)
+    chosen = {}
+    for row in _chosen_among(contributions, parameters):
+        pair = contributions.iloc[row]
+        added = pair[names].astype(float).sort_values(ascending=False, kind="stable")
+        table = added.rename_axis("Token").rename("Importance").reset_index()
+        title = f"{model.architecture}, {_of_pair(pair)}"
+        chosen[ids[row]] = figures.token_bars(table, title, "Contribution to the logit, by Integrated Gradients")
+    return *rank_tokens(importance, "integrated_gradients", model, parameters, run), chosen
 
 
 def rank_tokens(
@@ -347,6 +365,12 @@ def _score(
 def _chosen_among(explained: pd.DataFrame, parameters: InterpretabilityParameters) -> list[int]:
     """Rows of the chosen pairs, in the order in which they were asked for."""
     return find_pairs(explained.assign(split=parameters.split), parameters.chosen_pairs, parameters.split)
+
+
+def _of_pair(pair: pd.Series) -> str:
+    """A pair, its label and its probability, for a title."""
+    label = "interacting" if pair["Label"] else "not interacting"
+    return f"{pair['Protein1']}-{pair['Protein2']} ({label}; probability {pair['Probability']:.3f})"
 
 
 def title_of(

@@ -83,8 +83,9 @@ def _methods() -> list[Node]:
         ),
         Node(
             draw_gradients,
-            inputs=["integrated_gradients_importance", "model", "params:interpretability", "params:run"],
-            outputs=["integrated_gradients_tokens", "integrated_gradients_plot"],
+            inputs=["integrated_gradients_importance", "integrated_gradients_contributions", "model",
+                    "params:interpretability", "params:run"],
+            outputs=["integrated_gradients_tokens", "integrated_gradients_plot", "integrated_gradients_pairs"],
             name="draw_gradients",
             tags="integrated_gradients",
         ),
