@@ -4,8 +4,8 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import kedro_run
 
+from conftest import kedro_run
 from esm2_amp.explanation.tokens import pair_token_names
 
 MODEL = "ESM2_AMP_CSE"
