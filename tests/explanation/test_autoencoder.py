@@ -78,7 +78,7 @@ def test_a_block_that_keeps_the_width_skips_without_a_layer():
     ("sizes", "message"),
     [
         ((16, 6), r"AE.pth must be an autoencoder for features of width D = 16, got 32; give the autoencoder"),
-        ((32, 150), r"a latent width = 150, got 6; set latent_explanation.autoencoder.latent=6"),
+        ((32, 150), r"AE.pth must be an autoencoder with a latent width of 150, got 6; set latent_explanation.autoencoder.latent=6"),
     ],
 )
 def test_weights_of_other_sizes_than_configured(golden, tmp_path, sizes, message):
@@ -169,3 +169,8 @@ def test_fewer_tokens_than_a_batch_and_constant_columns(tmp_path):
     settings = AutoencoderSettings(**SETTINGS | {"batch_size": 4})
     found = fit_autoencoder(training, training[:1], settings, name="t", folder=tmp_path, device="cpu", seed=0)
     assert np.isfinite(found.record["validation_loss"]).all()
+
+
+def test_weights_for_a_model_that_does_not_exist():
+    with pytest.raises(ValueError, match=r"by the name of a model \(ESM2_AMPS, .* got 'ESM2_AMP'"):
+        AutoencoderSettings(**SETTINGS | {"weights": {"ESM2_AMP": "file.pth"}})

@@ -62,7 +62,7 @@ def test_published_weights_in_place_of_a_training(go, data, golden):
     command = ["--pipeline=interpretability_latent", "--tags=gini", f"--namespaces={MODEL}"]
     done = kedro_run(data, *command, f"--params={weights}")
     assert done.exit_code == 1
-    assert "must be an autoencoder for a latent width = 3, got 6; set latent_expl" in " ".join(done.output.split())
+    assert "must be an autoencoder with a latent width of 3, got 6; set latent_expl" in " ".join(done.output.split())
     go(*command, f"--params={weights},latent_explanation.autoencoder.latent=6")
     report = pd.read_csv(data / f"08_reporting/{MODEL}/explanation/reconstruction.csv")
     assert (report["Proteins"] == "unseen").all()

@@ -1,6 +1,5 @@
 """Fitting the autoencoder of feature tokens: early stopping, resumable, deterministic from its seed."""
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -9,21 +8,20 @@ import lightning as L
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn.functional import mse_loss
 from torch.utils.data import DataLoader, IterableDataset
 from typing_extensions import override
 
 from esm2_amp.explanation.autoencoder import Autoencoder
+from esm2_amp.models.registry import MODELS
 from esm2_amp.parameters import Parameters
 from esm2_amp.training.callbacks import EpochRecord, Patience
 from esm2_amp.training.fit import hash_tensors
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
 from esm2_amp.training.settings import Count, Fraction, Positive
 from esm2_amp.training.trainer import quiet_trainer
-
-logger = logging.getLogger(__name__)
 
 _MONITOR = "validation_loss"
 
@@ -57,6 +55,13 @@ class AutoencoderSettings(Parameters):
     patience: Count
     held_out: Fraction
     weights: dict[str, Path]
+
+    @field_validator("weights")
+    @classmethod
+    def _of_models(cls, weights: dict[str, Path]) -> dict[str, Path]:
+        if unknown := [name for name in weights if name not in MODELS]:
+            raise ValueError(f"weights must be given by the name of a model ({', '.join(MODELS)}), got {unknown[0]!r}")
+        return weights
 
 
 class AutoencoderFit(NamedTuple):

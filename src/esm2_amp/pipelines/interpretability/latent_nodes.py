@@ -138,11 +138,16 @@ def train_autoencoder(
 def check_sizes(network: Autoencoder, width: int, latent: int, path: Path) -> None:
     """Raise InputError when loaded weights are for other features, or give other latents than configured."""
     for what, found, wanted, remedy in [
-        ("features of width D", network.width, width, "give the autoencoder that was trained on this encoder"),
-        ("a latent width", network.latent, latent, f"set latent_explanation.autoencoder.latent={network.latent}"),
+        ("for features of width D =", network.width, width, "give the autoencoder that was trained on this encoder"),
+        (
+            "with a latent width of",
+            network.latent,
+            latent,
+            f"set latent_explanation.autoencoder.latent={network.latent}",
+        ),
     ]:
         if found != wanted:
-            raise InputError(f"{path} must be an autoencoder for {what} = {wanted}, got {found}; {remedy}")
+            raise InputError(f"{path} must be an autoencoder {what} {wanted}, got {found}; {remedy}")
 
 
 def train_forest(
