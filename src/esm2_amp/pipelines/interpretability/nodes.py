@@ -217,7 +217,7 @@ def draw_attention(
     maps = {"all_pairs": figures.attention_map(mean, names, title)}
     for row, of_layers in zip(_chosen_among(attention, parameters), single, strict=True):
         pair = attention.iloc[row]
-        title = f"{model.architecture}, attention in {_of_pair(pair)}"
+        title = f"{model.architecture}, attention\n{_of_pair(pair)}"
         maps[pair_ids(attention)[row]] = figures.attention_map(of_layers, names, title)
     of_tables = []
     for method, table in zip(READINGS, (attention, last_layer, rollout), strict=True):
@@ -299,7 +299,7 @@ def draw_gradients(
         pair = contributions.iloc[row]
         added = pair[names].astype(float).sort_values(ascending=False, kind="stable")
         table = added.rename_axis("Token").rename("Importance").reset_index()
-        title = f"{model.architecture}, {_of_pair(pair)}"
+        title = f"{model.architecture}, Integrated Gradients\n{_of_pair(pair)}"
         chosen[ids[row]] = figures.token_bars(table, title, "Contribution to the logit, by Integrated Gradients")
     return *rank_tokens(importance, "integrated_gradients", model, parameters, run), chosen
 
@@ -377,5 +377,5 @@ def title_of(
     model: TrainedModel, what: str, explained: pd.DataFrame, parameters: InterpretabilityParameters, run: RunParameters
 ) -> str:
     """What a figure shows, of which model and pairs."""
-    kind = "true-positive pairs" if is_true_positive(explained).all() else "pairs"
+    kind = "true positives" if is_true_positive(explained).all() else "pairs"
     return f"{model.architecture}, {what}\n{len(explained):,} {parameters.split} {kind} of {run.data_name}"
