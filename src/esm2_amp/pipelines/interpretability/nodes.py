@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from pydantic import Field, field_validator
 from torch import Tensor
 
 from esm2_amp.encoder.embedding import resolve_device
@@ -15,85 +14,20 @@ from esm2_amp.evaluation.metrics import decisions, sigmoid
 from esm2_amp.evaluation.operating_points import best_threshold
 from esm2_amp.explanation import figures
 from esm2_amp.explanation.attention import READINGS, read_attention, with_attention
-from esm2_amp.explanation.gradients import GradientParameters, integrated_gradients, mean_pair, tell_error
+from esm2_amp.explanation.gradients import integrated_gradients, mean_pair, tell_error
 from esm2_amp.explanation.methods import METHODS, token_columns
 from esm2_amp.explanation.selection import draw_background, draw_pairs, find_pairs, is_true_positive, pair_ids
 from esm2_amp.explanation.tokens import importance_table, pair_token_names
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.arrays import LabelledArray
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.parameters import Parameters
 from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters
+from esm2_amp.pipelines.interpretability.parameters import InterpretabilityParameters
 from esm2_amp.pipelines.model_training.nodes import RunParameters, check_rows
-from esm2_amp.splits.splitting import Split
 from esm2_amp.training.score import score_pairs
 
 MEAN_OF_PAIRS = "mean of all pairs"
 """Label of the averaged attention beside that of single pairs."""
-
-
-class FaithfulnessParameters(Parameters):
-    """How orders of tokens are tested.
-
-    Attributes
-    ----------
-    pairs : int
-        True positives whose tokens are deleted and inserted.
-    random_orders : int
-        Drawn for each pair.
-    """
-
-    pairs: int = Field(ge=2)
-    random_orders: int = Field(ge=1)
-
-
-class RandomisedWeightsParameters(Parameters):
-    """How the control with randomised weights is made.
-
-    Attributes
-    ----------
-    pairs : int
-        Explained by the trained and the randomised networks.
-    """
-
-    pairs: int = Field(ge=2)
-
-
-class InterpretabilityParameters(Parameters):
-    """Which pairs are explained, and how.
-
-    Attributes
-    ----------
-    split : {"test", "validation", "train"}
-    pairs : int, optional
-        How many are drawn, half of them true positives where there are enough; all by default.
-    chosen_pairs : tuple of str
-        Pairs that are always among them and get a heat map each, as `Protein1-Protein2` in either order; also one
-        text with spaces between.
-    background : int
-        Training pairs whose mean is the baseline.
-    batch_size : int
-        Pairs scored at once.
-    seed : int
-    integrated_gradients : GradientParameters
-    faithfulness : FaithfulnessParameters
-    randomised_weights : RandomisedWeightsParameters
-    """
-
-    split: Split
-    pairs: int | None = Field(ge=2)
-    chosen_pairs: tuple[str, ...]
-    background: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    seed: int
-    integrated_gradients: GradientParameters
-    faithfulness: FaithfulnessParameters
-    randomised_weights: RandomisedWeightsParameters
-
-    @field_validator("chosen_pairs", mode="before")
-    @classmethod
-    def _split_text(cls, value: object) -> object:
-        return value.split() if isinstance(value, str) else value
 
 
 class PairsOfModel(NamedTuple):
