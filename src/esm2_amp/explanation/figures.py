@@ -111,7 +111,7 @@ def agreement_matrix(agreement: pd.DataFrame, title: str) -> Figure:
     title : str
     """
     methods = list(dict.fromkeys(agreement["MethodA"]))
-    panels_shown = {"OfMeans": "Mean importances over pairs", "OfPairs": "Importances within a pair (median)"}
+    panels_shown = {"OfMeans": "Means over pairs", "OfPairs": "Within a pair (median)"}
     figure = Figure(figsize=(PAGE, 1.6 + 0.32 * len(methods)), layout="compressed")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, (column, name) in zip(panels, panels_shown.items(), strict=True):
@@ -206,9 +206,11 @@ def planted_truth_figure(table: pd.DataFrame, title: str) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        As from `planted_truth`, not empty.
+        As from `planted_truth`; where it is empty, the figure says so.
     title : str
     """
+    if table.empty:
+        return _note("no interacting pair with a planted site\nis recognised by the model", title)
     methods = list(dict.fromkeys(table["Method"]))
     figure = Figure(figsize=(PAGE, 1.15 + 0.28 * len(methods)), layout="constrained")
     panels = figure.subplots(1, table["Top"].nunique(), sharey=True, squeeze=False)[0]
@@ -230,6 +232,15 @@ def planted_truth_figure(table: pd.DataFrame, title: str) -> Figure:
     dot = panels[0].plot([], [], "o-", color=COLOURS[0], markersize=4, label="method, 95 % interval")
     line = panels[0].plot([], [], "|", color=COLOURS[1], markersize=8, markeredgewidth=1.6, label="chance")
     figure.legend(handles=[*dot, *line], fontsize=_SMALL, frameon=False, loc="outside lower center", ncols=2)
+    _title(figure, title)
+    return figure
+
+
+def _note(text: str, title: str) -> Figure:
+    figure = Figure(figsize=(COLUMN, 1.2), layout="constrained")
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=_TEXT)
     _title(figure, title)
     return figure
 

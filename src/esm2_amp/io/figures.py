@@ -1,12 +1,14 @@
 """Figures for papers as catalog entries: each as PNG to look at and as PDF to print."""
 
 import shutil
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import matplotlib as mpl
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import ImagePreview
 from matplotlib.figure import Figure
 from typing_extensions import override
 
@@ -44,6 +46,10 @@ class FigureDataset(AbstractDataset[Figure, NoReturn]):
         else:
             self._filepath.unlink(missing_ok=True)
             self._filepath.with_suffix(".pdf").unlink(missing_ok=True)
+
+    def preview(self) -> ImagePreview:
+        """The PNG, as Kedro-Viz shows it."""
+        return ImagePreview(b64encode(self._filepath.read_bytes()).decode())
 
     def _exists(self) -> bool:
         return self._filepath.is_file()

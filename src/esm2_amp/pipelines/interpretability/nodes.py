@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from pydantic import Field, field_validator
 from torch import Tensor
 
 from esm2_amp.encoder.embedding import resolve_device
@@ -15,85 +14,20 @@ from esm2_amp.evaluation.metrics import decisions, sigmoid
 from esm2_amp.evaluation.operating_points import best_threshold
 from esm2_amp.explanation import figures
 from esm2_amp.explanation.attention import READINGS, read_attention, with_attention
-from esm2_amp.explanation.gradients import GradientParameters, integrated_gradients, mean_pair, tell_error
+from esm2_amp.explanation.gradients import integrated_gradients, mean_pair, tell_error
 from esm2_amp.explanation.methods import METHODS, token_columns
 from esm2_amp.explanation.selection import draw_background, draw_pairs, find_pairs, is_true_positive, pair_ids
 from esm2_amp.explanation.tokens import importance_table, pair_token_names
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.arrays import LabelledArray
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.parameters import Parameters
 from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters
+from esm2_amp.pipelines.interpretability.parameters import InterpretabilityParameters
 from esm2_amp.pipelines.model_training.nodes import RunParameters, check_rows
-from esm2_amp.splits.splitting import Split
 from esm2_amp.training.score import score_pairs
 
 MEAN_OF_PAIRS = "mean of all pairs"
 """Label of the averaged attention beside that of single pairs."""
-
-
-class FaithfulnessParameters(Parameters):
-    """How orders of tokens are tested.
-
-    Attributes
-    ----------
-    pairs : int
-        True positives whose tokens are deleted and inserted.
-    random_orders : int
-        Drawn for each pair.
-    """
-
-    pairs: int = Field(ge=2)
-    random_orders: int = Field(ge=1)
-
-
-class RandomisedWeightsParameters(Parameters):
-    """How the control with randomised weights is made.
-
-    Attributes
-    ----------
-    pairs : int
-        Explained by the trained and the randomised networks.
-    """
-
-    pairs: int = Field(ge=2)
-
-
-class InterpretabilityParameters(Parameters):
-    """Which pairs are explained, and how.
-
-    Attributes
-    ----------
-    split : {"test", "validation", "train"}
-    pairs : int, optional
-        How many are drawn, half of them true positives where there are enough; all by default.
-    chosen_pairs : tuple of str
-        Pairs that are always among them and get a heat map each, as `Protein1-Protein2` in either order; also one
-        text with spaces between.
-    background : int
-        Training pairs whose mean is the baseline.
-    batch_size : int
-        Pairs scored at once.
-    seed : int
-    integrated_gradients : GradientParameters
-    faithfulness : FaithfulnessParameters
-    randomised_weights : RandomisedWeightsParameters
-    """
-
-    split: Split
-    pairs: int | None = Field(ge=2)
-    chosen_pairs: tuple[str, ...]
-    background: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    seed: int
-    integrated_gradients: GradientParameters
-    faithfulness: FaithfulnessParameters
-    randomised_weights: RandomisedWeightsParameters
-
-    @field_validator("chosen_pairs", mode="before")
-    @classmethod
-    def _split_text(cls, value: object) -> object:
-        return value.split() if isinstance(value, str) else value
 
 
 class PairsOfModel(NamedTuple):
@@ -217,7 +151,7 @@ def draw_attention(
     maps = {"all_pairs": figures.attention_map(mean, names, title)}
     for row, of_layers in zip(_chosen_among(attention, parameters), single, strict=True):
         pair = attention.iloc[row]
-        title = f"{model.architecture}, attention in {_of_pair(pair)}"
+        title = f"{model.architecture}, attention\n{_of_pair(pair)}"
         maps[pair_ids(attention)[row]] = figures.attention_map(of_layers, names, title)
     of_tables = []
     for method, table in zip(READINGS, (attention, last_layer, rollout), strict=True):
@@ -299,7 +233,7 @@ def draw_gradients(
         pair = contributions.iloc[row]
         added = pair[names].astype(float).sort_values(ascending=False, kind="stable")
         table = added.rename_axis("Token").rename("Importance").reset_index()
-        title = f"{model.architecture}, {_of_pair(pair)}"
+        title = f"{model.architecture}, Integrated Gradients\n{_of_pair(pair)}"
         chosen[ids[row]] = figures.token_bars(table, title, "Contribution to the logit, by Integrated Gradients")
     return *rank_tokens(importance, "integrated_gradients", model, parameters, run), chosen
 
@@ -377,5 +311,5 @@ def title_of(
     model: TrainedModel, what: str, explained: pd.DataFrame, parameters: InterpretabilityParameters, run: RunParameters
 ) -> str:
     """What a figure shows, of which model and pairs."""
-    kind = "true-positive pairs" if is_true_positive(explained).all() else "pairs"
+    kind = "true positives" if is_true_positive(explained).all() else "pairs"
     return f"{model.architecture}, {what}\n{len(explained):,} {parameters.split} {kind} of {run.data_name}"

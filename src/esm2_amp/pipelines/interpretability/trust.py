@@ -13,13 +13,14 @@ from esm2_amp.explanation.attention import read_attention, with_attention
 from esm2_amp.explanation.faithfulness import Scorer, faithfulness
 from esm2_amp.explanation.gradients import integrated_gradients
 from esm2_amp.explanation.methods import METHODS, check_same_pairs, token_columns
-from esm2_amp.explanation.planted import planted_truth
+from esm2_amp.explanation.planted import COLUMNS, planted_truth
 from esm2_amp.explanation.randomisation import randomised_weights
 from esm2_amp.explanation.selection import is_true_positive
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.amp import TransformerPairNetwork
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.pipelines.interpretability.nodes import InterpretabilityParameters, baseline_of, pairs_of, title_of
+from esm2_amp.pipelines.interpretability.nodes import baseline_of, pairs_of, title_of
+from esm2_amp.pipelines.interpretability.parameters import InterpretabilityParameters
 from esm2_amp.pipelines.model_training.nodes import RunParameters
 
 logger = logging.getLogger(__name__)
@@ -147,16 +148,17 @@ def check_planted_truth(
         Of `planted_truth`.
     plot : Figure
     """
-    known = pd.DataFrame({"Entry": [], "Segment": []}) if sites is None else sites
-    table = planted_truth(methods, known)
-    if table.empty:
-        logger.info("No planted site is known in the explained true positives, nothing to check the methods against")
-        return table, Figure()
+    explained = next(iter(methods.values()))
+    if sites is None or not sites["Entry"].isin(explained[["Protein1", "Protein2"]].to_numpy().ravel()).any():
+        logger.info("No planted site is known in the explained pairs: nothing to check the methods against")
+        return pd.DataFrame(columns=COLUMNS), Figure()
+    table = planted_truth(methods, sites)
     for method, found in table.groupby("Method", sort=False):
         rates = ", ".join(f"top {row.Top} {row.Rate:.1%} (chance {row.Chance:.1%})" for row in found.itertuples())
         logger.info("%s, planted site found by %s: %s", model.architecture, METHODS[str(method)].name, rates)
-    count = f"{model.architecture}, planted truth\n{table['Pairs'].iloc[0]:,} true positives of {run.data_name}"
-    return table, figures.planted_truth_figure(table, count)
+    is_used = is_true_positive(explained)
+    title = title_of(model, "planted truth", explained[is_used] if is_used.any() else explained, parameters, run)
+    return table, figures.planted_truth_figure(table, title)
 
 
 def _positives(explained: pd.DataFrame, count: int, seed: int) -> NDArray[np.int64]:
