@@ -78,7 +78,7 @@ def test_a_block_that_keeps_the_width_skips_without_a_layer():
     ("sizes", "message"),
     [
         ((16, 6), r"AE.pth must be an autoencoder for features of width D = 16, got 32; give the autoencoder"),
-        ((32, 150), r"AE.pth must be an autoencoder with a latent width of 150, got 6; set latent_explanation.autoencoder.latent=6"),
+        ((32, 150), r"with a latent width of 150, got 6; set latent_explanation.autoencoder.latent=6"),
     ],
 )
 def test_weights_of_other_sizes_than_configured(golden, tmp_path, sizes, message):

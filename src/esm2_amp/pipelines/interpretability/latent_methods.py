@@ -25,7 +25,8 @@ from esm2_amp.explanation.tokens import importance_table, pair_token_names
 from esm2_amp.models.ae_dnn import AEDNN
 from esm2_amp.models.storage import TrainedModel
 from esm2_amp.pipelines.interpretability.latent_nodes import LatentParameters, knowledge, token_table
-from esm2_amp.pipelines.interpretability.nodes import InterpretabilityParameters, title_of
+from esm2_amp.pipelines.interpretability.nodes import title_of
+from esm2_amp.pipelines.interpretability.parameters import InterpretabilityParameters
 from esm2_amp.pipelines.model_training.nodes import RunParameters
 
 TREE_SHAP_EXACT_TO = 1e-6
