@@ -238,6 +238,7 @@ def test_wrong_checkpoint(model, held, words, data, tmp_path, golden):
         "refit": ["ESM2_AMPS.best_parameters isn't at", "yet; run `kedro run --pipeline=hyperparameter_search` first"],
         "model_training": ["leakage_audit isn't at", "yet; run `kedro run --pipeline=pair_building` first"],
         "evaluation": ["ESM2_AMPS.model isn't at", "yet; run `kedro run --pipeline=model_training` first"],
+        "interpretability": ["ESM2_AMPS.model isn't at", "yet; run `kedro run --pipeline=model_training` first"],
         "feature_export": ["protein_features isn't at", "yet; run `kedro run --pipeline=feature_extraction` first"],
         "prediction": ["No model at", "train one with `kedro run --pipeline=training`"],
         "model_release": ["model_comparison isn't at", "yet; run `kedro run --pipeline=evaluation` first"],
@@ -281,6 +282,26 @@ def test_pairs_of_other_features(data):
 def test_prediction_has_no_validation_pairs_to_choose_a_threshold_on(data):
     words = ["evaluation.threshold must be a number where there are no validation pairs", "metrics.json"]
     assert_told(data, words, "--pipeline=prediction", "--params=evaluation.threshold=validation")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    {
+        "chosen_pairs=X-Y": ["chosen_pairs must be pairs of the test split, as Protein1-Protein2 in either order, got"],
+        "split=dev": ["split", "should be 'train', 'validation' or 'test', got 'dev'"],
+        "integrated_gradients.max_steps=2": ["max_steps must be at least steps, got 2 and 4"],
+        "pairs=1": ["pairs", "should be greater than or equal to 2, got 1"],
+        "randomised_weights.pair=1": ["pair", "There is no parameter of this name"],
+    }.items(),
+)
+def test_wrong_choice_of_what_to_explain(parameters, words, data):
+    output = assert_told(data, words, "--pipeline=interpretability", f"--params=interpretability.{parameters}")
+    assert "explain_by" not in output
+
+
+def test_model_without_attention_is_not_among_the_explained(data):
+    words = ["--namespaces must be one of ESM2_AMPS, ESM2_AMP_CSE, got 'ESM2_GRU'"]
+    assert_told(data, words, "--pipeline=interpretability", "--namespaces=ESM2_GRU")
 
 
 def test_traceback_comes_with_verbose_only(data):

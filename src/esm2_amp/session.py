@@ -43,7 +43,7 @@ class Session(KedroSession):
             _check_names("--pipeline", names, pipelines)
             self._check_params(names)
             kwargs["pipeline_names"] = self._with_search(names)
-            namespaces = {node.namespace for pipeline in pipelines.values() for node in pipeline.nodes}
+            namespaces = {node.namespace for name in kwargs["pipeline_names"] for node in pipelines[name].nodes}
             _check_names("--namespaces", kwargs.get("namespaces"), sorted(filter(None, namespaces)))
             return super().run(*args, **kwargs)
         except Exception as error:

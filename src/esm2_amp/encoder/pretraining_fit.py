@@ -11,8 +11,8 @@ import pandas as pd
 
 from esm2_amp.encoder.pretraining import MaskedLanguageModel, PretrainingData
 from esm2_amp.progress import in_words
-from esm2_amp.training.callbacks import AtomicCheckpointIO
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
+from esm2_amp.training.trainer import quiet_trainer
 
 logger = logging.getLogger(__name__)
 
@@ -65,20 +65,9 @@ def fit_language_model(
     """
     fingerprint = _fingerprint(model, data, epochs, precision, gradient_clip)
     resume_from, record = checkpoint_to_resume(folder, fingerprint, "encoder"), _PerplexityRecord()
-    trainer = L.Trainer(
-        accelerator="gpu" if device == "cuda" else device,
-        devices=1,
-        precision=precision,  # type: ignore[arg-type]
-        max_epochs=epochs,
-        gradient_clip_val=gradient_clip,
-        callbacks=[record, last_checkpoint(folder)],
-        plugins=[AtomicCheckpointIO()],
-        default_root_dir=folder,
-        reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+    callbacks = [record, last_checkpoint(folder)]
+    trainer = quiet_trainer(
+        callbacks, folder, device, epochs=epochs, precision=precision, gradient_clip_val=gradient_clip
     )
     trainer.fit(model, data, ckpt_path=resume_from)
     mark_finished(folder, fingerprint)

@@ -13,6 +13,7 @@ graph.
 import warnings
 from collections.abc import Mapping
 from itertools import combinations
+from statistics import NormalDist
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -137,6 +138,56 @@ def paired_differences(sample: Replicates) -> pd.DataFrame:
         for row in zip(METRICS, values, low, high, strict=False):
             rows.append((*models, *row, _verdict(models, *row)))
     return pd.DataFrame(rows, columns=["ModelA", "ModelB", "Metric", "Difference", "Low", "High", "Verdict"])
+
+
+class MeanIntervals(NamedTuple):
+    """Means of K quantities over pairs, with their 95 % intervals; each of shape (K,), float64."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+def mean_intervals(values: ArrayLike, a: ArrayLike, b: ArrayLike) -> MeanIntervals:
+    """Means over pairs, with intervals that know that pairs share proteins.
+
+    Their variance is the dyadic-robust one that the bootstrap above is scaled to; a mean needs no replicates.
+
+    Parameters
+    ----------
+    values : array_like, shape (B, K)
+    a, b : array_like, shape (B,)
+        The pairs' proteins, as names or row numbers.
+    """
+    columns = np.asarray(values, dtype=np.float64)
+    rows_a, rows_b = np.unique(np.concatenate([np.asarray(a), np.asarray(b)]), return_inverse=True)[1].reshape(2, -1)
+    mean = columns.mean(axis=0)
+    _, dyadic = _variances((columns - mean) / len(columns), rows_a, rows_b)
+    reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * _wider_tails(rows_a, rows_b) * np.sqrt(dyadic)
+    return MeanIntervals(mean, mean - reach, mean + reach)
+
+
+def rate_intervals(successes: ArrayLike, a: ArrayLike, b: ArrayLike) -> MeanIntervals:
+    """Rates over pairs, with Wilson's intervals for as many pairs as would be independent.
+
+    That many are the pairs by the dyadic-robust variance. Where a rate is 0 or 1, and so has none, they are half the
+    number of proteins: the pairs that can be found without sharing one.
+
+    Parameters
+    ----------
+    successes : array_like, shape (B, K), bool
+    a, b : array_like, shape (B,)
+        The pairs' proteins, as names or row numbers.
+    """
+    hits = np.asarray(successes, dtype=np.float64)
+    proteins, rows = np.unique(np.concatenate([np.asarray(a), np.asarray(b)]), return_inverse=True)
+    rate = hits.mean(axis=0)
+    _, dyadic = _variances((hits - rate) / len(hits), *rows.reshape(2, -1))
+    n_apart = np.full(rate.shape, max(len(proteins) / 2, 1))
+    n = np.minimum(np.divide(rate * (1 - rate), dyadic, out=n_apart, where=dyadic > 0), len(hits))
+    z2 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2
+    centre, reach = rate + z2 / (2 * n), np.sqrt(z2 * (rate * (1 - rate) / n + z2 / (4 * n**2)))
+    return MeanIntervals(rate, (centre - reach) / (1 + z2 / n), (centre + reach) / (1 + z2 / n))
 
 
 def _verdict(models: tuple[str, str], metric: str, difference: float, low: float, high: float) -> str:

@@ -1,85 +1,105 @@
-"""Figures for print, each as PNG and PDF."""
+"""Figures for papers as catalog entries: each as PNG to look at and as PDF to print."""
 
 import shutil
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import matplotlib as mpl
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import ImagePreview
 from matplotlib.figure import Figure
+from typing_extensions import override
 
-SUFFIXES: Final = (".png", ".pdf")
-
-_DPI = 300
-_TRUETYPE = 42
+_PDF_OPTIONS: Any = {"pdf.fonttype": 42}
+"""Text stays text that editors can change."""
 
 
 class FigureDataset(AbstractDataset[Figure, NoReturn]):
-    """A Matplotlib figure, saved as PNG (300 dpi) and as PDF with editable text.
+    """A figure, written as `<filepath>.png` and `<filepath>.pdf`.
+
+    One without axes shows nothing: it isn't written, and one of an earlier run is removed.
 
     Parameters
     ----------
     filepath : str
-        Without suffix.
+        Without an ending.
+    dpi : int
+        Of the PNG.
     metadata : mapping, optional
         For plugins such as Kedro-Viz; not used here.
     """
 
-    def __init__(self, filepath: str, *, metadata: Mapping[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+    def __init__(self, *, filepath: str, dpi: int = 300, metadata: Mapping[str, Any] | None = None) -> None:
         self.metadata = metadata
+        self._filepath, self._dpi = Path(f"{filepath}.png"), dpi
 
-    def save(self, data: Figure) -> None:
-        """Write both files."""
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        # a font type of 42 keeps text as text: journals ask for it
-        with mpl.rc_context({"pdf.fonttype": _TRUETYPE}):
-            for path in self._paths():
-                data.savefig(path, dpi=_DPI)
-
+    @override
     def load(self) -> NoReturn:
-        """Refuse."""
-        raise DatasetError("FigureDataset is written only")
+        raise DatasetError(f"{self._filepath} is a picture; it is written only")
 
-    def _paths(self) -> list[Path]:
-        return [self._filepath.with_name(self._filepath.name + suffix) for suffix in SUFFIXES]
+    @override
+    def save(self, data: Figure) -> None:
+        if data.axes:
+            _write(data, self._filepath, self._dpi)
+        else:
+            self._filepath.unlink(missing_ok=True)
+            self._filepath.with_suffix(".pdf").unlink(missing_ok=True)
+
+    def preview(self) -> ImagePreview:
+        """The PNG, as Kedro-Viz shows it."""
+        return ImagePreview(b64encode(self._filepath.read_bytes()).decode())
 
     def _exists(self) -> bool:
-        return all(path.is_file() for path in self._paths())
+        return self._filepath.is_file()
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+        return {"filepath": str(self._filepath), "dpi": self._dpi}
 
 
-class FigureFolderDataset(AbstractDataset[dict[str, Figure], NoReturn]):
-    """Figures by name, each saved as `FigureDataset` does; those of an earlier run are removed.
+class FigureFolderDataset(AbstractDataset[Mapping[str, Figure], NoReturn]):
+    """Figures by name, written into a folder of their own, which a later run's take the place of.
 
     Parameters
     ----------
     filepath : str
-        A folder of its own.
+        The folder.
+    dpi : int
+        Of the PNGs.
     metadata : mapping, optional
         For plugins such as Kedro-Viz; not used here.
     """
 
-    def __init__(self, filepath: str, *, metadata: Mapping[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+    def __init__(self, *, filepath: str, dpi: int = 300, metadata: Mapping[str, Any] | None = None) -> None:
         self.metadata = metadata
+        self._filepath, self._dpi = Path(filepath), dpi
 
-    def save(self, data: dict[str, Figure]) -> None:
-        """Write all files."""
+    @override
+    def load(self) -> NoReturn:
+        raise DatasetError(f"{self._filepath} holds pictures; it is written only")
+
+    @override
+    def save(self, data: Mapping[str, Figure]) -> None:
         shutil.rmtree(self._filepath, ignore_errors=True)
         self._filepath.mkdir(parents=True)
         for name, figure in data.items():
-            FigureDataset(str(self._filepath / name)).save(figure)
-
-    def load(self) -> NoReturn:
-        """Refuse."""
-        raise DatasetError("FigureFolderDataset is written only")
+            _write(figure, self._filepath / f"{_as_file_name(name)}.png", self._dpi)
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+        return {"filepath": str(self._filepath), "dpi": self._dpi}
+
+
+def _as_file_name(name: str) -> str:
+    """A name with what file systems refuse, such as / and |, replaced."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+
+
+def _write(figure: Figure, file: Path, dpi: int) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context(_PDF_OPTIONS):
+        figure.savefig(file, dpi=dpi)
+        figure.savefig(file.with_suffix(".pdf"), metadata={"CreationDate": None})

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from esm2_amp.errors import InputError
+from esm2_amp.models.ae_dnn import AEDNN
 from esm2_amp.models.amp import ESM2AMPCSE, ESM2AMPS
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.dpm import ESM2DPM
@@ -59,8 +60,16 @@ class DPMConfig(NetworkConfig):
     h3: Size
 
 
+class AEDNNConfig(NetworkConfig):
+    """Sizes of `AEDNN`."""
+
+    architecture: Literal["AE_DNN"] = "AE_DNN"
+    h1: Size
+    h2: Size
+
+
 AnyNetworkConfig = Annotated[
-    TransformerConfig | GRUConfig | MeanConfig | DPMConfig, Field(discriminator="architecture")
+    TransformerConfig | GRUConfig | MeanConfig | DPMConfig | AEDNNConfig, Field(discriminator="architecture")
 ]
 
 
@@ -79,12 +88,16 @@ MODELS: dict[str, ModelEntry] = {
     "ESM2_MEAN": ModelEntry(ESM2MEAN, MeanConfig),
 }
 
+LATENT_MODELS: dict[str, ModelEntry] = {"AE_DNN": ModelEntry(AEDNN, AEDNNConfig)}
+"""Networks that read latents instead of features: means of explanation, not offered as models of pairs."""
+
 
 def network_class(architecture: str) -> type[PairNetwork]:
     """The network of that name; InputError with the known names for any other."""
-    if architecture not in MODELS:
+    entry = MODELS.get(architecture) or LATENT_MODELS.get(architecture)
+    if entry is None:
         raise InputError(f"A model must be one of {', '.join(MODELS)}, got {architecture!r}")
-    return MODELS[architecture].network
+    return entry.network
 
 
 def build_network(config: NetworkConfig, width: int) -> PairNetwork:

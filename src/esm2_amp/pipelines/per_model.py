@@ -7,7 +7,14 @@ from kedro.pipeline import Node, Pipeline
 from esm2_amp.models.registry import MODELS
 
 
-def for_every_model(nodes: Iterable[Node], *, inputs: Iterable[str], parameters: Iterable[str], tags: str) -> Pipeline:
+def for_every_model(
+    nodes: Iterable[Node],
+    *,
+    inputs: Iterable[str],
+    parameters: Iterable[str],
+    tags: str,
+    models: Iterable[str] = tuple(MODELS),
+) -> Pipeline:
     """Repeat nodes for every model.
 
     Parameters
@@ -16,7 +23,9 @@ def for_every_model(nodes: Iterable[Node], *, inputs: Iterable[str], parameters:
     inputs, parameters : iterable of str
         What all models share, and so keeps its name; everything else is the model's own.
     tags : str
+    models : iterable of str
+        Those of the registry, or some of them.
     """
     template = Pipeline(nodes, tags=tags)
     shared = {name: name for name in parameters}
-    return Pipeline([Pipeline(template, namespace=model, inputs=set(inputs), parameters=shared) for model in MODELS])
+    return Pipeline([Pipeline(template, namespace=model, inputs=set(inputs), parameters=shared) for model in models])

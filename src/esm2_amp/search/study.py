@@ -4,7 +4,8 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -151,6 +152,17 @@ def run_search(
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         reasons = [f"trial {t.number}: {t.user_attrs.get('reason', t.state.name.lower())}" for t in study.get_trials()]
         raise InputError.listing(f"No trial of the study {study.study_name} came to an end with a value:", reasons)
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Without Optuna's own line per trial: ours says more."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
 
 
 def counted_trials(study: optuna.Study) -> list[FrozenTrial]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from typing_extensions import override
 
@@ -16,6 +17,14 @@ from esm2_amp.errors import DivergedError
 from esm2_amp.progress import in_words
 
 logger = logging.getLogger(__name__)
+
+_TOLD = {
+    "training_loss": "loss",
+    "validation_loss": "validation loss",
+    "validation_mcc": "MCC",
+    "validation_auroc": "AUROC",
+}
+"""What the log says of an epoch, where the fit measures it."""
 
 
 class EpochRecord(L.Callback):
@@ -57,14 +66,11 @@ class EpochRecord(L.Callback):
         self._told = now
         left = (now - self._started) / (done - self._first) * (total - done)
         logger.info(
-            "%s: epoch %d of %d, loss %.4f, validation loss %.4f, MCC %.3f, AUROC %.3f; %s",
+            "%s: epoch %d of %d, %s; %s",
             self.name,
             done,
             total,
-            values["training_loss"],
-            values["validation_loss"],
-            values["validation_mcc"],
-            values["validation_auroc"],
+            ", ".join(f"{words} {values[name]:.4f}" for name, words in _TOLD.items() if name in values),
             f"about {in_words(left)} left" if done < total else f"took {in_words(now - self._started)}",
         )
 
@@ -75,6 +81,14 @@ class EpochRecord(L.Callback):
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = state_dict["rows"]
+
+
+class Patience(EarlyStopping):
+    """Early stopping that a fit interrupted just after its last epoch remembers."""
+
+    @override
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        trainer.should_stop = self.wait_count >= self.patience
 
 
 class EpochReport(L.Callback):

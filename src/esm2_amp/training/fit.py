@@ -9,18 +9,18 @@ from typing import NamedTuple
 import lightning as L
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
-from typing_extensions import override
 
 from esm2_amp.errors import InputError
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import build_network
-from esm2_amp.training.callbacks import AtomicCheckpointIO, EpochRecord, EpochReport
+from esm2_amp.training.callbacks import EpochRecord, EpochReport, Patience
 from esm2_amp.training.classifier import PairClassifier, PairData
 from esm2_amp.training.gather import PairBatch
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
 from esm2_amp.training.settings import ModelSettings, TrainingSettings
+from esm2_amp.training.trainer import quiet_trainer
 
 _MONITOR = "validation_mcc"
 _CHECKPOINTS_KEPT = 3
@@ -184,16 +184,8 @@ def _best_checkpoints(folder: Path) -> ModelCheckpoint:
     )  # fmt: skip
 
 
-class _Patience(EarlyStopping):
-    """Early stopping that a fit interrupted just after its last epoch remembers."""
-
-    @override
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        trainer.should_stop = self.wait_count >= self.patience
-
-
 def _early_stopping(settings: TrainingSettings) -> list[L.Callback]:
-    return [] if settings.patience is None else [_Patience(_MONITOR, mode="max", patience=settings.patience)]
+    return [] if settings.patience is None else [Patience(_MONITOR, mode="max", patience=settings.patience)]
 
 
 def _trainer(settings: TrainingSettings, callbacks: list[L.Callback], folder: Path | None, device: str) -> L.Trainer:
@@ -202,22 +194,14 @@ def _trainer(settings: TrainingSettings, callbacks: list[L.Callback], folder: Pa
         raise InputError(
             f"micro_batch_size must divide batch_size {settings.batch_size}, got {settings.micro_batch_size}"
         )
-    return L.Trainer(
-        accelerator="gpu" if device == "cuda" else device,
-        devices=1,
+    return quiet_trainer(
+        callbacks,
+        folder,
+        device,
+        epochs=settings.epochs,
         precision=settings.precision,
-        max_epochs=settings.epochs,
         accumulate_grad_batches=accumulated,
         gradient_clip_val=settings.gradient_clip,
-        callbacks=callbacks,
-        enable_checkpointing=folder is not None,
-        plugins=[AtomicCheckpointIO()],
-        default_root_dir=folder,
-        reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
     )
 
 

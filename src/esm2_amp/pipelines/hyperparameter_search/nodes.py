@@ -1,7 +1,5 @@
 """Nodes of `hyperparameter_search`: the study of one network."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +16,7 @@ from esm2_amp.models.registry import MODELS
 from esm2_amp.pipelines.model_training.nodes import RunParameters, check_rows
 from esm2_amp.search.report import best_parameters, epochs_table, keep_fold, kept_folds, study_figures, trials_table
 from esm2_amp.search.space import SearchSpace, with_values
-from esm2_amp.search.study import SearchParameters, open_study, run_search
+from esm2_amp.search.study import SearchParameters, open_study, quiet_optuna, run_search
 from esm2_amp.splits.audit import warn_unless_new_proteins
 from esm2_amp.splits.splitting import seen_class
 from esm2_amp.training.fit import fit_trial, hash_tensors, pair_columns
@@ -90,7 +88,7 @@ def search_hyperparameters(
     def objective(trial: optuna.Trial, values: dict[str, Any]) -> float:
         return _mean_mcc(trial, with_values(settings, values), table, folds, run)
 
-    with _quiet_optuna():
+    with quiet_optuna():
         study = open_study(architecture, space, conditions, folder, parameters)
         run_search(study, space, objective, folder, parameters)
         trials = trials_table(study)
@@ -160,14 +158,3 @@ def _mean_mcc(
         keep_fold(trial, number, record)
         records.append(record)
     return float(np.mean([record["validation_mcc"].iloc[LAST_EPOCH] for record in records]))
-
-
-@contextmanager
-def _quiet_optuna() -> Iterator[None]:
-    """Without Optuna's own line per trial: ours says more."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(verbosity)

@@ -1,0 +1,66 @@
+"""Whether methods rank the tokens of a pair alike (METHOD section 6)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+from esm2_amp.explanation.methods import check_same_pairs, token_columns
+
+
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Spearman's correlation of each row of one array with the same row of another.
+
+    Parameters
+    ----------
+    first, second : array_like, shape (B, T)
+
+    Returns
+    -------
+    correlation : ndarray, shape (B,), float64
+        NaN where all values of a row are equal.
+    """
+    ranks = (rankdata(values, axis=1) for values in (first, second))
+    x, y = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1)))
+
+
+def method_agreement(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Rank correlations between each two methods.
+
+    Parameters
+    ----------
+    tables : mapping of method name to DataFrame
+        An importance table, or for a method without values of single pairs its `Token` and `Importance`.
+
+    Returns
+    -------
+    agreement : DataFrame
+        A row for each two methods, in both orders and with themselves: `MethodA`, `MethodB`; `OfMeans`, the correlation
+        between their mean importances over pairs; `OfPairs`, the median over pairs of the correlations within a pair;
+        NaN where a method has no values of single pairs.
+
+    Raises
+    ------
+    InputError
+        The methods explain different pairs.
+    """
+    of_pairs = {name: table for name, table in tables.items() if "Token" not in table}
+    check_same_pairs(of_pairs)
+    tokens = token_columns(next(iter(of_pairs.values())))
+    means = {
+        name: table[tokens].mean() if name in of_pairs else table.set_index("Token")["Importance"].loc[tokens]
+        for name, table in tables.items()
+    }
+    rows = []
+    for first in tables:
+        for second in tables:
+            of_means = rank_correlation([means[first]], [means[second]])[0]
+            within = np.nan
+            if first in of_pairs and second in of_pairs:
+                within = float(np.nanmedian(rank_correlation(tables[first][tokens], tables[second][tokens])))
+            rows.append((first, second, of_means, within))
+    return pd.DataFrame(rows, columns=["MethodA", "MethodB", "OfMeans", "OfPairs"])

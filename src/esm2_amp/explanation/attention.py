@@ -1,0 +1,179 @@
+"""Attention of ESM2_AMPS and ESM2_AMP_CSE, read in the very forward pass that scores the pairs (METHOD section 6)."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from esm2_amp.errors import InputError
+from esm2_amp.models.amp import TransformerPairNetwork
+from esm2_amp.models.base import PairNetwork
+from esm2_amp.models.registry import MODELS
+from esm2_amp.training.gather import pair_tokens
+
+MODELS_WITH_ATTENTION: Final = tuple(
+    name for name, entry in MODELS.items() if issubclass(entry.network, TransformerPairNetwork)
+)
+
+
+class PairAttention(NamedTuple):
+    """What is kept of the attention in B pairs; memory doesn't grow with their T² weights.
+
+    Attributes
+    ----------
+    logit : ndarray, shape (B,), float32
+        Of the forward pass that the weights are from.
+    importance : dict of str to ndarray, shape (B, T), float32
+        One of `READINGS` each; every row sums to 1.
+    mean : ndarray, shape (layers, T, T), float64
+        Head-averaged weights, query by key, averaged over the pairs.
+    chosen : ndarray, shape (chosen, layers, T, T), float32
+        The same of single pairs.
+    """
+
+    logit: NDArray[np.float32]
+    importance: dict[str, NDArray[np.float32]]
+    mean: NDArray[np.float64]
+    chosen: NDArray[np.float32]
+
+
+def with_attention(network: PairNetwork) -> TransformerPairNetwork:
+    """The network itself; InputError where it has no attention."""
+    if not isinstance(network, TransformerPairNetwork):
+        found = next((name for name, entry in MODELS.items() if isinstance(network, entry.network)), "another network")
+        raise InputError(
+            f"Attention can be read from {' and '.join(MODELS_WITH_ATTENTION)}, got {found}, which has none"
+        )
+    return network
+
+
+def score_with_attention(network: PairNetwork, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits of pairs, and the attention weights that they were computed with.
+
+    Parameters
+    ----------
+    network : PairNetwork
+        One of `MODELS_WITH_ATTENTION`, in eval mode.
+    tokens : Tensor, shape (B, T, D), float
+
+    Returns
+    -------
+    logit : Tensor, shape (B,), float
+    weights : Tensor, shape (B, layers, T, T), float
+        Averaged over heads; rows (queries) sum to 1.
+
+    Raises
+    ------
+    InputError
+        The network has no attention.
+    """
+    with _recorded_weights(with_attention(network)) as of_layers:
+        logit = network(tokens)
+    return logit, torch.stack(of_layers, dim=1)
+
+
+@contextmanager
+def _recorded_weights(network: TransformerPairNetwork) -> Iterator[list[Tensor]]:
+    """Weights of each layer, in order, of the forward pass made meanwhile.
+
+    Hooks on a layer keep PyTorch from its fused path, which would hide the weights.
+    """
+    weights: list[Tensor] = []
+
+    def ask(_: nn.Module, args: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return args, options | {"need_weights": True, "average_attn_weights": True}
+
+    def record(_: nn.Module, __: Any, found: tuple[Tensor, Tensor]) -> None:
+        weights.append(found[1])
+
+    with ExitStack() as hooks:
+        for layer in network.transformer_encoder.layers:
+            attention = layer.self_attn
+            hooks.enter_context(attention.register_forward_pre_hook(ask, with_kwargs=True))
+            hooks.enter_context(attention.register_forward_hook(record))
+        yield weights
+
+
+def received(weights: Tensor) -> Tensor:
+    """Attention that each token receives, averaged over queries and layers: (B, layers, T, T) → (B, T)."""
+    return weights.mean(dim=(1, 2))
+
+
+def received_in_last_layer(weights: Tensor) -> Tensor:
+    """Attention that each token receives in the last layer, averaged over queries: (B, layers, T, T) → (B, T)."""
+    return weights[:, -1].mean(dim=1)
+
+
+def rollout(weights: Tensor) -> Tensor:
+    """Attention followed through all layers to the input tokens: (B, layers, T, T) → (B, T).
+
+    Each layer's weights are mixed with the identity in equal parts, for the residual connection, and multiplied
+    (Abnar and Zuidema 2020); then averaged over the tokens of the last layer, as the head averages them.
+    """
+    identity = torch.eye(weights.shape[-1], device=weights.device, dtype=weights.dtype)
+    rolled = identity.expand(len(weights), -1, -1)
+    for of_layer in weights.unbind(dim=1):
+        rolled = (of_layer + identity) / 2 @ rolled
+    return rolled.mean(dim=1)
+
+
+READINGS: Final = {
+    "attention": received,
+    "attention_last_layer": received_in_last_layer,
+    "attention_rollout": rollout,
+}
+"""Ways to read a token's importance from the weights, by the name of the method."""
+
+
+@torch.inference_mode()
+def read_attention(
+    network: PairNetwork,
+    table: Tensor,
+    a: Tensor,
+    b: Tensor,
+    *,
+    chosen: Sequence[int] = (),
+    batch_size: int,
+    device: torch.device,
+) -> PairAttention:
+    """Score pairs and read the attention on the way, batch by batch.
+
+    Parameters
+    ----------
+    network : PairNetwork
+    table : Tensor, shape (P, T / 2, D), float
+        The vectors of each protein that the network reads.
+    a, b : Tensor, shape (B,), int64
+        Rows of the partners, B at least 1.
+    chosen : sequence of int
+        Which of the B pairs' weights to keep.
+    batch_size : int
+    device : torch.device
+
+    Raises
+    ------
+    InputError
+        The network has no attention.
+    """
+    network, table = with_attention(network).to(device).eval(), table.to(device)
+    logits, readings, total = [], [], torch.zeros(())
+    kept: dict[int, Tensor] = {}
+    for rows in torch.arange(len(a)).split(batch_size):
+        tokens = pair_tokens(table, a[rows].to(device), b[rows].to(device))
+        logit, weights = (part.float().cpu() for part in score_with_attention(network, tokens))
+        logits.append(logit)
+        readings.append([read(weights) for read in READINGS.values()])
+        total = total + weights.double().sum(dim=0)
+        kept |= {row: weights[row - rows[0]].clone() for row in chosen if rows[0] <= row <= rows[-1]}
+    importance = (torch.cat(parts).numpy() for parts in zip(*readings, strict=True))
+    shape = (0, *total.shape)
+    return PairAttention(
+        logit=torch.cat(logits).numpy(),
+        importance=dict(zip(READINGS, importance, strict=True)),
+        mean=(total / len(a)).numpy(),
+        chosen=torch.stack([kept[row] for row in chosen]).numpy() if chosen else np.empty(shape, dtype=np.float32),
+    )

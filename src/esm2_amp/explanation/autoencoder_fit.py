@@ -1,0 +1,199 @@
+"""Fitting the autoencoder of feature tokens: early stopping, resumable, deterministic from its seed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import lightning as L
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from pydantic import Field, field_validator
+from torch import Tensor
+from torch.nn.functional import mse_loss
+from torch.utils.data import DataLoader, IterableDataset
+from typing_extensions import override
+
+from esm2_amp.explanation.autoencoder import Autoencoder
+from esm2_amp.models.registry import MODELS
+from esm2_amp.parameters import Parameters
+from esm2_amp.training.callbacks import EpochRecord, Patience
+from esm2_amp.training.fit import hash_tensors
+from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
+from esm2_amp.training.settings import Count, Fraction, Positive
+from esm2_amp.training.trainer import quiet_trainer
+
+_MONITOR = "validation_loss"
+
+
+class AutoencoderSettings(Parameters):
+    """Sizes of the autoencoder, and how it is fitted.
+
+    Attributes
+    ----------
+    latent : int
+        K, the latents of a token.
+    hidden : tuple of int
+        Widths of the encoder's blocks.
+    learning_rate : float
+        Of Adam.
+    batch_size : int
+        Tokens per step, at least.
+    epochs, patience : int
+        At most so many epochs, and an end after so many without a lower loss on held-out proteins.
+    held_out : float
+        Fraction of the proteins of the training pairs that only measure when to stop.
+    weights : dict
+        By name of a model: weights to use in place of a training, a published `.pth` file or a folder of ours.
+    """
+
+    latent: Count
+    hidden: tuple[Count, ...] = Field(min_length=1)
+    learning_rate: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    epochs: Count
+    patience: Count
+    held_out: Fraction
+    weights: dict[str, Path]
+
+    @field_validator("weights")
+    @classmethod
+    def _of_models(cls, weights: dict[str, Path]) -> dict[str, Path]:
+        if unknown := [name for name in weights if name not in MODELS]:
+            raise ValueError(f"weights must be given by the name of a model ({', '.join(MODELS)}), got {unknown[0]!r}")
+        return weights
+
+
+class AutoencoderFit(NamedTuple):
+    """A fitted autoencoder and the record of its epochs.
+
+    Attributes
+    ----------
+    network : Autoencoder
+        In eval mode, on the CPU, with the weights of the epoch of lowest loss on held-out proteins.
+    record : DataFrame
+        One row per epoch: `epoch`, `learning_rate`, `training_loss`, `validation_loss` (mean squared errors, the first
+        while learning), `selected`.
+    """
+
+    network: Autoencoder
+    record: pd.DataFrame
+
+
+def fit_autoencoder(
+    training: Tensor,
+    held_out: Tensor,
+    settings: AutoencoderSettings,
+    *,
+    name: str,
+    folder: Path,
+    device: str,
+    seed: int,
+) -> AutoencoderFit:
+    """Fit an autoencoder, from its last checkpoint when the same fit was interrupted.
+
+    Parameters
+    ----------
+    training, held_out : Tensor, shape (tokens, D), float
+        Each token is a sample; those of a protein belong to one of both.
+    settings : AutoencoderSettings
+    name : str
+        What is being fitted, for the log.
+    folder : Path
+        Of the checkpoints.
+    device : {"auto", "cpu", "cuda", "mps"}
+    seed : int
+        Of the initial weights and the order of the tokens.
+    """
+    record = EpochRecord(name)
+    best = ModelCheckpoint(
+        folder, "best", monitor=_MONITOR, save_weights_only=True, save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )  # fmt: skip
+    callbacks = [record, Patience(_MONITOR, patience=settings.patience), best, last_checkpoint(folder)]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        module = _Reconstruction(Autoencoder(training.shape[1], settings.latent, settings.hidden), settings)
+        fingerprint = f"{settings.model_dump_json()} {seed} {hash_tensors(training, held_out)}"
+        resume_from = checkpoint_to_resume(folder, fingerprint, name)
+        trainer = quiet_trainer(callbacks, folder, device, epochs=settings.epochs)
+        data = _TokenData(training, held_out, settings.batch_size, seed)
+        trainer.fit(module, data, ckpt_path=resume_from, weights_only=False)
+    checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
+    module.cpu().load_state_dict(checkpoint["state_dict"])
+    mark_finished(folder, fingerprint)
+    epochs = pd.DataFrame(record.rows)
+    epochs["selected"] = epochs["epoch"] == checkpoint["epoch"] + 1
+    return AutoencoderFit(module.network.eval(), epochs)
+
+
+class _Reconstruction(L.LightningModule):
+    """The autoencoder under Adam and the mean squared error."""
+
+    def __init__(self, network: Autoencoder, settings: AutoencoderSettings) -> None:
+        super().__init__()
+        self.network, self.settings = network, settings
+        self._losses: dict[str, list[tuple[Tensor, int]]] = {"training": [], "validation": []}
+
+    @override
+    def training_step(self, tokens: Tensor) -> Tensor:
+        return self._step(tokens, "training")
+
+    @override
+    def validation_step(self, tokens: Tensor) -> Tensor:
+        return self._step(tokens, "validation")
+
+    def _step(self, tokens: Tensor, phase: str) -> Tensor:
+        loss = mse_loss(self.network(tokens), tokens)
+        self._losses[phase].append((loss.detach(), len(tokens)))
+        return loss
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        # for training too: see esm2_amp.training.classifier
+        for phase, losses in self._losses.items():
+            total = sum(count for _, count in losses)
+            self.log(f"{phase}_loss", torch.stack([loss * count for loss, count in losses]).sum() / total)
+            losses.clear()
+
+    @override
+    def configure_optimizers(self) -> Any:
+        return torch.optim.Adam(self.network.parameters(), lr=self.settings.learning_rate, fused=True)
+
+
+class _TokenData(L.LightningDataModule):
+    """Training tokens in a new order each epoch, held-out ones in theirs."""
+
+    def __init__(self, training: Tensor, held_out: Tensor, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.training, self.held_out, self.batch_size, self.seed = training, held_out, batch_size, seed
+
+    @override
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        assert self.trainer is not None
+        order = self.seed * 1_000_003 + self.trainer.current_epoch
+        return DataLoader(_TokenBatches(self.training, self.batch_size, order), batch_size=None)
+
+    @override
+    def val_dataloader(self) -> DataLoader[Tensor]:
+        return DataLoader(_TokenBatches(self.held_out, self.batch_size), batch_size=None)
+
+
+class _TokenBatches(IterableDataset[Tensor]):
+    """Batches of tokens, in order or in an order drawn from a seed; none of one token, which batch norm refuses."""
+
+    def __init__(self, tokens: Tensor, batch_size: int, shuffle_seed: int | None = None) -> None:
+        self.tokens, self.shuffle_seed = tokens, shuffle_seed
+        self.batches = max(1, len(tokens) // batch_size)
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __iter__(self) -> Iterator[Tensor]:
+        count = len(self.tokens)
+        if self.shuffle_seed is None:
+            order = torch.arange(count)
+        else:
+            order = torch.randperm(count, generator=torch.Generator().manual_seed(self.shuffle_seed))
+        for rows in order.tensor_split(self.batches):
+            yield self.tokens[rows].float()

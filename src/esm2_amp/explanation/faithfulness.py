@@ -1,0 +1,142 @@
+"""Whether a score rests on the tokens that a method calls important: deletion and insertion (METHOD section 6).
+
+Deletion replaces a pair's tokens by the baseline's, the most important first: the sooner the probability falls, the
+better the order. Insertion begins at the baseline and puts the pair's tokens back, the most important first: the sooner
+it rises, the better (Petsiuk et al. 2018).
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from esm2_amp.evaluation.intervals import mean_intervals
+from esm2_amp.evaluation.metrics import sigmoid
+from esm2_amp.models.base import PairNetwork
+from esm2_amp.training.gather import pair_tokens
+
+Floats = NDArray[np.float64]
+
+CURVES: Final = {"deletion": -1, "insertion": 1}
+"""Each curve, and the sign of a better area than that of random orders."""
+
+RANDOM: Final = "random"
+
+
+class Scorer(NamedTuple):
+    """A network and the pairs that it scores while their tokens are replaced by the baseline's.
+
+    Attributes
+    ----------
+    network : PairNetwork
+    table : Tensor, shape (P, T / 2, D), float
+    a, b : Tensor, shape (B,), int64
+    baseline : Tensor, shape (T, D), float32
+    batch_size : int
+    device : torch.device
+    """
+
+    network: PairNetwork
+    table: Tensor
+    a: Tensor
+    b: Tensor
+    baseline: Tensor
+    batch_size: int
+    device: torch.device
+
+    @torch.inference_mode()
+    def curves(self, importance: NDArray[np.floating]) -> Floats:
+        """Probability while tokens are replaced, and while they are put back, the most important first.
+
+        Parameters
+        ----------
+        importance : ndarray, shape (B, T)
+
+        Returns
+        -------
+        probability : ndarray, shape (2, B, T + 1), float64
+            Of deletion, then of insertion, by the number of tokens treated.
+        """
+        network, table = self.network.to(self.device).eval(), self.table.to(self.device)
+        baseline = self.baseline.to(self.device)
+        order = torch.from_numpy(np.argsort(-importance, axis=1, kind="stable")).to(self.device)
+        rank = order.argsort(dim=1)[..., None]  # (B, T, 1)
+        steps = range(len(baseline) + 1)
+        logits = torch.empty(2, len(rank), len(steps))
+        for rows in torch.arange(len(rank)).split(self.batch_size):
+            tokens = pair_tokens(table, self.a[rows].to(self.device), self.b[rows].to(self.device))
+            for step in steps:
+                treated = rank[rows.to(self.device)] < step
+                logits[0, rows, step] = network(torch.where(treated, baseline, tokens)).float().cpu()
+                logits[1, rows, step] = network(torch.where(treated, tokens, baseline)).float().cpu()
+        return sigmoid(logits.numpy())
+
+
+class Faithfulness(NamedTuple):
+    """Deletion and insertion of several methods.
+
+    Attributes
+    ----------
+    areas : DataFrame
+        `Method`, `Curve`; `Area` under the curve, the mean probability over the share of tokens treated, with its 95 %
+        interval `Low` to `High`; `Difference` from random orders of the same pairs with `DifferenceLow` and
+        `DifferenceHigh`; `Verdict` on it: "better than random", "worse than random" or "not distinguishable".
+    curves : DataFrame
+        `Method`, `Curve`, `Tokens` treated, mean `Probability` with `Low` and `High`.
+    """
+
+    areas: pd.DataFrame
+    curves: pd.DataFrame
+
+
+def faithfulness(
+    importances: Mapping[str, NDArray[np.floating]], scorer: Scorer, *, random_orders: int, seed: int
+) -> Faithfulness:
+    """Compare the methods' orders of tokens with random ones.
+
+    Parameters
+    ----------
+    importances : mapping of method name to ndarray, shape (B, T)
+        Of the scorer's pairs.
+    scorer : Scorer
+    random_orders : int
+        Of each pair; their curves are averaged.
+    seed : int
+    """
+    shape = len(scorer.a), len(scorer.baseline)
+    generator = np.random.default_rng(seed)
+    drawn = [scorer.curves(generator.random(shape)) for _ in range(random_orders)]
+    found = {name: scorer.curves(importance) for name, importance in importances.items()}
+    found[RANDOM] = np.mean(drawn, axis=0)
+    proteins = scorer.a.numpy(), scorer.b.numpy()
+    areas, curves = [], []
+    for name, of_method in found.items():
+        for curve, values, at_random in zip(CURVES, of_method, found[RANDOM], strict=True):
+            area = _area(values)
+            around = zip(*mean_intervals(np.stack([area, area - _area(at_random)], axis=1), *proteins), strict=True)
+            own, difference = around
+            areas.append((name, curve, *own, *difference, _verdict(name, curve, *difference)))
+            points = zip(range(values.shape[1]), *mean_intervals(values, *proteins), strict=True)
+            curves += [(name, curve, *point) for point in points]
+    of_areas = ["Area", "Low", "High", "Difference", "DifferenceLow", "DifferenceHigh", "Verdict"]
+    return Faithfulness(
+        pd.DataFrame(areas, columns=["Method", "Curve", *of_areas]),
+        pd.DataFrame(curves, columns=["Method", "Curve", "Tokens", "Probability", "Low", "High"]),
+    )
+
+
+def _area(curves: Floats) -> Floats:
+    """Areas under curves of evenly spaced points from 0 to 1, by trapezoids: (B, T + 1) → (B,)."""
+    return np.asarray(np.trapezoid(curves, dx=1 / (curves.shape[1] - 1), axis=1))
+
+
+def _verdict(method: str, curve: str, difference: float, low: float, high: float) -> str:
+    if method == RANDOM:
+        return ""
+    if low <= 0 <= high:
+        return "not distinguishable"
+    return "better than random" if difference * CURVES[curve] > 0 else "worse than random"

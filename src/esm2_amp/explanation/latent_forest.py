@@ -1,0 +1,203 @@
+"""AE_RF: a random forest on the latents of pairs, searched by Optuna, explained by Gini importance and Tree SHAP."""
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import optuna
+import pandas as pd
+import shap
+from numpy.typing import NDArray
+from pydantic import field_validator
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import matthews_corrcoef
+from sklearn.model_selection import StratifiedKFold
+
+from esm2_amp.errors import InputError
+from esm2_amp.explanation.latent_attributions import LatentAttributions
+from esm2_amp.parameters import Parameters
+from esm2_amp.progress import Progress
+from esm2_amp.search.report import best_parameters, trials_table
+from esm2_amp.search.space import SearchSpace
+from esm2_amp.search.study import SearchParameters, open_study, quiet_optuna, run_search
+from esm2_amp.training.settings import Count
+
+logger = logging.getLogger(__name__)
+
+SEARCHABLE = ("n_estimators", "max_depth", "min_samples_split", "min_samples_leaf", "max_features", "max_samples")
+"""Parameters of scikit-learn's forest that a space may name; the last two as fractions."""
+
+_EXPLAINED_AT_ONCE = 10
+_LEAST_ODDS = 1e-6
+"""Votes of 0 and 1 have no logit: they are taken for this much less."""
+
+
+class ForestSettings(Parameters):
+    """How the forest is searched and fitted.
+
+    Attributes
+    ----------
+    trials : int
+        Of Optuna's TPE sampler.
+    mode : {"cross_validation", "holdout"}
+        What a trial's value is: the mean MCC over folds of the training pairs, or the MCC on the validation pairs.
+    folds : int
+        Stratified and shuffled.
+    pairs : int, optional
+        Training pairs that forests are fitted on at most, drawn with the seed; all by default.
+    search_space : SearchSpace
+    jobs : int
+        Trees grown at once; -1 takes all cores.
+    """
+
+    trials: Count
+    mode: Literal["cross_validation", "holdout"]
+    folds: Count
+    pairs: Count | None = None
+    search_space: SearchSpace
+    jobs: int = -1
+
+    @field_validator("search_space")
+    @classmethod
+    def _known(cls, space: SearchSpace) -> SearchSpace:
+        if unknown := [name for name in space.root if name not in SEARCHABLE]:
+            raise ValueError(f"a forest's parameters must be among {', '.join(SEARCHABLE)}, got {', '.join(unknown)}")
+        return space
+
+
+class LabelledPairs(NamedTuple):
+    """Pair features and labels: (B, D') float32, (B,) int."""
+
+    latents: NDArray[np.float32]
+    label: NDArray[np.int64]
+
+    def at(self, rows: NDArray[np.int64]) -> "LabelledPairs":
+        """Some of the pairs."""
+        return LabelledPairs(self.latents[rows], self.label[rows])
+
+
+class ForestFit(NamedTuple):
+    """The forest with the best parameters; those, and every trial, as tables."""
+
+    forest: RandomForestClassifier
+    best: pd.DataFrame
+    trials: pd.DataFrame
+
+
+def fit_forest(
+    training: LabelledPairs,
+    validation: LabelledPairs,
+    settings: ForestSettings,
+    *,
+    name: str,
+    folder: Path,
+    seed: int,
+) -> ForestFit:
+    """Search a forest's parameters, and fit it with the best on all training pairs that `settings.pairs` allows.
+
+    Parameters
+    ----------
+    training, validation : LabelledPairs
+    settings : ForestSettings
+    name : str
+        Of the study, for the log.
+    folder : Path
+        Of the study's journal, from which an interrupted search goes on.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        When the training pairs are of one class, or a class has fewer of them than there are folds.
+    """
+    check_both_classes(training.label, settings)
+    training = _subsample(training, settings.pairs, seed)
+    folds = _folds(training, validation, settings, seed)
+
+    def objective(trial: optuna.Trial, values: dict[str, Any]) -> float:
+        scores = []
+        for fitted, measured in folds:
+            forest = _forest(values, settings, seed).fit(*fitted)
+            scores.append(matthews_corrcoef(measured.label, forest.predict(measured.latents)))
+        return float(np.mean(scores))
+
+    # named by what decides its values: other data or settings begin another study, and need no other name from users
+    study_name = hashlib.sha256(f"{settings.model_dump_json(exclude={'trials', 'jobs'})} {seed}".encode())
+    for part in (*training, *validation):
+        study_name.update(part.data)
+    search = SearchParameters(
+        enabled=True, trials=settings.trials, mode=settings.mode, folds=max(2, settings.folds),
+        study=study_name.hexdigest()[:8], pruning="none", seed=seed,
+    )  # fmt: skip
+    with quiet_optuna():
+        study = open_study(name, settings.search_space, {}, folder, search)
+        run_search(study, settings.search_space, objective, folder, search)
+    best = best_parameters(study)
+    forest = _forest(best["parameters"], settings, seed).fit(*training)
+    row = {"trial": best["trial"], "MCC": best["value"], **best["parameters"]}
+    return ForestFit(forest, pd.DataFrame([row]), trials_table(study))
+
+
+def check_both_classes(label: NDArray[np.int64], settings: ForestSettings) -> None:
+    """Raise InputError where a forest has nothing to tell apart, or too little to fold."""
+    fewest = min(int((label == value).sum()) for value in (0, 1))
+    needed = settings.folds if settings.mode == "cross_validation" else 1
+    if fewest < needed:
+        raise InputError(
+            f"AE_RF needs at least {needed} training pairs of each class, got {int((label == 1).sum())} positive and "
+            f"{int((label == 0).sum())} negative; add pairs, or lower latent_explanation.forest.folds"
+        )
+
+
+def _subsample(pairs: LabelledPairs, most: int | None, seed: int) -> LabelledPairs:
+    if most is None or most >= len(pairs.label):
+        return pairs
+    order = np.random.default_rng(seed).permutation(len(pairs.label))
+    return pairs.at(np.sort(order[:most]))
+
+
+def _folds(
+    training: LabelledPairs, validation: LabelledPairs, settings: ForestSettings, seed: int
+) -> list[tuple[LabelledPairs, LabelledPairs]]:
+    if settings.mode == "holdout":
+        return [(training, validation)]
+    splitter = StratifiedKFold(settings.folds, shuffle=True, random_state=seed)
+    return [(training.at(fitted), training.at(held)) for fitted, held in splitter.split(*training)]
+
+
+def _forest(values: dict[str, Any], settings: ForestSettings, seed: int) -> RandomForestClassifier:
+    return RandomForestClassifier(**values, random_state=seed, n_jobs=settings.jobs)
+
+
+def forest_logits(forest: RandomForestClassifier, values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log-odds of the forest's votes: (B, D') → (B,), finite."""
+    votes = forest.predict_proba(values)[:, 1].clip(_LEAST_ODDS, 1 - _LEAST_ODDS)
+    logit: NDArray[np.float64] = np.log(votes / (1 - votes))
+    return logit
+
+
+def explain_forest(
+    forest: RandomForestClassifier, pairs: NDArray[np.float32], background: NDArray[np.float32]
+) -> LatentAttributions:
+    """Tree SHAP of the probability of interaction, against a background of pairs (interventional).
+
+    Parameters
+    ----------
+    forest : RandomForestClassifier
+        Classes 0 and 1.
+    pairs, background : ndarray, shape (…, D'), float32
+    """
+    explainer = shap.TreeExplainer(
+        forest, background, feature_perturbation="interventional", model_output="probability"
+    )
+    by_column = np.empty(pairs.shape)
+    progress = Progress(logger, "Tree SHAP, pairs", len(pairs))
+    for start in range(0, len(pairs), _EXPLAINED_AT_ONCE):
+        some = slice(start, start + _EXPLAINED_AT_ONCE)
+        # its own check of additivity allows 1 %; ours is `esm2_amp.explanation.latent_attributions.additivity`
+        by_column[some] = explainer.shap_values(pairs[some], check_additivity=False)[..., 1]
+        progress.add(len(by_column[some]))
+    expected = float(explainer.expected_value[1])
+    return LatentAttributions(by_column, expected, forest.predict_proba(pairs)[:, 1] - expected)

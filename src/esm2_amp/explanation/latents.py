@@ -1,0 +1,204 @@
+"""Latents of proteins and of pairs: how well they hold the features, their columns by name, their sums by token."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from esm2_amp.errors import InputError
+from esm2_amp.explanation.autoencoder import Autoencoder
+from esm2_amp.explanation.tokens import SIDES, pair_token_names
+
+FITTED, HELD_OUT, UNSEEN = "fitted", "held out", "unseen"
+"""Proteins the autoencoder was fitted on, those that decided when to stop, and those it had nothing to do with."""
+
+_PROTEINS_AT_ONCE = 256
+
+
+class Reconstruction(NamedTuple):
+    """What an autoencoder makes of proteins.
+
+    Attributes
+    ----------
+    latents : ndarray, shape (P, T / 2, K), float32
+    squared_error : ndarray, shape (P, T / 2), float64
+        Mean over D.
+    """
+
+    latents: NDArray[np.float32]
+    squared_error: NDArray[np.float64]
+
+
+def protein_groups(pairs: pd.DataFrame, n_proteins: int, held_out: float, seed: int) -> NDArray[np.object_]:
+    """Which proteins an autoencoder is fitted on: those of the training pairs, but for a held-out fraction.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Columns `a`, `b`, `split`.
+    n_proteins : int
+        P.
+    held_out : float
+        Fraction of the training proteins, whole ones.
+    seed : int
+
+    Returns
+    -------
+    group : ndarray, shape (P,), object
+        `FITTED`, `HELD_OUT` or `UNSEEN`.
+
+    Raises
+    ------
+    InputError
+        When the training pairs have fewer than two proteins.
+    """
+    proteins = np.unique(pairs.loc[pairs["split"] == "train", ["a", "b"]])
+    if len(proteins) < 2:  # noqa: PLR2004
+        raise InputError(
+            f"The autoencoder needs training pairs of at least 2 proteins, to fit on and to hold out, got "
+            f"{len(proteins)}; add pairs"
+        )
+    count = min(max(1, round(held_out * len(proteins))), len(proteins) - 1)
+    group = np.full(n_proteins, UNSEEN, dtype=object)
+    group[proteins] = FITTED
+    group[np.random.default_rng(seed).choice(proteins, count, replace=False)] = HELD_OUT
+    return group
+
+
+@torch.inference_mode()
+def reconstruct(network: Autoencoder, table: Tensor, device: torch.device) -> Reconstruction:
+    """Latents of proteins, and how far their reconstruction is off.
+
+    Parameters
+    ----------
+    network : Autoencoder
+    table : Tensor, shape (P, T / 2, D), float
+    device : torch.device
+    """
+    network = network.to(device).eval()
+    latents, errors = [], []
+    for some in table.split(_PROTEINS_AT_ONCE):
+        tokens = some.to(device).float().flatten(0, 1)  # (proteins · T / 2, D)
+        latent = network.encode(tokens)
+        error = (network.fc3(network.decoder(latent)) - tokens).square().mean(dim=1)
+        latents.append(latent.view(*some.shape[:2], -1).cpu())
+        errors.append(error.view(some.shape[:2]).cpu())
+    network.cpu()
+    return Reconstruction(torch.cat(latents).numpy(), torch.cat(errors).double().numpy())
+
+
+def reconstruction_table(
+    table: Tensor, squared_error: NDArray[np.float64], group: NDArray[np.object_], tokens: Sequence[str]
+) -> pd.DataFrame:
+    """How well features are reconstructed, by group of proteins and token.
+
+    Parameters
+    ----------
+    table : Tensor, shape (P, T / 2, D), float
+    squared_error : ndarray, shape (P, T / 2)
+    group : ndarray, shape (P,)
+    tokens : sequence of str
+        Names of the T / 2 tokens.
+
+    Returns
+    -------
+    report : DataFrame
+        `Proteins` (the group), `Token` (`all` too), `Samples`, `MSE`, `ExplainedVariance`: 1 − MSE / the variance
+        around the token's own mean vector over the group, so that knowing which token it is explains nothing.
+        The variance is missing where it is 0.
+    """
+    rows = []
+    for name in [known for known in (FITTED, HELD_OUT, UNSEEN) if (group == known).any()]:
+        chosen = group == name
+        variance = np.array([_variance(table[torch.from_numpy(chosen), token]) for token in range(len(tokens))])
+        error = squared_error[chosen].mean(axis=0)
+        for token, mse, spread in [*zip(tokens, error, variance, strict=True), ("all", error.mean(), variance.mean())]:
+            samples = chosen.sum() * (len(tokens) if token == "all" else 1)
+            rows.append([name, token, samples, mse, 1 - mse / spread if spread > 0 else np.nan])
+    return pd.DataFrame(rows, columns=["Proteins", "Token", "Samples", "MSE", "ExplainedVariance"])
+
+
+def _variance(vectors: Tensor) -> float:
+    """Mean over D of the variance over samples: (samples, D)."""
+    return float(vectors.double().var(dim=0, correction=0).mean())
+
+
+def latent_table(entries: Sequence[str], tokens: Sequence[str], latents: NDArray[np.float32]) -> pd.DataFrame:
+    """Latents of proteins with their names.
+
+    Parameters
+    ----------
+    entries : sequence of str
+        P identifiers.
+    tokens : sequence of str
+        T / 2 names.
+    latents : ndarray, shape (P, T / 2, K), float32
+
+    Returns
+    -------
+    table : DataFrame, P rows
+        `Entry`, then `cls_0` … `eos_149`; the rows of the features.
+    """
+    columns = [f"{token}_{k}" for token in tokens for k in range(latents.shape[2])]
+    table = pd.DataFrame(latents.reshape(len(latents), -1), columns=columns)
+    table.insert(0, "Entry", list(entries))
+    return table
+
+
+def latent_values(latents: pd.DataFrame) -> NDArray[np.float32]:
+    """The numbers of `latent_table`: shape (P, D' / 2), float32."""
+    return np.array(latents.drop(columns="Entry"), dtype=np.float32, order="C")
+
+
+def check_latent_rows(latents: pd.DataFrame, pairs: pd.DataFrame) -> None:
+    """Raise InputError when the pairs' rows `a`, `b` were made for other proteins."""
+    entries = latents["Entry"].to_numpy()
+    for rows, name in (("a", "Protein1"), ("b", "Protein2")):
+        at = pairs[rows].to_numpy()
+        if at.max(initial=-1) >= len(entries) or (entries[at] != pairs[name].to_numpy()).any():
+            raise InputError(
+                f"Column {rows} of the pairs must give the row of {name} among the latents, but points to other "
+                "proteins: one of both is from an earlier run; run `kedro run --pipeline=interpretability` again"
+            )
+
+
+def pair_values(latents: pd.DataFrame, pairs: pd.DataFrame) -> NDArray[np.float32]:
+    """Both proteins' latents side by side, found by row number, so that P1234 never takes the row of P12345.
+
+    Parameters
+    ----------
+    latents : DataFrame
+        Of `latent_table`.
+    pairs : DataFrame, B rows
+        `Protein1`, `Protein2`, and their rows `a`, `b`.
+
+    Returns
+    -------
+    values : ndarray, shape (B, D'), float32
+        D' = T · K.
+
+    Raises
+    ------
+    InputError
+        When the rows were made for other proteins.
+    """
+    check_latent_rows(latents, pairs)
+    of_proteins = latent_values(latents)
+    return np.hstack([of_proteins[pairs["a"]], of_proteins[pairs["b"]]])
+
+
+def pair_features(latents: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """`pair_values` with the index of the pairs and the columns `A_cls_0` … `B_eos_149`."""
+    columns = [f"{side}_{column}" for side in SIDES for column in latents.columns.drop("Entry")]
+    return pd.DataFrame(pair_values(latents, pairs), index=pairs.index, columns=columns)
+
+
+def token_means(values: ArrayLike, protein_tokens: slice) -> NDArray[np.float64]:
+    """Mean absolute value within each (side, token) group: (…, D') → (…, T)."""
+    array = np.abs(np.asarray(values, dtype=np.float64))
+    means: NDArray[np.float64] = array.reshape(*array.shape[:-1], len(pair_token_names(protein_tokens)), -1).mean(-1)
+    return means

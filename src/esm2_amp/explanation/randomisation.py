@@ -1,0 +1,65 @@
+"""The control with randomised weights: an explanation that stays as it was isn't one of the model.
+
+Modules are initialised anew one after the other, from the head down to the first layer, as in the cascading
+randomisation of Adebayo et al. 2018.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from esm2_amp.explanation.agreement import rank_correlation
+from esm2_amp.models.amp import TransformerPairNetwork
+
+Explain = Callable[[TransformerPairNetwork], Mapping[str, NDArray[np.floating]]]
+"""From a network to each method's importances of the same pairs, (B, T)."""
+
+
+def cascade(network: TransformerPairNetwork, seed: int) -> Iterator[tuple[str, TransformerPairNetwork]]:
+    """The network with more and more of its modules initialised anew, and the name of the last one.
+
+    Parameters
+    ----------
+    network : TransformerPairNetwork
+        It stays as it is.
+    seed : int
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        fresh = type(network)(**network.sizes)
+    randomised = copy.deepcopy(network).cpu()
+    randomised.mlp_layers = fresh.mlp_layers
+    yield "head", randomised
+    layers = randomised.transformer_encoder.layers
+    for number in reversed(range(len(layers))):
+        # a layer of TransformerEncoder is a copy of one prototype, so that all begin with equal weights
+        layers[number] = fresh.transformer_encoder.layers[number]
+        yield f"layer {number + 1}", randomised
+
+
+def randomised_weights(network: TransformerPairNetwork, explain: Explain, seed: int) -> pd.DataFrame:
+    """How alike the explanations of a trained and of a randomised network are.
+
+    Parameters
+    ----------
+    network : TransformerPairNetwork
+    explain : callable
+    seed : int
+
+    Returns
+    -------
+    table : DataFrame
+        `Stage`, the number of modules initialised anew; `Module`, the last of them; `Method`; `Correlation`, the median
+        over pairs of Spearman's correlation with the trained network's explanation, and its quartiles `Low`, `High`.
+    """
+    trained, rows = explain(network), []
+    for stage, (module, randomised) in enumerate(cascade(network, seed), start=1):
+        for method, importance in explain(randomised).items():
+            correlation = rank_correlation(trained[method], importance)
+            low, median, high = np.nanquantile(correlation, [0.25, 0.5, 0.75])
+            rows.append((stage, module, method, median, low, high))
+    return pd.DataFrame(rows, columns=["Stage", "Module", "Method", "Correlation", "Low", "High"])

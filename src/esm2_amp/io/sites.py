@@ -1,0 +1,32 @@
+"""Planted sites: the segments that make synthetic proteins interact."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from esm2_amp.encoder.pooling import N_SEGMENTS
+from esm2_amp.errors import InputError
+from esm2_amp.io.files import InputFileDataset
+from esm2_amp.io.tables import read_table
+
+
+class SitesDataset(InputFileDataset[pd.DataFrame]):
+    """Sites of synthetic proteins, as `synthetic.planted` makes them; saved as CSV.
+
+    Loads as a DataFrame: `Entry`, str; `Segment`, int64, 0-based.
+    """
+
+    def _read(self, path: Path) -> pd.DataFrame:
+        table = read_table(path, required=("Entry", "Segment"))
+        known = [str(segment) for segment in range(N_SEGMENTS)]
+        for row, segment in table["Segment"].items():
+            if segment not in known:
+                where = f"{table.attrs['file']} row {row}"
+                raise InputError(f"{where}: Segment must be one of {', '.join(known)}, got {segment!r}")
+        return table.astype({"Segment": "int64"})
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Write all columns as CSV."""
+        assert self._filepath is not None
+        self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        data.to_csv(self._filepath, index=False)

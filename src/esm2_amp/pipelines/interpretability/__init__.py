@@ -1,0 +1,5 @@
+"""Pipeline `interpretability`."""
+
+from esm2_amp.pipelines.interpretability.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,71 @@
+"""Parameters of `interpretability`."""
+
+from pydantic import Field, field_validator
+
+from esm2_amp.explanation.gradients import GradientParameters
+from esm2_amp.parameters import Parameters
+from esm2_amp.splits.splitting import Split
+
+
+class FaithfulnessParameters(Parameters):
+    """How orders of tokens are tested.
+
+    Attributes
+    ----------
+    pairs : int
+        True positives whose tokens are deleted and inserted.
+    random_orders : int
+        Drawn for each pair.
+    """
+
+    pairs: int = Field(ge=2)
+    random_orders: int = Field(ge=1)
+
+
+class RandomisedWeightsParameters(Parameters):
+    """How the control with randomised weights is made.
+
+    Attributes
+    ----------
+    pairs : int
+        Explained by the trained and the randomised networks.
+    """
+
+    pairs: int = Field(ge=2)
+
+
+class InterpretabilityParameters(Parameters):
+    """Which pairs are explained, and how.
+
+    Attributes
+    ----------
+    split : {"test", "validation", "train"}
+    pairs : int, optional
+        How many are drawn, half of them true positives where there are enough; all by default.
+    chosen_pairs : tuple of str
+        Pairs that are always among them and get a heat map each, as `Protein1-Protein2` in either order; also one
+        text with spaces between.
+    background : int
+        Training pairs whose mean is the baseline.
+    batch_size : int
+        Pairs scored at once.
+    seed : int
+    integrated_gradients : GradientParameters
+    faithfulness : FaithfulnessParameters
+    randomised_weights : RandomisedWeightsParameters
+    """
+
+    split: Split
+    pairs: int | None = Field(ge=2)
+    chosen_pairs: tuple[str, ...]
+    background: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    seed: int
+    integrated_gradients: GradientParameters
+    faithfulness: FaithfulnessParameters
+    randomised_weights: RandomisedWeightsParameters
+
+    @field_validator("chosen_pairs", mode="before")
+    @classmethod
+    def _split_text(cls, value: object) -> object:
+        return value.split() if isinstance(value, str) else value

@@ -1,0 +1,169 @@
+"""Nodes of `interpretability` that ask how far the explanations may be trusted."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from esm2_amp.explanation import figures
+from esm2_amp.explanation.agreement import method_agreement
+from esm2_amp.explanation.attention import read_attention, with_attention
+from esm2_amp.explanation.faithfulness import Scorer, faithfulness
+from esm2_amp.explanation.gradients import integrated_gradients
+from esm2_amp.explanation.methods import METHODS, check_same_pairs, token_columns
+from esm2_amp.explanation.planted import COLUMNS, planted_truth
+from esm2_amp.explanation.randomisation import randomised_weights
+from esm2_amp.explanation.selection import is_true_positive
+from esm2_amp.features import ProteinFeatures
+from esm2_amp.models.amp import TransformerPairNetwork
+from esm2_amp.models.storage import TrainedModel
+from esm2_amp.pipelines.interpretability.nodes import baseline_of, pairs_of, title_of
+from esm2_amp.pipelines.interpretability.parameters import InterpretabilityParameters
+from esm2_amp.pipelines.model_training.nodes import RunParameters
+
+logger = logging.getLogger(__name__)
+
+
+def compare_methods(
+    model: TrainedModel, parameters: InterpretabilityParameters, run: RunParameters, **methods: pd.DataFrame
+) -> tuple[pd.DataFrame, Figure]:
+    """Ask whether the methods rank the tokens alike: over all pairs, and within each pair.
+
+    Methods that agree may still all be wrong; where they disagree, at most one of them is right.
+
+    Parameters
+    ----------
+    model, parameters, run
+        What the title names.
+    **methods : DataFrame
+        Importance tables by the name of the method, or `Token` and `Importance` where it has none of single pairs.
+
+    Returns
+    -------
+    agreement : DataFrame
+        Rank correlations of each two methods.
+    plot : Figure
+        The same as a matrix.
+    """
+    agreement = method_agreement(methods)
+    explained = next(table for table in methods.values() if "Token" not in table)
+    title = title_of(model, "agreement of the methods", explained, parameters, run)
+    return agreement, figures.agreement_matrix(agreement, title)
+
+
+def measure_faithfulness(
+    explained: pd.DataFrame,
+    pairs: pd.DataFrame,
+    features: ProteinFeatures,
+    model: TrainedModel,
+    parameters: InterpretabilityParameters,
+    run: RunParameters,
+    **methods: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
+    """Ask whether the score rests on the tokens that a method calls important.
+
+    Take them away one by one, the most important first (deletion): the probability should fall sooner than in a random
+    order. Put them back into an average pair (insertion): it should rise sooner. Done with true positives.
+
+    Returns
+    -------
+    areas : DataFrame
+        Area under each method's curve, and how it differs from that of random orders.
+    curves : DataFrame
+        Mean probability by the number of tokens taken away or put back.
+    plot : Figure
+    """
+    check_same_pairs({"explained_pairs": explained, **methods})
+    rows = _positives(explained, parameters.faithfulness.pairs, parameters.seed)
+    of_model = pairs_of(model, features, explained.iloc[rows], run)
+    scorer = Scorer(
+        model.network,
+        of_model.table,
+        of_model.a,
+        of_model.b,
+        baseline_of(model, features, pairs, parameters),
+        parameters.batch_size,
+        of_model.device,
+    )
+    importances = {name: table[token_columns(table)].to_numpy()[rows] for name, table in methods.items()}
+    options = parameters.faithfulness
+    found = faithfulness(importances, scorer, random_orders=options.random_orders, seed=parameters.seed)
+    title = title_of(model, "faithfulness of explanations", explained.iloc[rows], parameters, run)
+    return *found, figures.faithfulness_figure(*found, title)
+
+
+def randomise_weights(
+    explained: pd.DataFrame,
+    pairs: pd.DataFrame,
+    features: ProteinFeatures,
+    model: TrainedModel,
+    parameters: InterpretabilityParameters,
+    run: RunParameters,
+) -> tuple[pd.DataFrame, Figure]:
+    """Ask whether the explanations are of what the model learnt: replace its weights by random ones and explain again.
+
+    From the head down to the first layer, more and more of the network is initialised anew. An explanation that hardly
+    changes shows the data or the architecture, not the model.
+
+    Returns
+    -------
+    table : DataFrame
+        Rank correlations with the trained model's explanation, by how much is random.
+    plot : Figure
+    """
+    explained = explained.iloc[_positives(explained, parameters.randomised_weights.pairs, parameters.seed)]
+    table, a, b, device = pairs_of(model, features, explained, run)
+    baseline = baseline_of(model, features, pairs, parameters)
+    options = parameters.integrated_gradients
+    quickly = options.model_copy(update={"max_steps": options.steps, "share": 0.0})
+
+    def explain(network: TransformerPairNetwork) -> dict[str, NDArray[np.float32]]:
+        attention = read_attention(network, table, a, b, batch_size=parameters.batch_size, device=device)
+        gradients = integrated_gradients(network, table, a, b, baseline=baseline, parameters=quickly, device=device)
+        return attention.importance | {"integrated_gradients": gradients.importance}
+
+    found = randomised_weights(with_attention(model.network), explain, parameters.seed)
+    title = title_of(model, "control with randomised weights", explained, parameters, run)
+    return found, figures.randomised_weights_figure(found, title)
+
+
+def check_planted_truth(
+    sites: pd.DataFrame | None,
+    model: TrainedModel,
+    parameters: InterpretabilityParameters,
+    run: RunParameters,
+    **methods: pd.DataFrame,
+) -> tuple[pd.DataFrame, Figure]:
+    """Where it is known which segments make two proteins interact, ask how often the methods find them.
+
+    Only synthetic data tells. Of interacting pairs that the model recognises, the share is counted whose most important
+    token, or one of the three most important, holds a planted site; beside it stands the share by chance. Without known
+    sites the table is empty and nothing is drawn.
+
+    Returns
+    -------
+    table : DataFrame
+        Of `planted_truth`.
+    plot : Figure
+    """
+    explained = next(iter(methods.values()))
+    if sites is None or not sites["Entry"].isin(explained[["Protein1", "Protein2"]].to_numpy().ravel()).any():
+        logger.info("No planted site is known in the explained pairs: nothing to check the methods against")
+        return pd.DataFrame(columns=COLUMNS), Figure()
+    table = planted_truth(methods, sites)
+    for method, found in table.groupby("Method", sort=False):
+        rates = ", ".join(f"top {row.Top} {row.Rate:.1%} (chance {row.Chance:.1%})" for row in found.itertuples())
+        logger.info("%s, planted site found by %s: %s", model.architecture, METHODS[str(method)].name, rates)
+    is_used = is_true_positive(explained)
+    title = title_of(model, "planted truth", explained[is_used] if is_used.any() else explained, parameters, run)
+    return table, figures.planted_truth_figure(table, title)
+
+
+def _positives(explained: pd.DataFrame, count: int, seed: int) -> NDArray[np.int64]:
+    """Rows of true positives, drawn evenly; where there are too few, also of the other pairs of highest probability."""
+    drawn = np.random.default_rng(seed).permutation(len(explained))
+    is_found, probability = is_true_positive(explained)[drawn], explained["Probability"].to_numpy()[drawn]
+    found_first = np.lexsort([np.where(is_found, 0, -probability), ~is_found])
+    return np.sort(drawn[found_first[:count]])

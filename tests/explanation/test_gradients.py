@@ -1,0 +1,148 @@
+import logging
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from esm2_amp.explanation.gradients import GradientParameters, integrated_gradients, mean_pair, tell_error
+from esm2_amp.models.registry import MODELS, build_network
+from esm2_amp.training.gather import pair_tokens
+
+CPU = torch.device("cpu")
+WIDTH = 8
+
+
+def parameters_of(**given):
+    usual = {"steps": 25, "internal_batch": 4, "tolerance": 0.01, "share": 1.0, "max_steps": 25}
+    return GradientParameters(**(usual | given))
+
+
+def some_pairs(half=10, pairs=7):
+    generator = torch.Generator().manual_seed(2)
+    table = torch.randn(9, half, WIDTH, generator=generator)
+    return table, *torch.randint(9, (2, pairs), generator=generator)
+
+
+def transformer(name="ESM2_AMPS"):
+    torch.manual_seed(3)
+    sizes = {"h1": 10, "h2": 6, "layers": 2, "heads": 2, "feed_forward": 20, "dropout": 0.3}
+    return build_network(MODELS[name].config(architecture=name, **sizes), WIDTH)
+
+
+def attribute(network, pairs, parameters=None, baseline=None):
+    table, a, b = pairs
+    baseline = mean_pair(table, a, b) if baseline is None else baseline
+    parameters = parameters or parameters_of()
+    return integrated_gradients(network, table, a, b, baseline=baseline, parameters=parameters, device=CPU)
+
+
+class Linear(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(20, WIDTH, generator=torch.Generator().manual_seed(1)))
+
+    def forward(self, tokens):
+        return (tokens * self.weight).sum(dim=(1, 2))
+
+
+class Kinked(nn.Module):
+    """Bends once on the way to each pair."""
+
+    def forward(self, tokens):
+        return (tokens.sum(dim=(1, 2)) - 1).relu()
+
+
+def test_baseline_is_the_mean_of_the_pairs_in_both_orders():
+    table, a, b = some_pairs()
+    both = torch.cat([pair_tokens(table, a, b), pair_tokens(table, b, a)])
+    torch.testing.assert_close(mean_pair(table, a, b), both.mean(dim=0))
+
+
+def test_linear_network_has_weight_times_distance_from_the_baseline():
+    network, (table, a, b) = Linear(), some_pairs()
+    baseline = torch.randn(20, WIDTH)
+    found = attribute(network, (table, a, b), baseline=baseline)
+    expected = network.weight.detach() * (pair_tokens(table, a, b) - baseline)
+    np.testing.assert_allclose(found.attribution, expected, atol=1e-5)
+    np.testing.assert_allclose(found.importance, expected.abs().mean(dim=2), atol=1e-5)
+    assert found.error.max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["ESM2_AMPS", "ESM2_AMP_CSE"])
+def test_attributions_are_the_path_integral_of_the_gradient(name):
+    network = transformer(name).eval()
+    half = len(range(*network.protein_tokens.indices(13)))
+    table, a, b = some_pairs(half, pairs=2)
+    baseline = mean_pair(table, a, b)
+    found = attribute(network, (table, a, b), parameters_of(steps=200, max_steps=200))
+    tokens, sums = pair_tokens(table, a, b), 0
+    points = (torch.arange(400) + 0.5) / 400
+    for point in points:
+        between = (baseline + point * (tokens - baseline)).requires_grad_()
+        sums = sums + torch.autograd.grad(network(between).sum(), between)[0]
+    expected = (tokens - baseline) * sums / len(points)
+    np.testing.assert_allclose(found.attribution, expected, atol=0.02 * expected.abs().max())
+    scale = np.abs(found.attribution).sum(axis=(1, 2)).max()
+    np.testing.assert_allclose(
+        found.attribution.sum(axis=(1, 2)), found.logit - found.baseline_logit, atol=2e-3 * scale
+    )
+
+
+def test_batches_change_nothing():
+    pairs = some_pairs()
+    together, apart = (
+        attribute(transformer(), pairs, parameters_of(internal_batch=size)).attribution for size in (32, 2)
+    )
+    np.testing.assert_allclose(together, apart, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["ESM2_AMPS", "ESM2_AMP_CSE"])
+def test_swapping_partners_swaps_the_explanation(name):
+    network = transformer(name)
+    table, a, b = some_pairs(len(range(*network.protein_tokens.indices(13))))
+    there, back = (attribute(network, (table, *partners)).attribution for partners in ((a, b), (b, a)))
+    of_a, of_b = np.split(there, 2, axis=1)
+    np.testing.assert_allclose(back, np.concatenate([of_b, of_a], axis=1), atol=1e-6)
+
+
+def test_steps_are_doubled_for_the_pairs_that_need_it_only():
+    pairs = some_pairs(pairs=40)
+    first = attribute(Kinked(), pairs, parameters_of(steps=8, max_steps=8))
+    more = attribute(Kinked(), pairs, parameters_of(steps=8, max_steps=512))
+    needed = first.error > 0.01
+    assert 0 < needed.sum() < 40
+    assert (more.steps[~needed] == 8).all()
+    assert (more.steps[needed] >= 16).all()
+    np.testing.assert_array_equal(more.attribution[~needed], first.attribution[~needed])
+    assert np.mean(more.error <= 0.01) > np.mean(first.error <= 0.01)
+
+
+def test_steps_stay_where_enough_pairs_add_up():
+    found = attribute(Kinked(), some_pairs(pairs=40), parameters_of(steps=8, max_steps=512, share=0.1))
+    assert (found.steps == 8).all()
+
+
+def test_too_few_pairs_that_add_up_are_warned_of(caplog):
+    parameters = parameters_of(steps=1, max_steps=2, tolerance=1e-9)
+    found = attribute(transformer(), some_pairs(), parameters)
+    with caplog.at_level(logging.INFO, logger="esm2_amp.explanation.gradients"):
+        tell_error(found, parameters)
+    assert caplog.records[0].levelname == "WARNING"
+    assert "for 0.0 % of 7 pairs (100 % asked for); 7 took more than 1 steps, up to 2" in caplog.text
+    assert found.summary(parameters)["pairs_by_steps"] == {"2": 7}
+
+
+def test_weights_need_their_gradient_again_afterwards():
+    network = transformer()
+    network.mlp_layers[0].weight.requires_grad_(False)
+    before = [parameter.requires_grad for parameter in network.parameters()]
+    attribute(network, some_pairs())
+    assert [parameter.requires_grad for parameter in network.parameters()] == before
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_limit_below_the_first_steps():
+    with pytest.raises(ValidationError, match="max_steps must be at least steps, got 10 and 25"):
+        parameters_of(max_steps=10)

@@ -1,0 +1,94 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import kedro_run
+from esm2_amp.explanation.attention import MODELS_WITH_ATTENTION, READINGS
+from esm2_amp.explanation.tokens import pair_token_names
+from esm2_amp.models.registry import network_class
+
+METHODS = (*READINGS, "integrated_gradients")
+
+
+@pytest.fixture(scope="module")
+def chosen(demonstration_run):
+    pairs = pd.read_csv(demonstration_run.folder / "01_raw/planted/test_pairs.csv")
+    return pairs["Protein1"].str.cat(pairs["Protein2"], "-").tolist()[5:7]
+
+
+@pytest.fixture(scope="module")
+def explained(demonstration_run, chosen, tmp_path_factory):
+    """The data folder of a run in which two pairs were chosen by their swapped names."""
+    folder = Path(shutil.copytree(demonstration_run.folder, tmp_path_factory.mktemp("explained") / "data"))
+    swapped = " ".join("-".join(name.split("-")[::-1]) for name in chosen)
+    done = kedro_run(folder, "--pipeline=interpretability", f"--params=interpretability.chosen_pairs={swapped}")
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+@pytest.mark.parametrize("model", MODELS_WITH_ATTENTION)
+def test_every_method_explains_the_same_pairs_by_the_models_tokens(model, explained):
+    of_model = explained / f"07_model_output/{model}/explanation"
+    pairs = pd.read_parquet(of_model / "explained_pairs.parquet")
+    assert list(pairs) == ["Protein1", "Protein2", "Label", "Probability", "Prediction", "a", "b"]
+    assert len(pairs) == 16
+    tokens = pair_token_names(network_class(model).protein_tokens)
+    scored = pd.read_csv(explained / f"07_model_output/{model}/scored_pairs.csv").query("Split == 'test'")
+    merged = pairs.merge(scored, on=["Protein1", "Protein2"], suffixes=("", "Evaluated"))
+    np.testing.assert_allclose(merged["Probability"], merged["ProbabilityEvaluated"], rtol=1e-5)
+    assert merged["Prediction"].equals(merged["PredictionEvaluated"])
+    for method in METHODS:
+        table = pd.read_parquet(of_model / f"{method}_importance.parquet")
+        assert table.columns.tolist() == [*pairs.columns[:5], *tokens]
+        assert table["Protein1"].equals(pairs["Protein1"])
+        assert (table[tokens] >= 0).all(axis=None)
+        ranked = pd.read_csv(explained / f"08_reporting/{model}/explanation/{method}_tokens.csv")
+        assert ranked["Importance"].is_monotonic_decreasing
+        np.testing.assert_allclose(ranked.set_index("Token")["Importance"][tokens], table[tokens].mean())
+
+
+def test_arrays_carry_the_names_of_their_axes(explained, chosen):
+    of_model = explained / "07_model_output/ESM2_AMPS/explanation"
+    pairs = pd.read_parquet(of_model / "explained_pairs.parquet")
+    ids = (pairs["Protein1"] + "-" + pairs["Protein2"]).tolist()
+    with np.load(of_model / "attention_weights.npz") as weights:
+        assert weights["pair"].tolist() == ["mean of all pairs", *chosen]
+        assert weights["values"].shape == (3, 1, 20, 20)
+        np.testing.assert_allclose(weights["values"].sum(axis=-1), 1, rtol=1e-5)
+    with np.load(of_model / "integrated_gradients_attributions.npz") as attributions:
+        assert attributions["pair"].tolist() == ids
+        assert attributions["values"].shape == (16, 20, 32)
+        contributions = pd.read_parquet(of_model / "integrated_gradients_contributions.parquet")
+        sums = attributions["values"].sum(axis=-1)
+        np.testing.assert_allclose(contributions[attributions["token"].tolist()], sums, rtol=1e-5, atol=1e-7)
+    difference = contributions["Logit"] - contributions["BaselineLogit"]
+    np.testing.assert_allclose(abs(sums.sum(axis=1) / difference - 1), contributions["Error"], rtol=1e-2, atol=1e-4)
+    check = json.loads((explained / "08_reporting/ESM2_AMPS/explanation/integrated_gradients_check.json").read_text())
+    assert check["share_within_tolerance"] == pytest.approx((contributions["Error"] <= 0.01).mean())
+
+
+def test_each_chosen_pair_has_its_figures(explained, chosen):
+    of_model = explained / "08_reporting/ESM2_AMPS/explanation"
+    assert {file.stem for file in (of_model / "attention_maps").glob("*.pdf")} == {"all_pairs", *chosen}
+    assert {file.stem for file in (of_model / "integrated_gradients_pairs").glob("*.pdf")} == set(chosen)
+
+
+@pytest.mark.parametrize("method", ["attention", "integrated_gradients"])
+def test_one_method_runs_alone(method, data, go):
+    go("--pipeline=interpretability", f"--tags={method}")
+    made = {file.name for file in (data / "07_model_output/ESM2_AMPS/explanation").glob("*_importance.parquet")}
+    expected = READINGS if method == "attention" else [method]
+    assert made == {f"{name}_importance.parquet" for name in expected}
+
+
+def test_data_without_known_sites_is_explained_all_the_same(data, go):
+    (data / "01_raw/planted/sites.csv").unlink()
+    output = go("--pipeline=interpretability", "--namespaces=ESM2_AMPS")
+    assert "nothing to check the methods against" in " ".join(output.split())
+    of_model = data / "08_reporting/ESM2_AMPS/explanation"
+    assert pd.read_csv(of_model / "planted_truth.csv").empty
+    assert not (of_model / "planted_truth.png").exists()
