@@ -26,6 +26,9 @@ METHODS_OF_PAIRS: Final = (*READINGS, "integrated_gradients")
 METHODS_OF_TOKENS: Final[tuple[str, ...]] = ()
 """Methods with one value for each token, `<method>_tokens`: compared only."""
 
+METHOD_TAGS: Final = ("attention", "integrated_gradients")
+"""Tags that run one method alone, from the choice of the pairs to the figures."""
+
 _SHARED: Final = {"model_pairs", "protein_features", "planted_sites"}
 _PARAMETERS: Final = {"params:interpretability", "params:evaluation", "params:run"}
 _TITLE: Final = {"model": "model", "parameters": "params:interpretability", "run": "params:run"}
@@ -50,7 +53,7 @@ def _selection() -> list[Node]:
                     "params:run"],
             outputs="explained_pairs",
             name="select_explained_pairs",
-            tags=["attention", "integrated_gradients"],
+            tags=METHOD_TAGS,
         ),
     ]  # fmt: skip
 
