@@ -42,7 +42,7 @@ def assert_tree_shap_adds_up(data):
 
 def test_every_method_leaves_its_numbers_and_figures(go, data):
     go("--pipeline=interpretability", "--tags=integrated_gradients", f"--namespaces={MODEL}")
-    output = go("--pipeline=interpretability_latent", f"--namespaces={MODEL}")
+    output = go("--pipeline=interpretability", f"--namespaces={MODEL}")
     pairs = pd.read_parquet(data / f"07_model_output/{MODEL}/explanation/explained_pairs.parquet")
     for method in METHODS:
         assert_complete(data, method, pairs)
@@ -52,14 +52,14 @@ def test_every_method_leaves_its_numbers_and_figures(go, data):
     assert "AE_RF: explained classifier's AUROC on test pairs" in " ".join(output.split())
 
     options = "--params=latent_explanation.background.pairs=100000"
-    output = go("--pipeline=interpretability_latent", "--tags=network_shap", f"--namespaces={MODEL}", options)
+    output = go("--pipeline=interpretability", "--tags=network_shap", f"--namespaces={MODEL}", options)
     assert "takes all 200 training pairs; 100000 were asked for" in " ".join(output.split())
     assert "forest" not in output
 
 
 def test_published_weights_in_place_of_a_training(go, data, golden):
     weights = f"latent_explanation.autoencoder.weights.{MODEL}={golden / 'autoencoder.pth'}"
-    command = ["--pipeline=interpretability_latent", "--tags=gini", f"--namespaces={MODEL}"]
+    command = ["--pipeline=interpretability", "--tags=gini", f"--namespaces={MODEL}"]
     done = kedro_run(data, *command, f"--params={weights}")
     assert done.exit_code == 1
     assert "must be an autoencoder with a latent width of 3, got 6; set latent_expl" in " ".join(done.output.split())

@@ -5,6 +5,7 @@ from typing import Final
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.explanation.attention import MODELS_WITH_ATTENTION, READINGS
+from esm2_amp.pipelines.interpretability.latent_pipeline import create_latent_pipeline
 from esm2_amp.pipelines.interpretability.nodes import (
     draw_attention,
     draw_gradients,
@@ -20,13 +21,13 @@ from esm2_amp.pipelines.interpretability.trust import (
 )
 from esm2_amp.pipelines.per_model import for_every_model
 
-METHODS_OF_PAIRS: Final = (*READINGS, "integrated_gradients")
+METHODS_OF_PAIRS: Final = (*READINGS, "integrated_gradients", "forest_shap", "network_shap", "network_gradients")
 """Methods with values of single pairs, `<method>_importance`: compared, tested and held against planted truth."""
 
-METHODS_OF_TOKENS: Final[tuple[str, ...]] = ()
+METHODS_OF_TOKENS: Final = ("gini",)
 """Methods with one value for each token, `<method>_tokens`: compared only."""
 
-METHOD_TAGS: Final = ("attention", "integrated_gradients")
+METHOD_TAGS: Final = ("attention", "integrated_gradients", "forest_shap", "network_shap", "network_gradients")
 """Tags that run one method alone, from the choice of the pairs to the figures."""
 
 _SHARED: Final = {"model_pairs", "protein_features", "planted_sites"}
@@ -40,9 +41,10 @@ _TOKENS: Final = {method: f"{method}_tokens" for method in METHODS_OF_TOKENS}
 def create_pipeline() -> Pipeline:
     """Trained models → importance of each token by each method, and how far to trust it."""
     steps = [*_selection(), *_methods(), *_trust()]
-    return for_every_model(
+    on_tokens = for_every_model(
         steps, inputs=_SHARED, parameters=_PARAMETERS, tags="interpretability", models=MODELS_WITH_ATTENTION
     )
+    return on_tokens + create_latent_pipeline()
 
 
 def _selection() -> list[Node]:
