@@ -119,6 +119,18 @@ def demonstration_run(tmp_path_factory: pytest.TempPathFactory) -> Demonstration
     return Demonstration(folder, done.output)
 
 
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project without results, for commands that write into the folder that they are started in."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("conf", "data/01_raw/examples", "notebooks", "src"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "tests").symlink_to(ROOT / "tests")
+    return folder
+
+
 @pytest.fixture
 def data(demonstration_run: Demonstration, tmp_path: Path) -> Path:
     """A copy of the data folder of the finished run, to go on with."""
