@@ -1,16 +1,13 @@
 """What a run checks before it starts, and what it says: the step it is at, and at the end where the results are."""
 
 import logging
-import os
 import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import configure_logging, pipelines
+from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
@@ -23,17 +20,6 @@ from esm2_amp.progress import in_words
 logger = logging.getLogger("esm2_amp.run")
 
 _WORKING_LAYERS = ("02_intermediate", "03_primary", "04_feature", "05_model_input")
-
-
-class HouseLogging:
-    """Logs by conf/logging.yml where Kedro doesn't find it: it looks in the working directory, as of a notebook."""
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Configure logging, unless Kedro did or the user named a file of their own."""
-        file = Path(context.project_path) / "conf/logging.yml"
-        if "KEDRO_LOGGING_CONFIG" not in os.environ and file.is_file() and not Path("conf/logging.yml").exists():
-            configure_logging(yaml.safe_load(file.read_text()))
 
 
 class InputCheck:

@@ -6,7 +6,7 @@ import warnings
 from kedro.config import OmegaConfigLoader
 from omegaconf.resolvers import oc
 
-from esm2_amp.hooks import HouseLogging, InputCheck, RunDiary
+from esm2_amp.hooks import InputCheck, RunDiary
 from esm2_amp.session import Session
 
 for _message in (
@@ -21,7 +21,7 @@ warnings.filterwarnings("ignore", category=DeprecationWarning, module="omegaconf
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 SESSION_CLASS = Session
-HOOKS = (HouseLogging(), InputCheck(), RunDiary())
+HOOKS = (InputCheck(), RunDiary())
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
