@@ -4,9 +4,12 @@ import filecmp
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from conftest import ROOT, copy_project
 from esm2_amp import __version__
@@ -48,6 +51,16 @@ def test_packaged_command_runs_away_from_the_checkout(installed):
     files = [file.name for file in planted.iterdir()]
     same, *other = filecmp.cmpfiles(planted, installed / "data/01_raw/planted", files, shallow=False)
     assert (sorted(same), other) == (sorted(files), [[], []])
+
+
+def test_lock_holds_a_fitting_version_of_every_requirement():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    locked = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    extras = [of_extra for group in project["optional-dependencies"].values() for of_extra in group]
+    for required in map(Requirement, [*project["dependencies"], *extras]):
+        if required.name != project["name"]:
+            assert required.specifier.contains(locked[canonicalize_name(required.name)]), required
 
 
 def test_packaged_command_tells_its_version(installed):
