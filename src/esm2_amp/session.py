@@ -67,7 +67,7 @@ class Session(KedroSession):
         if not SearchParameters.model_validate(self._get_config_loader()["parameters"]["search"]).enabled:
             return names
         training = [*_STEPS_BEFORE_TRAINING, "hyperparameter_search", "refit"]
-        searching = {"training": training, "__default__": [*training, "evaluation"], "model_training": training[2:]}
+        searching = {"training": training, "__default__": [*training, "results"], "model_training": training[2:]}
         return [step for name in names for step in searching.get(name, [name])]
 
 
