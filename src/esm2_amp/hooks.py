@@ -78,7 +78,8 @@ class RunDiary:
         for folder in sorted(results):
             logger.info("  %s: %s", folder, ", ".join(sorted(results[folder])))
         if "report" in pipeline.all_outputs():
-            logger.info("The report, to open in a browser or send: %s", _shortest(Path(catalog.get("report")._filepath)))
+            path = Path(str(getattr(catalog.get("report"), "_filepath", "")))
+            logger.info("The report, to open in a browser or to send: %s", _shortest(path))
 
 
 def _readers(pipeline: Pipeline, name: str) -> list[Node]:

@@ -25,8 +25,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     Returns
     -------
     pipelines : dict
-        `training` is feature_extraction + pair_building + model_training; `results` is all that looks at trained models:
-        evaluation + interpretability + functional_regions + report; `__default__` is both.
+        `training` is feature_extraction + pair_building + model_training; `results`, all that looks at trained models,
+        is evaluation + interpretability + functional_regions + report; `__default__` is both.
     """
     steps = {
         "feature_extraction": feature_extraction.create_pipeline(),

@@ -52,6 +52,4 @@ def _packed(script: str) -> str:
 
 
 def _has_plots(blocks: Iterable[Block]) -> bool:
-    return any(
-        isinstance(block, Plot) or (isinstance(block, Group) and _has_plots(block.blocks)) for block in blocks
-    )
+    return any(isinstance(block, Plot) or (isinstance(block, Group) and _has_plots(block.blocks)) for block in blocks)

@@ -3,16 +3,19 @@
 import json
 import math
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any, Final, NamedTuple
 
+import pandas as pd
 import plotly.graph_objects as go
 from PIL import Image
 
 MISSING: Final = "–"
-_PIXELS: Final = 1400
-"""Widest picture on the page: sharp at twice its size in a column of 700 pixels."""
+_PIXELS_PER_INCH: Final = 110
+"""On the page; figures are drawn for columns of a journal, and are as legible there as in print."""
+_FINER: Final = 1.6
+"""Pixels of a picture for each of the page's, whose screens have up to three."""
 
 
 class Cell(NamedTuple):
@@ -58,7 +61,7 @@ class Picture(NamedTuple):
     source : str
         As a data URI.
     width, height : int
-        In pixels.
+        On the page, in its pixels.
     alt : str
         What it shows, in words.
     caption : str
@@ -146,7 +149,7 @@ class Group(NamedTuple):
     """Parts under a heading of their own."""
 
     title: str
-    blocks: "list[Block]"
+    blocks: "Sequence[Block]"
 
 
 Block = Paragraph | Points | Facts | Settings | Missing | Table | Gallery | Plot | Group
@@ -160,15 +163,15 @@ class Section(NamedTuple):
     id : str
         Its anchor.
     title : str
-    blocks : list of Block
-    cautions : list of str
+    blocks : sequence of Block
+    cautions : sequence of str
         Warnings that it gives rise to; they stand at the top of the report.
     """
 
     id: str
     title: str
-    blocks: list[Block]
-    cautions: list[str] = []  # noqa: RUF012
+    blocks: Sequence[Block]
+    cautions: Sequence[str] = ()
 
 
 def text_cell(text: object) -> Cell:
@@ -189,7 +192,17 @@ def interval_cell(value: float, low: float, high: float, style: str = ".3f") -> 
     return number_cell(value, style, f"{low:{style}} to {high:{style}}" if has_interval else "")
 
 
-def table_of(caption: str, columns: dict[str, Iterable[Cell]]) -> Table:
+def text_cells(texts: Iterable[object]) -> list[Cell]:
+    """A column of texts."""
+    return [text_cell(text) for text in texts]
+
+
+def interval_cells(values: pd.DataFrame, style: str = ".3f") -> list[Cell]:
+    """A column of numbers with their intervals, from three columns: value, low, high."""
+    return [interval_cell(value, low, high, style) for value, low, high in values.to_numpy(float)]
+
+
+def table_of(caption: str, columns: Mapping[str, Iterable[Cell]]) -> Table:
     """A table from its columns; one whose cells all have numbers, or none, is of numbers."""
     cells = {heading: list(column) for heading, column in columns.items()}
     numbers = frozenset(
@@ -200,14 +213,16 @@ def table_of(caption: str, columns: dict[str, Iterable[Cell]]) -> Table:
 
 
 def picture_of(png: bytes, alt: str, caption: str = "") -> Picture:
-    """A picture for the page: at most `_PIXELS` wide, in the few colours that charts have, as WebP."""
+    """A picture for the page in the size it is drawn for, finer by `_FINER`, in 256 colours of its own."""
     with Image.open(BytesIO(png)) as opened:
-        image = opened.convert("RGB")
-    image.thumbnail((_PIXELS, 4 * _PIXELS), Image.Resampling.LANCZOS)
-    image = image.quantize(128, dither=Image.Dither.NONE).convert("RGB")
+        dots_per_inch, image = opened.info["dpi"][0], opened.convert("RGB")
+    width, height = (round(pixels * _PIXELS_PER_INCH / dots_per_inch) for pixels in image.size)
+    image.thumbnail((_FINER * width, _FINER * height), Image.Resampling.LANCZOS)
+    # of Pillow's methods the one that keeps rare colours, such as those at the ends of a scale
+    image = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).convert("RGB")
     packed = BytesIO()
     image.save(packed, "WEBP", lossless=True, method=4)
-    return Picture(f"data:image/webp;base64,{b64encode(packed.getvalue()).decode()}", *image.size, alt, caption)
+    return Picture(f"data:image/webp;base64,{b64encode(packed.getvalue()).decode()}", width, height, alt, caption)
 
 
 def plot_of(figure: go.Figure, title: str, alt: str) -> Plot:

@@ -35,7 +35,7 @@ def curve_plots(scored: Mapping[str, pd.DataFrame]) -> list[Plot]:
         _curve_plot("ROC", "AUROC", rocs, ("False positive rate", "True positive rate (recall)"), (0, 1, "random")),
         _curve_plot(
             "Precision and recall", "AUPR", precisions, ("Recall", "Precision"),
-            (prevalence, prevalence, f"share of interacting pairs, {prevalence:.3f}"),
+            (prevalence, prevalence, f"share of interacting pairs, {prevalence:.3f}"), shape="vh",
         ),
         _calibration_plot({name: reliability(pairs["Label"], pairs["Probability"]) for name, pairs in scored.items()}),
     ]  # fmt: skip
@@ -81,6 +81,7 @@ def _curve_plot(
     curves: Mapping[str, Curve | None],
     axes: tuple[str, str],
     no_information: tuple[float, float, str],
+    shape: str = "linear",
 ) -> Plot:
     figure = go.Figure()
     hover = f"<br>{axes[0].lower()} %{{x:.3f}}<br>{axes[1].lower()} %{{y:.3f}}"
@@ -88,11 +89,11 @@ def _curve_plot(
         if curve is not None:
             figure.add_scatter(
                 x=curve.x.round(_DIGITS), y=curve.y.round(_DIGITS), mode="lines", name=f"{name} {curve.area:.3f}",
-                line=_look(number), hovertemplate=f"{name}{hover}<extra></extra>",
+                line=_look(number) | {"shape": shape}, hovertemplate=f"{name}{hover}<extra></extra>",
             )  # fmt: skip
     start, end, words = no_information
     figure.add_scatter(x=[0, 1], y=[start, end], mode="lines", name=words, line=_NO_INFORMATION, hoverinfo="skip")
-    figure.update_layout(**_layout(*axes), height=460)
+    figure.update_layout(**_layout(*axes), height=500)
     figure.update_xaxes(range=[-0.01, 1.01]).update_yaxes(range=[-0.01, 1.01])
     areas = [f"{name} {'undefined' if curve is None else f'{curve.area:.3f}'}" for name, curve in curves.items()]
     return plot_of(figure, title, f"{title} curves; {area}: {', '.join(areas)}")
@@ -109,7 +110,7 @@ def _calibration_plot(bins: Mapping[str, pd.DataFrame]) -> Plot:
             "<br>fraction interacting %{y:.3f}<extra></extra>",
         )  # fmt: skip
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="calibrated", line=_NO_INFORMATION, hoverinfo="skip")
-    figure.update_layout(**_layout("Predicted probability", "Fraction of interacting pairs"), height=460)
+    figure.update_layout(**_layout("Predicted probability", "Fraction of interacting pairs"), height=500)
     figure.update_xaxes(range=[-0.01, 1.01]).update_yaxes(range=[-0.01, 1.01])
     words = "fraction of interacting pairs against predicted probability, in bins of 0.1"
     return plot_of(figure, "Calibration", f"Calibration of {', '.join(bins)}: {words}; the diagonal is calibrated")
@@ -125,11 +126,11 @@ def _layout(x: str, y: str | None) -> dict[str, Any]:
     transparent = "rgba(0,0,0,0)"
     return {
         "autosize": True,
-        "margin": {"l": 60, "r": 15, "t": 15, "b": 50},
+        "margin": {"l": 60, "r": 15, "t": 40, "b": 50},
         "paper_bgcolor": transparent,
         "plot_bgcolor": transparent,
         "font": {"family": "system-ui, sans-serif", "size": 13},
-        "legend": {"orientation": "h", "yanchor": "top", "y": -0.17, "x": 0},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
         "xaxis": {"title": {"text": x}},
         "yaxis": {"title": {"text": y}},
         "hoverlabel": {"align": "left"},

@@ -5,6 +5,7 @@ ones (Park and Marcotte 2012; Bernett et al. 2024). The audit counts how much of
 """
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -143,7 +144,7 @@ def order_tells_label(auroc: float | None, n_pairs: int, n_positives: int) -> bo
     """
     if auroc is None:
         return False
-    chance = ((n_pairs + 1) / (12 * n_positives * (n_pairs - n_positives))) ** 0.5  # deviation of an AUROC of 0.5
+    chance = math.sqrt((n_pairs + 1) / (12 * n_positives * (n_pairs - n_positives)))  # deviation of an AUROC of 0.5
     return abs(auroc - 0.5) > _ORDER_MATTERS + 3 * chance
 
 

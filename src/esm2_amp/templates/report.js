@@ -36,15 +36,15 @@ async function draw() {
   const script = document.createElement("script");
   script.textContent = await unpacked(packed.textContent);
   document.head.append(script);
-  const options = { responsive: true, displayModeBar: false };
   const charts = [...document.querySelectorAll(".chart")];
   await Promise.all(charts.map((chart) => {
     const { data, layout } = JSON.parse(chart.firstElementChild.textContent);
-    return Plotly.newPlot(chart, data, layout, options);
+    return Plotly.newPlot(chart, data, layout, { displayModeBar: false });
   }));
-  const fit = (width) => charts.forEach((chart) => Plotly.relayout(chart, width ? { width } : { autosize: true, width: null }));
-  window.addEventListener("beforeprint", () => fit(660));
-  window.addEventListener("afterprint", () => fit(null));
+  const sizes = new ResizeObserver((entries) => entries.forEach((entry) => Plotly.Plots.resize(entry.target)));
+  charts.forEach((chart) => sizes.observe(chart));
+  window.addEventListener("beforeprint", () => charts.forEach((chart) => Plotly.relayout(chart, { width: 640 })));
+  window.addEventListener("afterprint", () => charts.forEach((chart) => Plotly.relayout(chart, { autosize: true, width: null })));
   document.documentElement.dataset.drawn = charts.length;
 }
 

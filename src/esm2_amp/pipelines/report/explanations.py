@@ -1,6 +1,6 @@
 """The node that tells what a model looks at, and how far that may be trusted."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from esm2_amp.explanation.selection import is_true_positive
 from esm2_amp.report import cautions
 from esm2_amp.report.parts import (
     Block,
+    Cell,
     Gallery,
     Group,
     Missing,
@@ -19,11 +20,11 @@ from esm2_amp.report.parts import (
     Picture,
     Section,
     Table,
-    interval_cell,
+    interval_cells,
     number_cell,
     picture_of,
     table_of,
-    text_cell,
+    text_cells,
 )
 
 TABLES: Final = (
@@ -93,7 +94,7 @@ def _is_of_same_model(explained: pd.DataFrame, scored: pd.DataFrame) -> bool:
 def _introduction(explained: pd.DataFrame) -> str:
     return (
         f"All methods explain the same {len(explained):,} pairs, of which {is_true_positive(explained).sum():,} are "
-        "interacting and said to be. A token is a protein's segment0 to segment9, tenths of its sequence, or cls or eos."
+        "interacting and said to be. A token is a tenth of a protein, segment0 to segment9, or its cls or eos."
     )
 
 
@@ -110,46 +111,49 @@ def _trust(found: Mapping[str, Any]) -> Iterator[Block]:
             continue
         blocks: list[Block] = [table_from(table)]
         if picture is not None:
-            blocks.append(Gallery([picture_of(picture, f"{caption}; the table says the same in numbers")], is_wide=True))
+            alt = f"{caption}; the table says the same in numbers"
+            blocks.append(Gallery([picture_of(picture, alt)], is_wide=True))
         yield Group(title, blocks)
 
 
 def _planted(table: pd.DataFrame) -> Table:
-    table = table.assign(Rates=[interval_cell(*row, style=".0%") for row in table[["Rate", "Low", "High"]].to_numpy()])
-    columns = {"Method": [text_cell(METHODS[method].name) for method in table["Method"].unique()]}
+    columns = {"Method": _names(table["Method"].unique())}
     for top, rows in table.groupby("Top"):
         words = "top token" if top == 1 else f"top {top} tokens"
-        columns |= {f"In the {words}": rows["Rates"], f"By chance, {words}": [number_cell(v, ".0%") for v in rows["Chance"]]}
+        columns[f"In the {words}"] = interval_cells(rows[["Rate", "Low", "High"]], ".0%")
+        columns[f"By chance, {words}"] = [number_cell(value, ".0%") for value in rows["Chance"]]
     pairs = table["Pairs"].iloc[0]
     return table_of(f"Share of {pairs:,} recognised interacting pairs whose top tokens hold a planted site", columns)
 
 
 def _faithfulness(table: pd.DataFrame) -> Table:
     table = table[table["Method"] != RANDOM]
-    columns = {"Method": [text_cell(METHODS[method].name) for method in table["Method"].unique()]}
+    columns = {"Method": _names(table["Method"].unique())}
     for curve, sign in CURVES.items():
         rows = table[table["Curve"] == curve]
-        better = "negative" if sign < 0 else "positive"
-        values = rows[["Difference", "DifferenceLow", "DifferenceHigh"]].to_numpy()
-        columns[f"{curve.capitalize()} ({better} is better)"] = [interval_cell(*row, style="+.3f") for row in values]
-        columns[f"{curve.capitalize()}: verdict"] = map(text_cell, rows["Verdict"])
+        name, better = curve.capitalize(), "negative" if sign < 0 else "positive"
+        differences = rows[["Difference", "DifferenceLow", "DifferenceHigh"]]
+        columns[f"{name} ({better} is better)"] = interval_cells(differences, "+z.3f")
+        columns[f"{name}: verdict"] = text_cells(rows["Verdict"])
     return table_of("Area under the curve minus that of random orders of tokens, with 95 % intervals", columns)
 
 
 def _randomised(table: pd.DataFrame) -> Table:
     last = table[table["Stage"] == table["Stage"].max()]
-    cells = [interval_cell(*row, style=".2f") for row in last[["Correlation", "Low", "High"]].to_numpy()]
-    columns = {"Method": [text_cell(METHODS[name].name) for name in last["Method"]], "Correlation": cells}
-    return table_of(
-        "Rank correlation with the trained model's explanation once all weights are random; median and quartiles", columns
-    )
+    correlations = interval_cells(last[["Correlation", "Low", "High"]], "z.2f")
+    caption = "Rank correlation with the trained model's explanation once all weights are random; median and quartiles"
+    return table_of(caption, {"Method": _names(last["Method"]), "Correlation": correlations})
 
 
 def _agreement(table: pd.DataFrame) -> Table:
-    columns = {"Method": [text_cell(METHODS[name].name) for name in table["MethodA"].unique()]}
+    columns = {"Method": _names(table["MethodA"].unique())}
     for other, rows in table.groupby("MethodB", sort=False):
-        columns[METHODS[str(other)].name] = [number_cell(value, ".2f") for value in rows["OfMeans"]]
+        columns[METHODS[str(other)].name] = [number_cell(value, "z.2f") for value in rows["OfMeans"]]
     return table_of("Rank correlations of mean importances over all explained pairs", columns)
+
+
+def _names(methods: Iterable[str]) -> list[Cell]:
+    return text_cells(METHODS[method].name for method in methods)
 
 
 def _tokens(found: Mapping[str, Any]) -> Iterator[Block]:
@@ -159,7 +163,7 @@ def _tokens(found: Mapping[str, Any]) -> Iterator[Block]:
         if tokens is None or picture is None:
             continue
         top = ", ".join(f"{row.Token} {row.Importance:.3g}" for row in tokens[:_TOP_TOKENS].itertuples())
-        pictures.append(picture_of(picture, f"Bars of {len(tokens)} tokens by {shown}, {unit}; first {top}", shown))
+        pictures.append(picture_of(picture, f"Bars of {len(tokens)} tokens by {shown}, {unit}; first {top}"))
     if pictures:
         yield Group("Tokens by importance", [Gallery(pictures)])
 

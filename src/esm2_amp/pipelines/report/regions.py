@@ -5,7 +5,7 @@ from typing import Any, Final
 import pandas as pd
 
 from esm2_amp.pipelines.functional_regions.nodes import RegionParameters
-from esm2_amp.regions.enrichment import RANDOM_SEGMENTS
+from esm2_amp.regions.enrichment import NOT_ANNOTATED, RANDOM_SEGMENTS
 from esm2_amp.regions.figures import shown_type
 from esm2_amp.regions.summary import GROUP_NAMES
 from esm2_amp.report.parts import (
@@ -17,17 +17,19 @@ from esm2_amp.report.parts import (
     Points,
     Section,
     Table,
-    interval_cell,
+    interval_cells,
     number_cell,
     picture_of,
     table_of,
-    text_cell,
+    text_cells,
 )
 
 TABLES: Final = ("region_summary", "region_enrichment", "regions_report", "segment_coverage")
 PICTURES: Final = ("enrichment_plots", "donut_plots", "coverage_plots", "pair_maps")
 
-_COMMAND: Final = "kedro run --pipeline=functional_regions"
+_REGIONS: Final = "regions", "Functional regions"
+_MAPS: Final = "maps", "Protein maps"
+_COMMAND: Final = "kedro run --pipeline=functional_regions --params=regions=FILE"
 _CHARTS: Final = {
     "enrichment_plots": "Coverage of top and low segments beside that of random ones, with 95 % intervals",
     "coverage_plots": "Share of segments covered at least so far, by type of region",
@@ -50,20 +52,23 @@ def summarise_regions(parameters: RegionParameters, scored: pd.DataFrame, **foun
     -------
     regions, maps : Section
     """
-    sections = ("regions", "Functional regions"), ("maps", "Protein maps")
     if found["region_summary"] is None or found["segment_coverage"] is None:
-        missing = Missing("Important segments weren't looked up in annotated regions yet.", _COMMAND)
-        regions, maps = (Section(*section, [missing]) for section in sections)
-        return regions, maps
-    blocks: list[Block] = [Paragraph(_introduction(parameters, found["regions_report"]))]
+        return _both("Important segments weren't looked up in annotated regions yet.")
     if not _has_any(found["segment_coverage"], scored):
-        words = "These are other pairs than those that the models were evaluated on."
-        blocks.append(Missing(words, f"{_COMMAND}, for those of the last run of interpretability"))
-    blocks += [_group(str(group), found) for group in found["region_summary"]["group"].unique()]
+        return _both("The regions that were looked up are of other pairs than those that the models were measured on.")
+    blocks: list[Block] = [Paragraph(_introduction(parameters, found["regions_report"]))]
+    groups = found["region_summary"]["group"].unique().tolist()
+    blocks += [_group(str(group), found) for group in sorted(groups, reverse=True)]  # true positives first
     pictures = [picture_of(png, _words_of(pair, found["segment_coverage"]), pair)
                 for pair, png in (found["pair_maps"] or {}).items()]  # fmt: skip
-    maps = Section(*sections[1], [Gallery(pictures, is_wide=True)] if pictures else [Missing("No pair is drawn.", _COMMAND)])
-    return Section(*sections[0], blocks), maps
+    maps: Block = Gallery(pictures, is_wide=True) if pictures else Missing("No pair is drawn.", _COMMAND)
+    return Section(*_REGIONS, blocks), Section(*_MAPS, [maps])
+
+
+def _both(words: str) -> tuple[Section, Section]:
+    """Both chapters where there is nothing to tell."""
+    missing: list[Block] = [Missing(words, _COMMAND)]
+    return Section(*_REGIONS, missing), Section(*_MAPS, missing)
 
 
 def _introduction(parameters: RegionParameters, report: dict[str, Any] | None) -> str:
@@ -85,30 +90,39 @@ def _has_any(coverage: pd.DataFrame, scored: pd.DataFrame) -> bool:
 def _group(group: str, found: dict[str, Any]) -> Group:
     """One group of pairs, by label and decision: in words, numbers and charts."""
     summary, table = found["region_summary"], found["region_enrichment"]
-    sentences = summary.loc[summary["group"] == group, "summary"].str.removeprefix(f"{group} ").tolist()
-    blocks: list[Block] = [Points(sentences)]
+    blocks: list[Block] = [Points(_sentences(summary[summary["group"] == group]))]
     if table is not None:
         blocks.append(_enrichment_table(table[table["group"] == group]))
     charts = [(name, (found[name] or {}).get(group)) for name in _CHARTS]
-    pictures = [picture_of(png, f"{_CHARTS[name]}, {_named(group)}", _CHARTS[name]) for name, png in charts if png]
+    pictures = [picture_of(png, f"{_CHARTS[name]}, {_named(group)}") for name, png in charts if png]
     if pictures:
         blocks.append(Gallery(pictures, is_wide=True))
     return Group(_named(group).capitalize(), blocks)
 
 
+def _sentences(summary: pd.DataFrame) -> list[str]:
+    """What the summary says of each type; those without annotations in one sentence."""
+    is_absent = summary["summary"].str.endswith(f": {NOT_ANNOTATED} in these proteins")
+    told = summary[~is_absent]
+    said = told["summary"].str.split(": ", n=1).str[1]
+    sentences = [f"{shown_type(kind)}: {words}." for kind, words in zip(told["region_type"], said, strict=True)]
+    absent = ", ".join(map(shown_type, summary.loc[is_absent, "region_type"]))
+    return [*sentences, f"Not annotated in these proteins: {absent}."] if absent else sentences
+
+
 def _enrichment_table(table: pd.DataFrame) -> Table:
-    table = table[(table["against"] == RANDOM_SEGMENTS) & table["coverage_percent"].notna()]
-    differences = table[["difference_points", "difference_low", "difference_high"]].to_numpy()
+    table = table[(table["against"] == RANDOM_SEGMENTS) & (table["verdict"] != NOT_ANNOTATED)]
+    differences = table[["difference_points", "difference_low", "difference_high"]]
     return table_of(
         "Mean coverage of segments by regions, in percent of residues, against random segments of the same proteins",
         {
-            "Segments": [text_cell(name) for name in table["selection"]],
-            "Regions": [text_cell(shown_type(name)) for name in table["region_type"]],
+            "Segments": text_cells(table["selection"]),
+            "Regions": text_cells(map(shown_type, table["region_type"])),
             "Covered": [number_cell(value, ".1f") for value in table["coverage_percent"]],
             "Expected": [number_cell(value, ".1f") for value in table["expected_percent"]],
-            "Difference, points": [interval_cell(*row, style="+.1f") for row in differences],
+            "Difference, points": interval_cells(differences, "+z.1f"),
             "q": [number_cell(value, ".2g") for value in table["q"]],
-            "Verdict": [text_cell(verdict) for verdict in table["verdict"]],
+            "Verdict": text_cells(table["verdict"]),
         },
     )
 
@@ -121,4 +135,5 @@ def _words_of(pair: str, coverage: pd.DataFrame) -> str:
     """A map in words: the pair's top segments."""
     of_pair = coverage[(coverage["Protein1"] + "-" + coverage["Protein2"] == pair) & (coverage["Selection"] == "Top")]
     top = ", ".join(of_pair.sort_values("Rank")["Token"])
-    return f"Map of {pair}: segments shaded by importance above annotated regions; top segments {top or 'in the figure'}"
+    words = f"; top segments {top}" if top else ""
+    return f"Map of {pair}: its segments shaded by importance, above annotated regions{words}"

@@ -19,10 +19,10 @@ from esm2_amp.report.parts import (
     Plot,
     Section,
     Table,
-    interval_cell,
+    interval_cells,
     number_cell,
     table_of,
-    text_cell,
+    text_cells,
 )
 from esm2_amp.report.plots import curve_plots, interval_plot
 
@@ -62,9 +62,7 @@ def summarise_comparison(
     return Section("comparison", "Models and baselines", blocks, _cautions(models, of_reference, reference))
 
 
-def summarise_predictions(
-    models: pd.DataFrame, predicted: pd.DataFrame | None, *scored: pd.DataFrame
-) -> Section:
+def summarise_predictions(models: pd.DataFrame, predicted: pd.DataFrame | None, *scored: pd.DataFrame) -> Section:
     """The pairs that come first: test pairs by the best model, and new pairs where there are any.
 
     Parameters
@@ -79,13 +77,8 @@ def summarise_predictions(
     best = models.loc[models["Kind"] == "model", "Model"].iloc[0]
     pairs = scored[list(MODELS).index(best)]
     pairs = pairs[pairs["Split"] == REPORTED_SPLIT]
-    caption = f"The {min(_SHOWN_PAIRS, len(pairs))} of {len(pairs):,} test pairs with the highest probability, by {best}"
-    new: Block = Missing("No new pairs have been scored.", "kedro run --pipeline=prediction --params=proteins=FILE,pairs=FILE")
-    if predicted is not None:
-        of_new = predicted[predicted["Status"] == SCORED]
-        told = f"The {min(_SHOWN_PAIRS, len(of_new))} of {len(of_new):,} new pairs with the highest probability"
-        new = _pair_table(of_new, f"{told}, by the last run of the pipeline prediction")
-    return Section("predictions", "Top predictions", [_pair_table(pairs, caption), Group("New pairs", [new])])
+    tested = _pair_table(pairs, f"of {len(pairs):,} test pairs, by {best}")
+    return Section("predictions", "Top predictions", [tested, Group("New pairs", [_new_pairs(predicted)])])
 
 
 def _in_brief(best: pd.Series, of_reference: pd.DataFrame, reference: str) -> str:
@@ -93,19 +86,19 @@ def _in_brief(best: pd.Series, of_reference: pd.DataFrame, reference: str) -> st
     row = of_reference[of_reference["Model"] == best["Model"]].iloc[0]
     verdict = f"{row['Verdict']} than" if row["Verdict"] in ("better", "worse") else f"{row['Verdict']} from"
     return (
-        f"On {best['n_pairs']:,} test pairs the best model is {best['Model']} with an AUROC of {best['auroc']:.3f} (95 % "
-        f"interval {best['auroc_low']:.3f} to {best['auroc_high']:.3f}), {verdict} the baseline {_shown(reference)}: "
-        f"{row['Difference']:+.3f} ({row['Low']:+.3f} to {row['High']:+.3f})."
+        f"On {best['n_pairs']:,} test pairs the best model is {best['Model']} with an AUROC of {best['auroc']:.3f} "
+        f"(95 % interval {best['auroc_low']:.3f} to {best['auroc_high']:.3f}), {verdict} the baseline "
+        f"{_shown(reference)}: {row['Difference']:+.3f} ({row['Low']:+.3f} to {row['High']:+.3f})."
     )
 
 
 def _comparison_table(models: pd.DataFrame) -> Table:
-    columns = {"Model": map(text_cell, map(_shown, models["Model"])), "Kind": map(text_cell, models["Kind"])}
-    columns |= {
-        heading: [interval_cell(row[metric], row[f"{metric}_low"], row[f"{metric}_high"]) for _, row in models.iterrows()]
-        for metric, heading in _METRICS.items()
-    }
-    columns |= {heading: map(number_cell, models[metric]) for metric, heading in _ERRORS.items()}
+    columns = {"Model": text_cells(map(_shown, models["Model"]))}
+    for metric, heading in _METRICS.items():
+        columns[heading] = interval_cells(models[[metric, f"{metric}_low", f"{metric}_high"]])
+    for metric, heading in _ERRORS.items():
+        columns[heading] = [number_cell(value) for value in models[metric]]
+    columns["Kind"] = text_cells(models["Kind"])
     caption = "Test pairs: metrics with 95 % intervals. ECE, the expected calibration error, and Brier are better low"
     return table_of(caption, columns)
 
@@ -119,17 +112,20 @@ def _plot_of_metric(models: pd.DataFrame) -> Plot:
 def _differences(of_reference: pd.DataFrame, reference: str) -> list[Block]:
     table = of_reference.rename(columns={"Difference": "Value"}).assign(Kind="model")
     name = f"AUROC minus that of {_shown(reference)}, 95 % interval"
-    rows = [interval_cell(*values, style="+.3f") for values in table[["Value", "Low", "High"]].to_numpy()]
-    columns = {"Model": map(text_cell, table["Model"]), "Difference": rows, "Verdict": map(text_cell, table["Verdict"])}
-    return [table_of(name, columns), interval_plot(table, name, "Difference in AUROC", zero=0)]
+    columns = {
+        "Model": text_cells(table["Model"]),
+        "Difference": interval_cells(table[["Value", "Low", "High"]], "+z.3f"),
+        "Verdict": text_cells(table["Verdict"]),
+    }
+    return [table_of(name, columns), interval_plot(table, "Difference, 95 % interval", name, zero=0)]
 
 
 def _strata_table(strata: pd.DataFrame, order: pd.Series) -> Table:
     found = strata[(strata["Metric"] == "auroc") & (strata["Pairs"] > 0)]
-    columns = {"Model": [text_cell(_shown(name)) for name in order]}
+    columns = {"Model": text_cells(map(_shown, order))}
     for stratum, table in found.groupby("Stratum"):
-        rows = table.set_index("Model").loc[order, ["Value", "Low", "High"]].to_numpy()
-        columns[f"{stratum}, {table['Pairs'].iloc[0]:,} pairs"] = [interval_cell(*row) for row in rows]
+        rows = table.set_index("Model").loc[order, ["Value", "Low", "High"]]
+        columns[f"{stratum}, {table['Pairs'].iloc[0]:,} pairs"] = interval_cells(rows)
     caption = "AUROC of test pairs with both (C1), one (C2) or no protein (C3) in training pairs"
     return table_of(caption, columns)
 
@@ -145,19 +141,24 @@ def _cautions(models: pd.DataFrame, of_reference: pd.DataFrame, reference: str) 
     return list(cautions.of_comparison(models, of_reference, _shown(reference)))
 
 
-def _pair_table(pairs: pd.DataFrame, caption: str) -> Table:
+def _new_pairs(predicted: pd.DataFrame | None) -> Block:
+    if predicted is None:
+        command = "kedro run --pipeline=prediction --params=proteins=FILE,pairs=FILE"
+        return Missing("No new pairs have been scored.", command)
+    scored = predicted[predicted["Status"] == SCORED]
+    return _pair_table(scored, f"of {len(scored):,} new pairs, by the last run of the pipeline prediction")
+
+
+def _pair_table(pairs: pd.DataFrame, of: str) -> Table:
     top = pairs.sort_values("Probability", ascending=False, kind="stable")[:_SHOWN_PAIRS]
     columns = {"Rank": [number_cell(rank, "d") for rank in range(1, len(top) + 1)]}
-    columns |= {name: map(text_cell, top[name]) for name in ("Protein1", "Protein2")}
-    columns |= {
-        heading: map(number_cell, top[name])
-        for name, heading in (("Probability", "Probability"), ("CalibratedProbability", "Calibrated"))
-        if name in top
-    }
+    columns |= {name: text_cells(top[name]) for name in ("Protein1", "Protein2")}
+    for name, heading in (("Probability", "Probability"), ("CalibratedProbability", "Calibrated")):
+        if name in top:
+            columns[heading] = [number_cell(value, ".4f") for value in top[name]]
     if "Label" in top:
-        words = top["Label"].map({1: "interacts", 0: "doesn't interact"})
-        columns["Label"] = map(text_cell, words)
-    return table_of(caption, columns)
+        columns["Label"] = text_cells(top["Label"].map({1: "interacts", 0: "doesn't interact"}))
+    return table_of(f"The {len(top)} with the highest probability {of}", columns)
 
 
 def _shown(name: str) -> str:

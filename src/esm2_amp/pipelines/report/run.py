@@ -9,7 +9,7 @@ from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters
 from esm2_amp.pipelines.model_training.nodes import RunParameters
 from esm2_amp.report import cautions
 from esm2_amp.report.parts import (
-    Cell,
+    Block,
     Facts,
     Group,
     Points,
@@ -18,7 +18,7 @@ from esm2_amp.report.parts import (
     Table,
     number_cell,
     table_of,
-    text_cell,
+    text_cells,
 )
 from esm2_amp.splits.splitting import SPLITS
 
@@ -67,7 +67,7 @@ def summarise_run(
     """
     card = descriptions[0]["card"]
     settings = {description["model"]: description["card"]["settings"] for description in descriptions}
-    blocks = [
+    blocks: list[Block] = [
         Facts(_facts(run, evaluation, card)),
         _split_table(leakage_audit),
         Group("The data, checked", [Points([*_cleaning(proteins_report, pairs_report), *_audit(leakage_audit)])]),
@@ -103,7 +103,7 @@ def _split_table(report: dict[str, Any]) -> Table:
     seen = [report["audit"]["splits"][split].get("seen_in_training", {}) for split in SPLITS]
     columns |= {name: [number_cell(of_split.get(name), ",") for of_split in seen] for name in ("C1", "C2", "C3")}
     caption = "Pairs by split; with both (C1), one (C2) or no protein (C3) in training pairs"
-    return table_of(caption, {"Split": [text_cell(split) for split in SPLITS], **columns})
+    return table_of(caption, {"Split": text_cells(SPLITS), **columns})
 
 
 def _cleaning(proteins: dict[str, int], pairs: dict[str, Any]) -> list[str]:
@@ -146,7 +146,7 @@ def _model_table(descriptions: tuple[dict[str, Any], ...]) -> Table:
     return table_of(
         "Networks and their training, with AdamW",
         {
-            "Model": [text_cell(description["model"]) for description in descriptions],
+            "Model": text_cells(description["model"] for description in descriptions),
             "Weights": [number_cell(description["weights"], ",") for description in descriptions],
             "Learning rate": [number_cell(of["learning_rate"], ".3g") for of in training],
             "Weight decay": [number_cell(of["weight_decay"], ".3g") for of in training],
@@ -154,13 +154,9 @@ def _model_table(descriptions: tuple[dict[str, Any], ...]) -> Table:
             "Epochs": [number_cell(of["epochs"], ",") for of in training],
             "Kept epoch": [number_cell(card["selected_epoch"]["epoch"], ".0f") for card in cards],
             "Temperature": [number_cell(card["temperature"]) for card in cards],
-            "SHA-256 of weights": [_hash(card.get("weights_sha256")) for card in cards],
+            "SHA-256 of weights": text_cells(_short(card.get("weights_sha256", "")) for card in cards),
         },
     )
-
-
-def _hash(digest: str | None) -> Cell:
-    return text_cell("" if digest is None else _short(digest))
 
 
 def _short(digest: str) -> str:
