@@ -1,7 +1,5 @@
 """Figures as files."""
 
-import pytest
-from kedro.io import DatasetError
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -21,8 +19,16 @@ def test_figure_is_written_as_png_of_300_dpi_and_as_pdf_with_truetype_fonts(tmp_
     assert dataset.exists()
     assert Image.open(tmp_path / "reports/1-1.Motif.png").size == (600, 300)
     assert b"/FontFile2" in (tmp_path / "reports/1-1.Motif.pdf").read_bytes()
-    with pytest.raises(DatasetError, match="written only"):
-        dataset.load()
+    assert dataset.load() == (tmp_path / "reports/1-1.Motif.png").read_bytes()
+
+
+def test_figure_that_was_not_drawn_loads_as_none_and_an_earlier_one_is_gone(tmp_path):
+    dataset = FigureDataset(str(tmp_path / "figure"))
+    assert dataset.load() is None
+    dataset.save(drawn())
+    dataset.save(Figure())
+    assert dataset.load() is None
+    assert not list(tmp_path.iterdir())
 
 
 def test_folder_holds_the_figures_of_the_last_run_only(tmp_path):
@@ -30,3 +36,4 @@ def test_folder_holds_the_figures_of_the_last_run_only(tmp_path):
     dataset.save({"1-1": drawn(), "0-0": drawn()})
     dataset.save({"1-0": drawn()})
     assert sorted(file.name for file in (tmp_path / "donuts").iterdir()) == ["1-0.pdf", "1-0.png"]
+    assert dataset.load() == {"1-0": (tmp_path / "donuts/1-0.png").read_bytes()}

@@ -74,7 +74,7 @@ def summarise_explanation(
         return Section(*section, [Missing(words, _COMMAND)])
     blocks = [
         Paragraph(_introduction(explained)),
-        *_trust(found),
+        *_trust(name, found),
         *_tokens(found),
         *_maps(found),
     ]
@@ -98,7 +98,7 @@ def _introduction(explained: pd.DataFrame) -> str:
     )
 
 
-def _trust(found: Mapping[str, Any]) -> Iterator[Block]:
+def _trust(name: str, found: Mapping[str, Any]) -> Iterator[Block]:
     parts = {
         "planted_truth": ("Is it right? Planted truth", "How often the top tokens hold a planted site", _planted),
         "faithfulness": ("Does the score rest on it? Faithfulness", "Deletion and insertion of tokens", _faithfulness),
@@ -109,7 +109,8 @@ def _trust(found: Mapping[str, Any]) -> Iterator[Block]:
         table, picture = found.get(part), found.get(f"{part}_plot")
         if table is None or table.empty:
             continue
-        blocks: list[Block] = [table_from(table)]
+        of_model = table_from(table)
+        blocks: list[Block] = [of_model._replace(caption=f"{name}: {of_model.caption}")]
         if picture is not None:
             alt = f"{caption}; the table says the same in numbers"
             blocks.append(Gallery([picture_of(picture, alt)], is_wide=True))
@@ -123,7 +124,7 @@ def _planted(table: pd.DataFrame) -> Table:
         columns[f"In the {words}"] = interval_cells(rows[["Rate", "Low", "High"]], ".0%")
         columns[f"By chance, {words}"] = [number_cell(value, ".0%") for value in rows["Chance"]]
     pairs = table["Pairs"].iloc[0]
-    return table_of(f"Share of {pairs:,} recognised interacting pairs whose top tokens hold a planted site", columns)
+    return table_of(f"share of {pairs:,} recognised interacting pairs whose top tokens hold a planted site", columns)
 
 
 def _faithfulness(table: pd.DataFrame) -> Table:
@@ -135,13 +136,13 @@ def _faithfulness(table: pd.DataFrame) -> Table:
         differences = rows[["Difference", "DifferenceLow", "DifferenceHigh"]]
         columns[f"{name} ({better} is better)"] = interval_cells(differences, "+z.3f")
         columns[f"{name}: verdict"] = text_cells(rows["Verdict"])
-    return table_of("Area under the curve minus that of random orders of tokens, with 95 % intervals", columns)
+    return table_of("area under the curve minus that of random orders of tokens, with 95 % intervals", columns)
 
 
 def _randomised(table: pd.DataFrame) -> Table:
     last = table[table["Stage"] == table["Stage"].max()]
     correlations = interval_cells(last[["Correlation", "Low", "High"]], "z.2f")
-    caption = "Rank correlation with the trained model's explanation once all weights are random; median and quartiles"
+    caption = "rank correlation with the trained model's explanation once all weights are random; median and quartiles"
     return table_of(caption, {"Method": _names(last["Method"]), "Correlation": correlations})
 
 
@@ -149,7 +150,7 @@ def _agreement(table: pd.DataFrame) -> Table:
     columns = {"Method": _names(table["MethodA"].unique())}
     for other, rows in table.groupby("MethodB", sort=False):
         columns[METHODS[str(other)].name] = [number_cell(value, "z.2f") for value in rows["OfMeans"]]
-    return table_of("Rank correlations of mean importances over all explained pairs", columns)
+    return table_of("rank correlations of mean importances over all explained pairs", columns)
 
 
 def _names(methods: Iterable[str]) -> list[Cell]:

@@ -92,7 +92,7 @@ def _group(group: str, found: dict[str, Any]) -> Group:
     summary, table = found["region_summary"], found["region_enrichment"]
     blocks: list[Block] = [Points(_sentences(summary[summary["group"] == group]))]
     if table is not None:
-        blocks.append(_enrichment_table(table[table["group"] == group]))
+        blocks.append(_enrichment_table(table[table["group"] == group], _named(group)))
     charts = [(name, (found[name] or {}).get(group)) for name in _CHARTS]
     pictures = [picture_of(png, f"{_CHARTS[name]}, {_named(group)}") for name, png in charts if png]
     if pictures:
@@ -110,11 +110,11 @@ def _sentences(summary: pd.DataFrame) -> list[str]:
     return [*sentences, f"Not annotated in these proteins: {absent}."] if absent else sentences
 
 
-def _enrichment_table(table: pd.DataFrame) -> Table:
+def _enrichment_table(table: pd.DataFrame, group: str) -> Table:
     table = table[(table["against"] == RANDOM_SEGMENTS) & (table["verdict"] != NOT_ANNOTATED)]
     differences = table[["difference_points", "difference_low", "difference_high"]]
     return table_of(
-        "Mean coverage of segments by regions, in percent of residues, against random segments of the same proteins",
+        f"Mean coverage of segments of {group}, in percent of residues, against random segments of the same proteins",
         {
             "Segments": text_cells(table["selection"]),
             "Regions": text_cells(map(shown_type, table["region_type"])),
