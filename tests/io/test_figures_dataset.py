@@ -13,7 +13,7 @@ def drawn():
 
 
 def test_figure_is_written_as_png_of_300_dpi_and_as_pdf_with_truetype_fonts(tmp_path):
-    dataset = FigureDataset(str(tmp_path / "reports/1-1.Motif"))
+    dataset = FigureDataset(filepath=str(tmp_path / "reports/1-1.Motif"))
     assert not dataset.exists()
     dataset.save(drawn())
     assert dataset.exists()
@@ -23,7 +23,7 @@ def test_figure_is_written_as_png_of_300_dpi_and_as_pdf_with_truetype_fonts(tmp_
 
 
 def test_figure_that_was_not_drawn_loads_as_none_and_an_earlier_one_is_gone(tmp_path):
-    dataset = FigureDataset(str(tmp_path / "figure"))
+    dataset = FigureDataset(filepath=str(tmp_path / "figure"))
     assert dataset.load() is None
     dataset.save(drawn())
     dataset.save(Figure())
@@ -32,7 +32,7 @@ def test_figure_that_was_not_drawn_loads_as_none_and_an_earlier_one_is_gone(tmp_
 
 
 def test_folder_holds_the_figures_of_the_last_run_only(tmp_path):
-    dataset = FigureFolderDataset(str(tmp_path / "donuts"))
+    dataset = FigureFolderDataset(filepath=str(tmp_path / "donuts"))
     dataset.save({"1-1": drawn(), "0-0": drawn()})
     dataset.save({"1-0": drawn()})
     assert sorted(file.name for file in (tmp_path / "donuts").iterdir()) == ["1-0.pdf", "1-0.png"]

@@ -98,11 +98,14 @@ class Plot(NamedTuple):
         What it shows, in words.
     figure : dict
         Plotly's data and layout, for JSON.
+    height : int
+        On the page, in its pixels.
     """
 
     title: str
     alt: str
     figure: dict[str, Any]
+    height: int
 
 
 class Paragraph(NamedTuple):
@@ -225,6 +228,6 @@ def picture_of(png: bytes, alt: str, caption: str = "") -> Picture:
     return Picture(f"data:image/webp;base64,{b64encode(packed.getvalue()).decode()}", width, height, alt, caption)
 
 
-def plot_of(figure: go.Figure, title: str, alt: str) -> Plot:
+def plot_of(figure: go.Figure, title: str, alt: str, height: int = 500) -> Plot:
     """A plot for the page, without Plotly's own template: the page's style sheet gives it its colours."""
-    return Plot(title, alt, json.loads(figure.update_layout(template="none").to_json()))
+    return Plot(title, alt, json.loads(figure.update_layout(template="none").to_json()), height)

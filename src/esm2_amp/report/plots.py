@@ -69,10 +69,10 @@ def interval_plot(table: pd.DataFrame, x: str, title: str, zero: float) -> Plot:
         )  # fmt: skip
     figure.add_vline(zero, line=_NO_INFORMATION)
     order = {"categoryorder": "array", "categoryarray": table["Model"][::-1].tolist(), "automargin": True}
-    figure.update_layout(**_layout(x, None), height=150 + 34 * len(table))
+    figure.update_layout(**_layout(x, None))
     figure.update_yaxes(**order)
     values = ", ".join(f"{row.Model} {row.Value:.3f} ({row.Low:.3f} to {row.High:.3f})" for row in table.itertuples())
-    return plot_of(figure, title, f"{x}: {values}")
+    return plot_of(figure, title, f"{x}: {values}", height=150 + 34 * len(table))
 
 
 def _curve_plot(
@@ -93,7 +93,7 @@ def _curve_plot(
             )  # fmt: skip
     start, end, words = no_information
     figure.add_scatter(x=[0, 1], y=[start, end], mode="lines", name=words, line=_NO_INFORMATION, hoverinfo="skip")
-    figure.update_layout(**_layout(*axes), height=500)
+    figure.update_layout(**_layout(*axes))
     figure.update_xaxes(range=[-0.01, 1.01]).update_yaxes(range=[-0.01, 1.01])
     areas = [f"{name} {'undefined' if curve is None else f'{curve.area:.3f}'}" for name, curve in curves.items()]
     return plot_of(figure, title, f"{title} curves; {area}: {', '.join(areas)}")
@@ -110,7 +110,7 @@ def _calibration_plot(bins: Mapping[str, pd.DataFrame]) -> Plot:
             "<br>fraction interacting %{y:.3f}<extra></extra>",
         )  # fmt: skip
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="calibrated", line=_NO_INFORMATION, hoverinfo="skip")
-    figure.update_layout(**_layout("Predicted probability", "Fraction of interacting pairs"), height=500)
+    figure.update_layout(**_layout("Predicted probability", "Fraction of interacting pairs"))
     figure.update_xaxes(range=[-0.01, 1.01]).update_yaxes(range=[-0.01, 1.01])
     words = "fraction of interacting pairs against predicted probability, in bins of 0.1"
     return plot_of(figure, "Calibration", f"Calibration of {', '.join(bins)}: {words}; the diagonal is calibrated")

@@ -43,8 +43,10 @@ async function draw() {
   }));
   const sizes = new ResizeObserver((entries) => entries.forEach((entry) => Plotly.Plots.resize(entry.target)));
   charts.forEach((chart) => sizes.observe(chart));
-  window.addEventListener("beforeprint", () => charts.forEach((chart) => Plotly.relayout(chart, { width: 640 })));
-  window.addEventListener("afterprint", () => charts.forEach((chart) => Plotly.relayout(chart, { autosize: true, width: null })));
+  window.addEventListener("beforeprint", () => charts.forEach(
+    (chart) => Plotly.relayout(chart, { width: 640, height: Math.min(chart.clientHeight, 400) })));
+  window.addEventListener("afterprint", () => charts.forEach(
+    (chart) => Plotly.relayout(chart, { autosize: true, width: null, height: null })));
   document.documentElement.dataset.drawn = charts.length;
 }
 
@@ -55,4 +57,3 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   });
 });
-window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => { part.open = true; }));
