@@ -119,6 +119,23 @@ def demonstration_run(tmp_path_factory: pytest.TempPathFactory) -> Demonstration
     return Demonstration(folder, done.output)
 
 
+def copy_project(folder: Path) -> Path:
+    """A copy of the project without results, for commands that write into the folder that they are started in."""
+    for name in ("conf", "data/01_raw/examples", "notebooks", "src"):
+        unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info", ".ipynb_checkpoints")
+        shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
+    for name in ("pyproject.toml", ".telemetry", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "tests").symlink_to(ROOT / "tests")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project for the commands of Kedro's plugins."""
+    return copy_project(tmp_path_factory.mktemp("project"))
+
+
 @pytest.fixture
 def data(demonstration_run: Demonstration, tmp_path: Path) -> Path:
     """A copy of the data folder of the finished run, to go on with."""

@@ -1,5 +1,6 @@
 """`python -m esm2_amp` and the `esm2_amp` command: runs the project's pipelines like `kedro run`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from kedro.framework.project import configure_project
 
 def main(*args: Any, **kwargs: Any) -> Any:
     """Run a pipeline with the options of `kedro run`."""
+    os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "true")  # outside the checkout no .telemetry says so
     package_name = Path(__file__).parent.name
     configure_project(package_name)
     run = find_run_command(package_name)

@@ -6,6 +6,8 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError
 
+from esm2_amp import __version__
+
 
 def _show_tracebacks(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     KedroCliError.VERBOSE_ERROR = value
@@ -28,4 +30,5 @@ def cli() -> None:
 run = click.Command(
     "run", params=[*kedro_run.params, _VERBOSE], callback=kedro_run.callback, help="Run one or more pipelines."
 )
+run = click.version_option(__version__, prog_name="esm2_amp")(run)
 cli.add_command(run)

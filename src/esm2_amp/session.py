@@ -9,6 +9,7 @@ from typing import Any
 import click
 from kedro.config import MissingConfigException
 from kedro.framework.cli.utils import KedroCliError
+from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.validation import ParameterValidationError
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from esm2_amp.errors import InputError
 from esm2_amp.options import check_options, check_pair_files
+from esm2_amp.parameters import Parameters
 from esm2_amp.search.study import SearchParameters
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,18 @@ _STEPS_BEFORE_TRAINING = ("feature_extraction", "pair_building")
 _LOOK_AT_REGIONS = {"__default__", "results"}
 _OTHER_PROTEINS = {"proteins", "features", "pairs"}
 """Files of a user in whose place the configured regions don't stand."""
+
+
+class TrackingParameters(Parameters):
+    """Whether runs are recorded.
+
+    Attributes
+    ----------
+    enabled : bool
+        Needs the extra `mlflow`.
+    """
+
+    enabled: bool
 
 
 class UserError(KedroCliError):
@@ -58,6 +72,15 @@ class Session(KedroSession):
             if message is None:
                 raise
             raise UserError(message) from error
+
+    def load_context(self) -> KedroContext:
+        """Kedro's context; where `tracking.enabled`, runs are recorded by MLflow."""
+        parameters = self._get_config_loader()["parameters"]["tracking"]
+        if TrackingParameters.model_validate(parameters).enabled and not self._hook_manager.has_plugin("tracking"):
+            from esm2_amp.tracking import Tracking  # noqa: PLC0415 - an extra
+
+            self._hook_manager.register(Tracking(), "tracking")
+        return super().load_context()
 
     def _check_params(self, pipeline_names: Iterable[str]) -> None:
         """Check what follows `--params=` before anything reads it."""

@@ -19,9 +19,12 @@ for _message in (
     warnings.filterwarnings("ignore", message=_message)
 warnings.filterwarnings("ignore", category=DeprecationWarning, module="omegaconf")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 SESSION_CLASS = Session
 HOOKS = (InputCheck(), RunDiary())
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # the session adds them, where asked for
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

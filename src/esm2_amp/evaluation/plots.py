@@ -84,7 +84,7 @@ def _say_undefined(figure: go.Figure) -> None:
 def _laid_out(figure: go.Figure, title: str, x: str | None, y: str) -> go.Figure:
     figure.update_layout(
         title=title, template="simple_white", width=620, height=560, font={"size": 14},
-        legend={"x": 0.98, "y": 0.03, "xanchor": "right", "yanchor": "bottom", "bgcolor": "rgba(255,255,255,0.8)"},
+        legend={"x": 0.98, "y": 0.03, "xanchor": "right", "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"},
     )  # fmt: skip
     figure.update_xaxes(title=x, range=_UNIT)
     return figure.update_yaxes(title=y, range=_UNIT)

@@ -49,7 +49,7 @@ class FigureDataset(AbstractDataset[Figure, bytes | None]):
 
     def preview(self) -> ImagePreview:
         """The PNG, as Kedro-Viz shows it."""
-        return ImagePreview(b64encode(self._filepath.read_bytes()).decode())
+        return _as_preview(self._filepath)
 
     def _exists(self) -> bool:
         return self._filepath.is_file()
@@ -88,11 +88,19 @@ class FigureFolderDataset(AbstractDataset[Mapping[str, Figure], dict[str, bytes]
         for name, figure in data.items():
             _write(figure, self._filepath / f"{_as_file_name(name)}.png", self._dpi)
 
+    def preview(self) -> ImagePreview:
+        """The first PNG by name, as Kedro-Viz shows it."""
+        return _as_preview(min(self._filepath.glob("*.png")))
+
     def _exists(self) -> bool:
         return self._filepath.is_dir()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "dpi": self._dpi}
+
+
+def _as_preview(image: Path) -> ImagePreview:
+    return ImagePreview(b64encode(image.read_bytes()).decode())
 
 
 def _as_file_name(name: str) -> str:

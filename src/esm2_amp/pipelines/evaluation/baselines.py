@@ -23,7 +23,10 @@ _MEAN = TOKENS.index("mean")
 def score_baselines(
     pairs: pd.DataFrame, features: ProteinFeatures, proteins: pd.DataFrame, parameters: EvaluationParameters
 ) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
-    """Fit the baselines on the training pairs; score and measure them on the validation and test pairs.
+    """Fit simple predictors on the same training pairs, and measure them on the same validation and test pairs.
+
+    A model is worth its complexity only where it beats them: they know no more than amino-acid composition, mean
+    vectors, similarity to training pairs, or the number of a protein's partners.
 
     Parameters
     ----------

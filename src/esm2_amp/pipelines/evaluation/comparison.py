@@ -48,7 +48,10 @@ def compare_models(
     baseline_metrics: dict[str, dict[str, Any]],
     *scored_then_metrics: Any,
 ) -> Comparison:
-    """Metrics, differences and strata of all models and baselines on the test pairs, with intervals.
+    """Put all models and baselines side by side on the test pairs, each number with its 95 % interval.
+
+    Of each two it is said which is better, or that they aren't distinguishable. Pairs are measured in strata, too: with
+    two (C1), one (C2) or no protein (C3) in training pairs.
 
     Parameters
     ----------
@@ -97,7 +100,7 @@ def plot_comparison(
     baseline_scores: pd.DataFrame,
     *scored: pd.DataFrame,
 ) -> tuple[Figure, Figure, Figure, Figure]:
-    """Figures of the metrics, curves, differences from the reference baseline, and strata.
+    """Draw the comparison: metrics, curves, each model's difference from the reference baseline, and strata.
 
     Parameters
     ----------

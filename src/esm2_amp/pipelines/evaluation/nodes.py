@@ -82,7 +82,7 @@ def score_model_pairs(
     parameters: EvaluationParameters,
     run: RunParameters,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Score the validation and test pairs with one model, and measure it.
+    """Score the validation and test pairs with one model, and measure how well scores and labels agree.
 
     Returns
     -------
@@ -112,7 +112,10 @@ def score_model_pairs(
 def plot_model(
     scored: pd.DataFrame, metrics: dict[str, Any], model: TrainedModel, run: RunParameters
 ) -> tuple[Figure, go.Figure, go.Figure, go.Figure, go.Figure]:
-    """A summary figure, and ROC, precision-recall, confusion and calibration each, of the test pairs."""
+    """Draw how a model does on the test pairs: ROC and precision-recall curves, confusion matrix and calibration.
+
+    Calibration asks whether of pairs scored 0.8 about 80 % interact. The first figure has all four.
+    """
     test = scored[scored["Split"] == REPORTED_SPLIT]
     label, probability = test["Label"].to_numpy(), test["Probability"].to_numpy()
     title, threshold = f"{model.architecture}, {REPORTED_SPLIT} split of {run.data_name}", metrics["threshold"]

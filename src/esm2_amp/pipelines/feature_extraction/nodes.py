@@ -50,7 +50,11 @@ class _Extraction(NamedTuple):
 
 
 def check_proteins(proteins_raw: pd.DataFrame | None) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Proteins as `clean_proteins` leaves them, or none where features were given in their place."""
+    """Check the protein file: ids that are there and unique, sequences of amino acids only.
+
+    What is harmless (case, blanks, a `*` at the end) is put right and counted. Where features were given in place of
+    proteins the table is empty.
+    """
     if proteins_raw is None:
         return pd.DataFrame({"Entry": [], "Sequence": []}, dtype="str"), {"read": 0, "kept": 0}
     return clean_proteins(proteins_raw)
@@ -63,7 +67,9 @@ def extract_features(
     published: PublishedFeatures | None,
     parameters: ExtractionParameters,
 ) -> Iterator[FeatureShard | FeatureIndex]:
-    """Embed the proteins that the store doesn't hold yet, shard by shard, then index them all.
+    """Let ESM-2 read each protein, and sum it up in 13 vectors: cls, the means of ten segments, eos, the mean of all.
+
+    A store keeps them, so that only proteins it doesn't hold yet are embedded, shard by shard; then all are indexed.
 
     Parameters
     ----------
@@ -110,7 +116,7 @@ def extract_features(
 
 
 def export_features(features: ProteinFeatures) -> PublishedFeatures:
-    """All vectors of all proteins, for the published HDF5 layout."""
+    """All vectors of all proteins as one table in the layout in which the authors of ESM2_AMP publish features."""
     return PublishedFeatures(features.entries, features.select(slice(None)).float().numpy())
 
 

@@ -37,7 +37,7 @@ def draw_groups(
     table: pd.DataFrame,
     parameters: RegionParameters,
 ) -> Charts:
-    """Donuts, coverage distributions and enrichment of each group."""
+    """Draw for each group of pairs how far its segments are covered by regions, and how far chance explains it."""
     measured = measure(regions, proteins, report)
     charts, shown = Charts({}, {}, {}), measured.annotated_types()
     absent = [kind for kind in measured.types if kind not in shown.types]
@@ -60,7 +60,7 @@ def draw_pairs(
     importance: pd.DataFrame | None,
     parameters: RegionParameters,
 ) -> Figures:
-    """A map of each chosen pair, by its id `P1-P2`."""
+    """Draw a map of each chosen pair: both proteins to scale, their annotated regions, and the segments' importance."""
     lengths = dict(zip(proteins["Entry"], proteins["Length"].tolist(), strict=True))
     ids = segments["Protein1"] + "-" + segments["Protein2"]
     maps = {}

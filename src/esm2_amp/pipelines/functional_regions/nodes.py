@@ -228,7 +228,10 @@ def measure_coverage(
     report: dict[str, Any],
     parameters: RegionParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Coverage of the ranked segments, and hit rates."""
+    """Measure how much of each ranked segment lies in annotated regions, and how often that is enough for a hit.
+
+    Coverage is the percentage of a segment's residues; a hit is a segment covered up to a threshold or more.
+    """
     measured = measure(regions, proteins, report)
     return coverage_table(segments, measured), hit_rates(segments, measured, parameters.thresholds)
 
@@ -240,7 +243,10 @@ def test_enrichment(
     report: dict[str, Any],
     parameters: RegionParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tests of enrichment, and what they say in words.
+    """Test whether important segments lie in annotated regions more often than chance has it, and say so in words.
+
+    Chance is what other segments of the same proteins give, and regions moved along them; q-values account for the
+    number of tests.
 
     Returns
     -------
@@ -273,7 +279,7 @@ def write_workbook(
     proteins: pd.DataFrame,
     problems: pd.DataFrame,
 ) -> dict[str, pd.DataFrame]:
-    """All tables as sheets of one workbook; hit rates top beside low, a sheet per group."""
+    """Put all tables into one Excel workbook: hit rates of top beside low segments, a sheet for each group of pairs."""
     sheets = {f"Hit rates {group}": side_by_side(part) for group, part in rates.groupby("group")}
     others = {"Enrichment": table, "In words": summary, "Segments": segments, "Proteins": proteins}
     return sheets | others | ({"Problems": problems} if len(problems) else {})

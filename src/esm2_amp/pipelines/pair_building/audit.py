@@ -23,7 +23,10 @@ def audit_split(
     parameters: PairParameters,
     run: RunParameters,
 ) -> tuple[dict[str, Any], pd.DataFrame, Figure]:
-    """What the splits share, and what degrees alone tell of the labels.
+    """Count what the splits share: proteins, identical sequences, similar proteins.
+
+    The more the test pairs share with the training pairs, the more a score may be memory. How far a protein's number of
+    partners (its degree) tells the label is measured, too.
 
     Parameters
     ----------

@@ -85,7 +85,9 @@ class PairParameters(Parameters):
 
 
 def compare_sequences(proteins: pd.DataFrame, parameters: PairParameters) -> pd.DataFrame:
-    """Search similar proteins; where nothing needs them, an empty table.
+    """Find proteins with similar sequences (MMseqs2), which a split may have to keep together.
+
+    Where neither the split nor the audit asks for it the table is empty.
 
     Parameters
     ----------
@@ -167,7 +169,9 @@ def split_pairs(
     similar: pd.DataFrame,
     parameters: PairParameters,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Give every pair its row numbers, its split and how much of it was seen in training.
+    """Give every pair its split: training, validation or test.
+
+    A pair is also told by its proteins' row numbers in the features, and by how many of the two are in training pairs.
 
     Parameters
     ----------

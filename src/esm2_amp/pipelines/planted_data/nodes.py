@@ -6,5 +6,8 @@ from esm2_amp.synthetic.planted import PlantedParameters, generate_interactome
 
 
 def generate_planted_data(parameters: PlantedParameters) -> tuple[pd.DataFrame, ...]:
-    """Proteins, pairs of three splits, motifs, sites and region annotations of a synthetic interactome."""
+    """Make a synthetic interactome, in which it is known why two proteins interact: they carry matching motifs.
+
+    Proteins, pairs of three splits, motifs, the sites where they lie, and annotated regions.
+    """
     return tuple(generate_interactome(parameters))

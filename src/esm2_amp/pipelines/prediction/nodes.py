@@ -36,7 +36,9 @@ def score_new_pairs(
     parameters: EvaluationParameters,
     run: RunParameters,
 ) -> pd.DataFrame:
-    """Score pairs; each input pair has its row, in input order.
+    """Score new pairs: the probability that they interact, and the decision.
+
+    Each input pair has its row, in input order.
 
     Parameters
     ----------

@@ -1,0 +1,143 @@
+"""The README's commands, options and paths are those of the project.
+
+`kedro run` lines go through all that a run does before its first step; what the steps do is in test_runs.py. The two
+marked commands are executed by .ci/run, in a fresh environment.
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.startup import bootstrap_project
+from kedro.runner import SequentialRunner
+from packaging.requirements import Requirement
+
+from conftest import ROOT, Demonstration, context_of, kedro_run
+from esm2_amp.models.registry import MODELS
+from esm2_amp.options import RunOptions
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, flags=re.M | re.S)
+LINES = [line.split(" #")[0] for block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]
+COMMANDS = [command.replace(".venv/bin/", "").strip() for line in LINES for command in re.split(r"&&|;", line)]
+COMMANDS = list(dict.fromkeys(command for command in COMMANDS if command and not command.startswith("#")))
+RUNS = [command for command in COMMANDS if re.match(r"(kedro run|esm2_amp)\b", command)]
+INSTALLATIONS = [command for command in COMMANDS if command.startswith("pip install")]
+ELSEWHERE = ("python3 -m venv", "pytest", "git clone", "cd ", ". ", "source ", "tar ")
+"""Executed by .ci/run, or no command of the project."""
+OTHERS = [c for c in COMMANDS if c not in RUNS and c not in INSTALLATIONS and not c.startswith(ELSEWHERE)]
+FILES = {
+    "proteins": "proteins.fasta",
+    "pairs": "train_pairs.csv",
+    "validation_pairs": "validation_pairs.csv",
+    "test_pairs": "test_pairs.csv",
+    "regions": "regions.tsv",
+}
+
+bootstrap_project(ROOT)
+
+
+class Rehearsal(SequentialRunner):
+    """Runs no step."""
+
+    def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return {}
+
+
+def in_test_environment(options: list[str], data: Path, folder: Path) -> list[str]:
+    """The options with the tests' environment and files in place of the README's."""
+    kept = []
+    for option in options:
+        name, _, value = option.partition("=")
+        if name == "--env":
+            assert (ROOT / "conf" / value).is_dir(), option
+        elif name == "--params":
+            kept.append("--params=" + ",".join(with_test_file(part, data, folder) for part in value.split(",")))
+        elif name != "--conf-source":
+            kept.append(option)
+    return kept
+
+
+def with_test_file(parameter: str, data: Path, folder: Path) -> str:
+    name, _, value = parameter.partition("=")
+    if name in FILES:
+        return f"{name}={data / '01_raw/planted' / FILES[name]}"
+    if name in ("features", "entry_list", "top_segments", "low_segments"):
+        (folder / Path(value).name).touch()
+        return f"{name}={folder / Path(value).name}"
+    return parameter
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_run_is_accepted(command, demonstration_run: Demonstration, tmp_path):
+    _, *options = shlex.split(command.removeprefix("kedro "))
+    options = in_test_environment(options, demonstration_run.folder, tmp_path)
+    exit_code, output = kedro_run(demonstration_run.folder, "--runner=test_readme.Rehearsal", *options)
+    needs_an_earlier_one = "yet; run `kedro run --pipeline=" in output
+    assert exit_code == 0 or needs_an_earlier_one, output
+
+
+@pytest.mark.parametrize("command", INSTALLATIONS)
+def test_installed_extra_is_one(command):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for extra in re.findall(r"\[([\w,]+)\]", command):
+        assert set(extra.split(",")) <= set(extras)
+    for file in re.findall(r"-[cr] (\S+)", command):
+        assert (ROOT / file).is_file()
+    named = [word.strip("'\"") for word in command.split()[2:] if not word.startswith("-")]
+    assert all(word.startswith((".", "esm2_amp", '".')) or Requirement(word) for word in named)
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_other_command_is_kedros(command):
+    kedro, *words = shlex.split(command)
+    assert kedro == "kedro"
+    if words[0] == "mlflow":
+        pytest.importorskip("kedro_mlflow", reason="needs the extra esm2_amp[mlflow]")
+    names = [word for word in words if not word.startswith("-")]
+    asked = [sys.executable, "-m", "kedro", *names, "--help"]
+    told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    for option in set(words) - set(names):
+        assert option.partition("=")[0] in told.stdout
+
+
+def rows_of_table(heading: str) -> list[list[str]]:
+    """The names in code style in the first cell of each row below a heading."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in section.splitlines() if row.startswith("|")]
+
+
+def test_tables_name_pipelines_models_and_parameters():
+    assert {name for names in rows_of_table("Pipelines") for name in names} <= set(pipelines)
+    assert {name for names in rows_of_table("Models") for name in names} == set(MODELS)
+    parameters, _ = context_of("base", ROOT)
+    named = {part for names in rows_of_table("Your own data") for name in names for part in name.split(",")}
+    for part in named - {"--params="}:
+        group, *inner = part.partition("=")[0].split(".")
+        value = parameters[group] if group not in RunOptions.model_fields else None
+        for name in inner:
+            value = value[name] if isinstance(value, dict) else getattr(value, name)
+
+
+def test_paths_exist_or_are_data_sets():
+    _, catalog = context_of("base", ROOT)
+    data_sets = [
+        catalog.get(name) for name in {name for pipeline in pipelines.values() for name in pipeline.datasets()}
+    ]
+    paths = {str(getattr(one, "_filepath", getattr(one, "_path", ""))).removeprefix(f"{ROOT}/") for one in data_sets}
+    paths |= {str(parent) for path in paths for parent in Path(path).parents}
+    for path in set(re.findall(r"`((?:conf|data|docs|notebooks|src|tests|training)/[^`\s]*)`", README)):
+        there = any(any(folder.glob(path.rstrip("/"))) for folder in (ROOT, ROOT / "src/esm2_amp"))
+        assert there or path.rstrip("/") in paths, path
+
+
+def test_links_lead_to_files():
+    for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
