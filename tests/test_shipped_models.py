@@ -74,10 +74,10 @@ def test_examples_are_scored_by_the_shipped_models(tmp_path):
 
 def test_prediction_uses_the_shipped_models_by_default(tmp_path):
     _, catalog = context_of("base", tmp_path)
-    files = {name: catalog.get(f"prediction.{name}")._filepath for name in ("model", "proteins_raw", "pairs_raw")}
-    assert files == {
-        "model": MODEL.relative_to(ROOT) / "model",
-        "proteins_raw": EXAMPLES.relative_to(ROOT) / "proteins.fasta",
-        "pairs_raw": EXAMPLES.relative_to(ROOT) / "pairs.csv",
+    expected = {
+        "model": MODEL / "model",
+        "proteins_raw": EXAMPLES / "proteins.fasta",
+        "pairs_raw": EXAMPLES / "pairs.csv",
     }
+    assert {name: ROOT / catalog.get(f"prediction.{name}")._filepath for name in expected} == expected
     assert catalog.get("encoder")._source == str(ENCODER.relative_to(ROOT))

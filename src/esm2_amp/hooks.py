@@ -8,13 +8,14 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from esm2_amp.errors import InputError
 from esm2_amp.io.files import InputFileDataset
 from esm2_amp.io.models import ModelDataset
+from esm2_amp.pipelines.report import OPTIONAL
 from esm2_amp.progress import in_words
 
 logger = logging.getLogger("esm2_amp.run")
@@ -23,7 +24,10 @@ _WORKING_LAYERS = ("02_intermediate", "03_primary", "04_feature", "05_model_inpu
 
 
 class InputCheck:
-    """Refuses to start a run that lacks an input, before hours go into the steps that don't need it."""
+    """Refuses to start a run that lacks an input, before hours go into the steps that don't need it.
+
+    What only the report would read, and can do without, is None where it isn't there.
+    """
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -32,6 +36,9 @@ class InputCheck:
             dataset = catalog.get(name)
             path = getattr(dataset, "_filepath", getattr(dataset, "_path", None))
             if dataset is None or path is None or dataset.exists():
+                continue
+            if name in OPTIONAL and all("report" in node.tags for node in _readers(pipeline, name)):
+                catalog[name] = MemoryDataset(None)
                 continue
             if makers := [maker for maker, made in pipelines.items() if name in made.all_outputs()]:
                 maker = min(makers, key=lambda maker: len(pipelines[maker].nodes))
@@ -70,6 +77,13 @@ class RunDiary:
                 results[_shortest(Path(str(filepath))).parent].append(Path(str(filepath)).name)
         for folder in sorted(results):
             logger.info("  %s: %s", folder, ", ".join(sorted(results[folder])))
+        if "report" in pipeline.all_outputs():
+            path = Path(str(getattr(catalog.get("report"), "_filepath", "")))
+            logger.info("The report, to open in a browser or to send: %s", _shortest(path))
+
+
+def _readers(pipeline: Pipeline, name: str) -> list[Node]:
+    return [node for node in pipeline.nodes if name in node.inputs]
 
 
 def _shortest(path: Path) -> Path:

@@ -32,6 +32,8 @@ class RunOptions(Parameters):
         Folder or hub name of an ESM-2.
     model, checkpoint : str
         For prediction: name of the model, and a folder or `.pth` file to use in place of the trained one.
+    release : str
+        Folder for a model to give away.
     regions, entry_list : str
         Annotations of proteins, as downloaded; InterPro's list of entries, for InterPro's files.
     top_segments, low_segments : str
@@ -56,6 +58,7 @@ class RunOptions(Parameters):
     encoder: str | None = None
     model: str | None = None
     checkpoint: str | None = None
+    release: str | None = None
     regions: str | None = None
     entry_list: str | None = None
     top_segments: str | None = None

@@ -14,7 +14,9 @@ from esm2_amp.pipelines import (
     pair_building,
     planted_data,
     prediction,
+    report,
 )
+from esm2_amp.pipelines.interpretability.pipeline import IMPORTANCES
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -23,23 +25,28 @@ def register_pipelines() -> dict[str, Pipeline]:
     Returns
     -------
     pipelines : dict
-        `training` is feature_extraction + pair_building + model_training; `__default__` adds evaluation.
+        `training` is feature_extraction + pair_building + model_training; `results`, all that looks at trained models,
+        is evaluation + interpretability + functional_regions + report; `__default__` is both.
     """
     steps = {
         "feature_extraction": feature_extraction.create_pipeline(),
         "pair_building": pair_building.create_pipeline(),
         "model_training": model_training.create_pipeline(),
         "evaluation": evaluation.create_pipeline(),
+        "interpretability": interpretability.create_pipeline(),
+        "report": report.create_pipeline(),
     }
     training = steps["feature_extraction"] + steps["pair_building"] + steps["model_training"]
+    regions_of_run = functional_regions.create_pipeline(IMPORTANCES)
+    results = steps["evaluation"] + steps["interpretability"] + regions_of_run + steps["report"]
     return {
-        "__default__": training + steps["evaluation"],
+        "__default__": training + results,
         "training": training,
+        "results": results,
         **steps,
         "hyperparameter_search": hyperparameter_search.create_pipeline(),
         "refit": model_training.create_refit_pipeline(),
         "feature_export": feature_extraction.create_export_pipeline(),
-        "interpretability": interpretability.create_pipeline(),
         "functional_regions": functional_regions.create_pipeline(),
         "prediction": prediction.create_pipeline(),
         "model_release": model_release.create_pipeline(),

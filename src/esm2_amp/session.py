@@ -1,5 +1,6 @@
 """The session of a run: a user's mistake ends in one message, not in a traceback."""
 
+import logging
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -22,10 +23,16 @@ from esm2_amp.options import check_groups, check_options, check_pair_files
 from esm2_amp.parameters import Parameters
 from esm2_amp.search.study import SearchParameters
 
+logger = logging.getLogger(__name__)
+
 _BUILD_PAIRS = {"__default__", "training", "pair_building"}
 """Pipelines that read pair files with a split."""
 
 _STEPS_BEFORE_TRAINING = ("feature_extraction", "pair_building")
+
+_LOOK_AT_REGIONS = {"__default__", "results"}
+_OTHER_PROTEINS = {"proteins", "features", "pairs"}
+"""Files of a user in whose place the configured regions don't stand."""
 
 
 class TrackingParameters(Parameters):
@@ -60,7 +67,7 @@ class Session(KedroSession):
             _check_names("--pipeline", names, pipelines)
             self._check_params(names)
             check_groups(self._get_config_loader()["parameters"], _groups_read())
-            kwargs["pipeline_names"] = self._with_search(names)
+            kwargs["pipeline_names"] = self._expanded(names)
             namespaces = {node.namespace for name in kwargs["pipeline_names"] for node in pipelines[name].nodes}
             _check_names("--namespaces", kwargs.get("namespaces"), sorted(filter(None, namespaces)))
             return super().run(*args, **kwargs)
@@ -98,13 +105,27 @@ class Session(KedroSession):
         given = self.store.get("runtime_params") or {}
         return ", then ".join([*map(_shortest, places), *(["--params"] if groups.intersection(given) else [])])
 
-    def _with_search(self, names: list[str]) -> list[str]:
-        """The pipelines asked for; where `search.enabled`, those that train search first and then refit."""
-        if not SearchParameters.model_validate(self._get_config_loader()["parameters"]["search"]).enabled:
-            return names
-        training = [*_STEPS_BEFORE_TRAINING, "hyperparameter_search", "refit"]
-        searching = {"training": training, "__default__": [*training, "evaluation"], "model_training": training[2:]}
-        return [step for name in names for step in searching.get(name, [name])]
+    def _expanded(self, names: list[str]) -> list[str]:
+        """The pipelines asked for, in the steps that suit the parameters.
+
+        Where `search.enabled`, those that train search first and then refit. `functional_regions` is left out of
+        `results` where no regions are given for the proteins.
+        """
+        training, results = ["training"], ["results"]
+        steps = {}
+        if SearchParameters.model_validate(self._get_config_loader()["parameters"]["search"]).enabled:
+            training = [*_STEPS_BEFORE_TRAINING, "hyperparameter_search", "refit"]
+            steps = {"training": training, "model_training": training[2:]}
+        if _LOOK_AT_REGIONS.intersection(names) and not self._has_regions():
+            logger.info("Functional regions are left out: none are given for these proteins (--params=regions=FILE)")
+            results = ["evaluation", "interpretability", "report"]
+        steps |= {"__default__": [*training, *results], "results": results}
+        return [step for name in names for step in steps.get(name, [name])]
+
+    def _has_regions(self) -> bool:
+        given = self.store.get("runtime_params") or {}
+        configured = self._get_config_loader()["globals"].get("regions")
+        return "regions" in given or (configured is not None and not _OTHER_PROTEINS.intersection(given))
 
 
 def _message_for_user(error: BaseException, where: Callable[[str], str]) -> str | None:

@@ -1,4 +1,4 @@
-"""LatentAttributions of a score to the columns that it was computed from, and whether they add up to it."""
+"""Attributions of a score to the columns that it was computed from, and whether they add up to it."""
 
 import logging
 from typing import NamedTuple
@@ -12,7 +12,7 @@ _ENOUGH_WITHIN_1_PERCENT = 0.95
 
 
 class LatentAttributions(NamedTuple):
-    """LatentAttributions of a classifier's scores to the columns of the pairs.
+    """Attributions of a classifier's scores to the columns of the pairs.
 
     Attributes
     ----------

@@ -30,6 +30,9 @@ METHODS: Final = {
 }
 """Every method by the name its files carry."""
 
+KNOWS_LITTLE: Final = 0.6
+"""An AUROC below it is told as a warning: what such a classifier looks at says little about interaction."""
+
 
 def token_columns(table: pd.DataFrame) -> list[str]:
     """The columns of an importance table that are tokens: `A_segment0` … `B_segment9`."""

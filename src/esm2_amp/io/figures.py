@@ -4,10 +4,10 @@ import shutil
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import matplotlib as mpl
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 from matplotlib.figure import Figure
 from typing_extensions import override
@@ -16,8 +16,8 @@ _PDF_OPTIONS: Any = {"pdf.fonttype": 42}
 """Text stays text that editors can change."""
 
 
-class FigureDataset(AbstractDataset[Figure, NoReturn]):
-    """A figure, written as `<filepath>.png` and `<filepath>.pdf`.
+class FigureDataset(AbstractDataset[Figure, bytes | None]):
+    """A figure, written as `<filepath>.png` and `<filepath>.pdf`. Loads as the PNG, or None where nothing was drawn.
 
     One without axes shows nothing: it isn't written, and one of an earlier run is removed.
 
@@ -36,8 +36,8 @@ class FigureDataset(AbstractDataset[Figure, NoReturn]):
         self._filepath, self._dpi = Path(f"{filepath}.png"), dpi
 
     @override
-    def load(self) -> NoReturn:
-        raise DatasetError(f"{self._filepath} is a picture; it is written only")
+    def load(self) -> bytes | None:
+        return self._filepath.read_bytes() if self._filepath.is_file() else None
 
     @override
     def save(self, data: Figure) -> None:
@@ -58,8 +58,10 @@ class FigureDataset(AbstractDataset[Figure, NoReturn]):
         return {"filepath": str(self._filepath), "dpi": self._dpi}
 
 
-class FigureFolderDataset(AbstractDataset[Mapping[str, Figure], NoReturn]):
+class FigureFolderDataset(AbstractDataset[Mapping[str, Figure], dict[str, bytes]]):
     """Figures by name, written into a folder of their own, which a later run's take the place of.
+
+    Loads as the PNGs by the names of their files.
 
     Parameters
     ----------
@@ -76,8 +78,8 @@ class FigureFolderDataset(AbstractDataset[Mapping[str, Figure], NoReturn]):
         self._filepath, self._dpi = Path(filepath), dpi
 
     @override
-    def load(self) -> NoReturn:
-        raise DatasetError(f"{self._filepath} holds pictures; it is written only")
+    def load(self) -> dict[str, bytes]:
+        return {file.stem: file.read_bytes() for file in sorted(self._filepath.glob("*.png"))}
 
     @override
     def save(self, data: Mapping[str, Figure]) -> None:

@@ -5,6 +5,7 @@ ones (Park and Marcotte 2012; Bernett et al. 2024). The audit counts how much of
 """
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -131,16 +132,30 @@ def _order_auroc(part: pd.DataFrame) -> float | None:
     return float(roc_auc_score(part["label"], degree[part["a"]] - degree[part["b"]]))
 
 
+def order_tells_label(auroc: float | None, n_pairs: int, n_positives: int) -> bool:
+    """Whether the order of partners tells the label beyond chance, and by more than a little.
+
+    Parameters
+    ----------
+    auroc : float, optional
+        `order_auroc` of a split.
+    n_pairs, n_positives : int
+        Of the split.
+    """
+    if auroc is None:
+        return False
+    chance = math.sqrt((n_pairs + 1) / (12 * n_positives * (n_pairs - n_positives)))  # deviation of an AUROC of 0.5
+    return abs(auroc - 0.5) > _ORDER_MATTERS + 3 * chance
+
+
 def _warn_of_order(splits: Mapping[Split, dict[str, Any]], labels: Mapping[Split, pd.Series]) -> None:
-    """Log a warning where the order of partners tells the label, beyond chance and by more than a little."""
-    telling = []
-    for split, label in labels.items():
-        auroc, positives = splits[split]["order_auroc"], int(label.sum())
-        if auroc is None:
-            continue
-        chance = ((len(label) + 1) / (12 * positives * (len(label) - positives))) ** 0.5  # deviation of an AUROC of 0.5
-        if abs(auroc - 0.5) > _ORDER_MATTERS + 3 * chance:
-            telling.append(f"{split} {auroc:.3f}")
+    """Log a warning where the order of partners tells the label."""
+    auroc = {split: splits[split]["order_auroc"] for split in labels}
+    telling = [
+        f"{split} {auroc[split]:.3f}"
+        for split, label in labels.items()
+        if order_tells_label(auroc[split], len(label), int(label.sum()))
+    ]
     if telling:
         logger.warning(
             "The order of a pair's proteins tells its label (AUROC by which of them has more pairs: %s). ESM2_DPM and "

@@ -130,7 +130,7 @@ def _warn_of_other_decision(tables: dict[str, pd.DataFrame], group: str) -> None
 
 
 def place_annotations(
-    region_file: RegionFile,
+    region_file: RegionFile | None,
     segments: pd.DataFrame,
     proteins: pd.DataFrame | None,
     proteins_raw: pd.DataFrame | None,
@@ -158,6 +158,8 @@ def place_annotations(
     problems : DataFrame
         Of `PlacedRegions`.
     """
+    if region_file is None:
+        raise InputError("Segments are looked up in annotated regions, but none are given; give --params=regions=FILE")
     if proteins_raw is not None:
         proteins, _ = clean_proteins(proteins_raw)
     sequences = {} if proteins is None else dict(zip(proteins["Entry"], proteins["Sequence"].str.len(), strict=True))

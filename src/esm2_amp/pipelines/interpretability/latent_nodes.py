@@ -34,7 +34,7 @@ from esm2_amp.explanation.latents import (
     reconstruction_table,
     token_means,
 )
-from esm2_amp.explanation.methods import METHODS
+from esm2_amp.explanation.methods import KNOWS_LITTLE, METHODS
 from esm2_amp.explanation.tokens import pair_token_names
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.registry import MODELS, AEDNNConfig
@@ -47,9 +47,6 @@ from esm2_amp.training.score import score_pairs
 from esm2_amp.training.settings import Count, ModelSettings, TrainingSettings
 
 logger = logging.getLogger(__name__)
-
-_KNOWS_LITTLE = 0.6
-"""An AUROC below it is told as a warning: what such a classifier looks at says little about interaction."""
 
 
 class LatentNetworkSettings(Parameters):
@@ -191,7 +188,7 @@ def _measured(name: str, label: ArrayLike, logit: ArrayLike) -> Metrics:
     """Metrics on the test pairs, told to the log."""
     metrics = pair_metrics(label, logit)
     auroc = metrics["auroc"]
-    knows_little = auroc is None or auroc < _KNOWS_LITTLE
+    knows_little = auroc is None or auroc < KNOWS_LITTLE
     logger.log(
         logging.WARNING if knows_little else logging.INFO,
         "%s: %s%s",

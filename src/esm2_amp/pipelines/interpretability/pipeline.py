@@ -37,6 +37,9 @@ _CONTEXT: Final = _TITLE | {"explained": "explained_pairs", "pairs": "model_pair
 _IMPORTANCES: Final = {method: f"{method}_importance" for method in METHODS_OF_PAIRS}
 _TOKENS: Final = {method: f"{method}_tokens" for method in METHODS_OF_TOKENS}
 
+IMPORTANCES: Final = tuple(f"{model}.{table}" for model in MODELS_WITH_ATTENTION for table in _IMPORTANCES.values())
+"""The importance tables of all explained models."""
+
 
 def create_pipeline() -> Pipeline:
     """Trained models → importance of each token by each method, and how far to trust it."""

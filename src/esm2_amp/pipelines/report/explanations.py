@@ -1,0 +1,186 @@
+"""The node that tells what a model looks at, and how far that may be trusted."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from esm2_amp.explanation.faithfulness import CURVES, RANDOM
+from esm2_amp.explanation.methods import METHODS
+from esm2_amp.explanation.selection import is_true_positive
+from esm2_amp.report import cautions
+from esm2_amp.report.parts import (
+    Block,
+    Cell,
+    Gallery,
+    Group,
+    Missing,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+    interval_cells,
+    number_cell,
+    picture_of,
+    table_of,
+    text_cells,
+)
+
+TABLES: Final = (
+    "agreement", "faithfulness", "randomised_weights", "planted_truth", "forest_metrics", "network_metrics",
+)  # fmt: skip
+"""Tables of `interpretability` that the report reads, beside those of its methods."""
+
+PICTURES: Final = (
+    "agreement_plot", "faithfulness_plot", "randomised_weights_plot", "planted_truth_plot", "attention_maps",
+    "integrated_gradients_pairs",
+)  # fmt: skip
+
+_COMMAND: Final = "kedro run --pipeline=interpretability"
+_TOP_TOKENS: Final = 3
+_TOLERANCE: Final = 1e-3
+"""Between probabilities of the same model computed in batches of other sizes."""
+
+
+def summarise_explanation(
+    explained: pd.DataFrame | None,
+    scored: pd.DataFrame,
+    metrics: dict[str, Any],
+    description: dict[str, Any],
+    **found: Any,
+) -> Section:
+    """Tell what one model looks at by each method, whether the methods agree, and whether they are right.
+
+    Parameters
+    ----------
+    explained : DataFrame, optional
+        `explained_pairs` of `interpretability`.
+    scored : DataFrame
+        The model's scored pairs.
+    metrics : dict
+        The model's, of `evaluation`.
+    description : dict
+        Of `describe_model`.
+    **found
+        `TABLES`, `PICTURES`, and `<method>_tokens` and `<method>_plot` of each method; None where not made yet.
+    """
+    name = description["model"]
+    section = f"explanation-{name}", f"What {name} looks at"
+    if explained is None:
+        return Section(*section, [Missing(f"The scores of {name} aren't explained yet.", _COMMAND)])
+    if not _is_of_same_model(explained, scored):
+        words = f"The explanations that there are belong to an earlier {name}, with other scores."
+        return Section(*section, [Missing(words, _COMMAND)])
+    blocks = [
+        Paragraph(_introduction(explained)),
+        *_trust(name, found),
+        *_tokens(found),
+        *_maps(found),
+    ]
+    missing = sorted(METHODS[method].name for method in METHODS if found.get(f"{method}_tokens") is None)
+    if missing:
+        blocks.append(Missing(f"Not made yet: {', '.join(missing)}.", _COMMAND))
+    told = [f"{name}: {caution}" for caution in cautions.of_explanation(found, metrics["test"]["auroc"])]
+    return Section(*section, blocks, told)
+
+
+def _is_of_same_model(explained: pd.DataFrame, scored: pd.DataFrame) -> bool:
+    """Whether pairs have the probabilities that the evaluation gave them; true where they have none in common."""
+    both = explained.merge(scored, on=["Protein1", "Protein2"], suffixes=("", "Evaluated"))
+    return bool(np.allclose(both["Probability"], both["ProbabilityEvaluated"], rtol=0, atol=_TOLERANCE))
+
+
+def _introduction(explained: pd.DataFrame) -> str:
+    return (
+        f"All methods explain the same {len(explained):,} pairs, of which {is_true_positive(explained).sum():,} are "
+        "interacting and said to be. A token is a tenth of a protein, segment0 to segment9, or its cls or eos."
+    )
+
+
+def _trust(name: str, found: Mapping[str, Any]) -> Iterator[Block]:
+    parts = {
+        "planted_truth": ("Is it right? Planted truth", "How often the top tokens hold a planted site", _planted),
+        "faithfulness": ("Does the score rest on it? Faithfulness", "Deletion and insertion of tokens", _faithfulness),
+        "randomised_weights": ("Is it of what was learnt? Random weights", "Control with random weights", _randomised),
+        "agreement": ("Do the methods agree?", "Rank correlations between the methods", _agreement),
+    }
+    for part, (title, caption, table_from) in parts.items():
+        table, picture = found.get(part), found.get(f"{part}_plot")
+        if table is None or table.empty:
+            continue
+        of_model = table_from(table)
+        blocks: list[Block] = [of_model._replace(caption=f"{name}: {of_model.caption}")]
+        if picture is not None:
+            alt = f"{caption}; the table says the same in numbers"
+            blocks.append(Gallery([picture_of(picture, alt)], is_wide=True))
+        yield Group(title, blocks)
+
+
+def _planted(table: pd.DataFrame) -> Table:
+    columns = {"Method": _names(table["Method"].unique())}
+    for top, rows in table.groupby("Top"):
+        words = "top token" if top == 1 else f"top {top} tokens"
+        columns[f"In the {words}"] = interval_cells(rows[["Rate", "Low", "High"]], ".0%")
+        columns[f"By chance, {words}"] = [number_cell(value, ".0%") for value in rows["Chance"]]
+    pairs = table["Pairs"].iloc[0]
+    return table_of(f"share of {pairs:,} recognised interacting pairs whose top tokens hold a planted site", columns)
+
+
+def _faithfulness(table: pd.DataFrame) -> Table:
+    table = table[table["Method"] != RANDOM]
+    columns = {"Method": _names(table["Method"].unique())}
+    for curve, sign in CURVES.items():
+        rows = table[table["Curve"] == curve]
+        name, better = curve.capitalize(), "negative" if sign < 0 else "positive"
+        differences = rows[["Difference", "DifferenceLow", "DifferenceHigh"]]
+        columns[f"{name} ({better} is better)"] = interval_cells(differences, "+z.3f")
+        columns[f"{name}: verdict"] = text_cells(rows["Verdict"])
+    return table_of("area under the curve minus that of random orders of tokens, with 95 % intervals", columns)
+
+
+def _randomised(table: pd.DataFrame) -> Table:
+    last = table[table["Stage"] == table["Stage"].max()]
+    correlations = interval_cells(last[["Correlation", "Low", "High"]], "z.2f")
+    caption = "rank correlation with the trained model's explanation once all weights are random; median and quartiles"
+    return table_of(caption, {"Method": _names(last["Method"]), "Correlation": correlations})
+
+
+def _agreement(table: pd.DataFrame) -> Table:
+    columns = {"Method": _names(table["MethodA"].unique())}
+    for other, rows in table.groupby("MethodB", sort=False):
+        columns[METHODS[str(other)].name] = [number_cell(value, "z.2f") for value in rows["OfMeans"]]
+    return table_of("rank correlations of mean importances over all explained pairs", columns)
+
+
+def _names(methods: Iterable[str]) -> list[Cell]:
+    return text_cells(METHODS[method].name for method in methods)
+
+
+def _tokens(found: Mapping[str, Any]) -> Iterator[Block]:
+    pictures = []
+    for method, (shown, unit) in METHODS.items():
+        tokens, picture = found.get(f"{method}_tokens"), found.get(f"{method}_plot")
+        if tokens is None or picture is None:
+            continue
+        top = ", ".join(f"{row.Token} {row.Importance:.3g}" for row in tokens[:_TOP_TOKENS].itertuples())
+        pictures.append(picture_of(picture, f"Bars of {len(tokens)} tokens by {shown}, {unit}; first {top}"))
+    if pictures:
+        yield Group("Tokens by importance", [Gallery(pictures)])
+
+
+def _maps(found: Mapping[str, Any]) -> Iterator[Block]:
+    maps, gradients = found.get("attention_maps") or {}, found.get("integrated_gradients_pairs") or {}
+    pictures = [_map(pair, png) for pair, png in maps.items()]
+    if pictures:
+        yield Group("Attention, layer by layer", [Gallery(pictures, is_wide=True)])
+    if gradients:
+        words = "Bars of the tokens that speak for and against an interaction of {}, by Integrated Gradients"
+        chosen = [picture_of(png, words.format(pair), pair) for pair, png in gradients.items()]
+        yield Group("Chosen pairs by Integrated Gradients", [Gallery(chosen)])
+
+
+def _map(pair: str, png: bytes) -> Picture:
+    of = "the mean of all explained pairs" if pair == "all_pairs" else pair
+    alt = f"Heat maps of attention, {of}: attending tokens in rows, tokens attended to in columns, a panel per layer"
+    return picture_of(png, alt, of)

@@ -1,0 +1,139 @@
+"""The node that tells whether important segments lie in annotated regions."""
+
+from typing import Any, Final
+
+import pandas as pd
+
+from esm2_amp.pipelines.functional_regions.nodes import RegionParameters
+from esm2_amp.regions.enrichment import NOT_ANNOTATED, RANDOM_SEGMENTS
+from esm2_amp.regions.figures import shown_type
+from esm2_amp.regions.summary import GROUP_NAMES
+from esm2_amp.report.parts import (
+    Block,
+    Gallery,
+    Group,
+    Missing,
+    Paragraph,
+    Points,
+    Section,
+    Table,
+    interval_cells,
+    number_cell,
+    picture_of,
+    table_of,
+    text_cells,
+)
+
+TABLES: Final = ("region_summary", "region_enrichment", "regions_report", "segment_coverage")
+PICTURES: Final = ("enrichment_plots", "donut_plots", "coverage_plots", "pair_maps")
+
+_REGIONS: Final = "regions", "Functional regions"
+_MAPS: Final = "maps", "Protein maps"
+_COMMAND: Final = "kedro run --pipeline=functional_regions --params=regions=FILE"
+_CHARTS: Final = {
+    "enrichment_plots": "Coverage of top and low segments beside that of random ones, with 95 % intervals",
+    "coverage_plots": "Share of segments covered at least so far, by type of region",
+    "donut_plots": "Coverage of segments in bins of 10 %, by type of region and rank",
+}
+
+
+def summarise_regions(parameters: RegionParameters, scored: pd.DataFrame, **found: Any) -> tuple[Section, Section]:
+    """Tell where important segments lie, in words and charts, and map single pairs.
+
+    Parameters
+    ----------
+    parameters : RegionParameters
+    scored : DataFrame
+        Scored pairs of any model.
+    **found
+        `TABLES` and `PICTURES` of `functional_regions`; None where not made yet.
+
+    Returns
+    -------
+    regions, maps : Section
+    """
+    if found["region_summary"] is None or found["segment_coverage"] is None:
+        return _both("Important segments weren't looked up in annotated regions yet.")
+    if not _has_any(found["segment_coverage"], scored):
+        return _both("The regions that were looked up are of other pairs than those that the models were measured on.")
+    blocks: list[Block] = [Paragraph(_introduction(parameters, found["regions_report"]))]
+    groups = found["region_summary"]["group"].unique().tolist()
+    blocks += [_group(str(group), found) for group in sorted(groups, reverse=True)]  # true positives first
+    pictures = [picture_of(png, _words_of(pair, found["segment_coverage"]), pair)
+                for pair, png in (found["pair_maps"] or {}).items()]  # fmt: skip
+    maps: Block = Gallery(pictures, is_wide=True) if pictures else Missing("No pair is drawn.", _COMMAND)
+    return Section(*_REGIONS, blocks), Section(*_MAPS, [maps])
+
+
+def _both(words: str) -> tuple[Section, Section]:
+    """Both chapters where there is nothing to tell."""
+    missing: list[Block] = [Missing(words, _COMMAND)]
+    return Section(*_REGIONS, missing), Section(*_MAPS, missing)
+
+
+def _introduction(parameters: RegionParameters, report: dict[str, Any] | None) -> str:
+    looked_at = f"The {parameters.ranks} most and the {parameters.ranks} least important segments of each pair, of "
+    source = f"{parameters.explained_model} by {parameters.explained_by.replace('_', ' ')}"
+    if report is None:
+        return f"{looked_at}{source}."
+    return (
+        f"{looked_at}{source}, were looked up among {report['regions']:,} regions of {report['proteins']:,} proteins "
+        f"in {report['file']} ({report['layout']}). {report['proteins_without_annotation']:,} proteins have none."
+    )
+
+
+def _has_any(coverage: pd.DataFrame, scored: pd.DataFrame) -> bool:
+    pairs = set(zip(scored["Protein1"], scored["Protein2"], strict=True))
+    return any(pair in pairs for pair in zip(coverage["Protein1"], coverage["Protein2"], strict=True))
+
+
+def _group(group: str, found: dict[str, Any]) -> Group:
+    """One group of pairs, by label and decision: in words, numbers and charts."""
+    summary, table = found["region_summary"], found["region_enrichment"]
+    blocks: list[Block] = [Points(_sentences(summary[summary["group"] == group]))]
+    if table is not None:
+        blocks.append(_enrichment_table(table[table["group"] == group], _named(group)))
+    charts = [(name, (found[name] or {}).get(group)) for name in _CHARTS]
+    pictures = [picture_of(png, f"{_CHARTS[name]}, {_named(group)}") for name, png in charts if png]
+    if pictures:
+        blocks.append(Gallery(pictures, is_wide=True))
+    return Group(_named(group).capitalize(), blocks)
+
+
+def _sentences(summary: pd.DataFrame) -> list[str]:
+    """What the summary says of each type; those without annotations in one sentence."""
+    is_absent = summary["summary"].str.endswith(f": {NOT_ANNOTATED} in these proteins")
+    told = summary[~is_absent]
+    said = told["summary"].str.split(": ", n=1).str[1]
+    sentences = [f"{shown_type(kind)}: {words}." for kind, words in zip(told["region_type"], said, strict=True)]
+    absent = ", ".join(map(shown_type, summary.loc[is_absent, "region_type"]))
+    return [*sentences, f"Not annotated in these proteins: {absent}."] if absent else sentences
+
+
+def _enrichment_table(table: pd.DataFrame, group: str) -> Table:
+    table = table[(table["against"] == RANDOM_SEGMENTS) & (table["verdict"] != NOT_ANNOTATED)]
+    differences = table[["difference_points", "difference_low", "difference_high"]]
+    return table_of(
+        f"Mean coverage of segments of {group}, in percent of residues, against random segments of the same proteins",
+        {
+            "Segments": text_cells(table["selection"]),
+            "Regions": text_cells(map(shown_type, table["region_type"])),
+            "Covered": [number_cell(value, ".1f") for value in table["coverage_percent"]],
+            "Expected": [number_cell(value, ".1f") for value in table["expected_percent"]],
+            "Difference, points": interval_cells(differences, "+z.1f"),
+            "q": [number_cell(value, ".2g") for value in table["q"]],
+            "Verdict": text_cells(table["verdict"]),
+        },
+    )
+
+
+def _named(group: str) -> str:
+    return f"{GROUP_NAMES[group]} ({group}, label-decision)" if group in GROUP_NAMES else "all pairs"
+
+
+def _words_of(pair: str, coverage: pd.DataFrame) -> str:
+    """A map in words: the pair's top segments."""
+    of_pair = coverage[(coverage["Protein1"] + "-" + coverage["Protein2"] == pair) & (coverage["Selection"] == "Top")]
+    top = ", ".join(of_pair.sort_values("Rank")["Token"])
+    words = f"; top segments {top}" if top else ""
+    return f"Map of {pair}: its segments shaded by importance, above annotated regions{words}"

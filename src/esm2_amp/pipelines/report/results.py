@@ -1,0 +1,166 @@
+"""Nodes that tell how good the models are, and which pairs they put first."""
+
+from typing import Final
+
+import pandas as pd
+
+from esm2_amp.evaluation.metrics import sigmoid
+from esm2_amp.evaluation.palette import METRIC_NAMES
+from esm2_amp.models.registry import MODELS
+from esm2_amp.pipelines.evaluation.comparison import against, reference_of
+from esm2_amp.pipelines.evaluation.nodes import REPORTED_SPLIT
+from esm2_amp.pipelines.prediction.nodes import SCORED
+from esm2_amp.report import cautions
+from esm2_amp.report.parts import (
+    Block,
+    Group,
+    Missing,
+    Paragraph,
+    Plot,
+    Section,
+    Table,
+    interval_cells,
+    number_cell,
+    table_of,
+    text_cells,
+)
+from esm2_amp.report.plots import curve_plots, interval_plot
+
+_METRICS: Final = {name: METRIC_NAMES[name] for name in ("auroc", "aupr", "mcc", "accuracy")}
+_ERRORS: Final = {"ece": "ECE", "ece_calibrated": "ECE, calibrated", "brier": "Brier"}
+_SHOWN_PAIRS: Final = 25
+
+
+def summarise_comparison(
+    models: pd.DataFrame,
+    differences: pd.DataFrame,
+    strata: pd.DataFrame,
+    baseline_scores: pd.DataFrame,
+    *scored: pd.DataFrame,
+) -> Section:
+    """Set models and baselines side by side: metrics with intervals, differences, strata, curves.
+
+    Parameters
+    ----------
+    models, differences, strata
+        `model_comparison`, `model_differences`, `model_strata` of `evaluation`.
+    baseline_scores : DataFrame
+    *scored : DataFrame
+        The scored pairs of every model of the registry, in its order.
+    """
+    reference = reference_of(baseline_scores)
+    of_reference = against(reference, differences)
+    best = models[models["Kind"] == "model"].iloc[0]
+    blocks: list[Block] = [
+        Paragraph(_in_brief(best, of_reference, reference)),
+        _comparison_table(models),
+        _plot_of_metric(models),
+        Group(f"Against the baseline {_shown(reference)}", _differences(of_reference, reference)),
+        Group("By what was seen in training", [_strata_table(strata, models["Model"])]),
+        Group("Curves", [*_curves(reference, baseline_scores, scored)]),
+    ]
+    return Section("comparison", "Models and baselines", blocks, _cautions(models, of_reference, reference))
+
+
+def summarise_predictions(models: pd.DataFrame, predicted: pd.DataFrame | None, *scored: pd.DataFrame) -> Section:
+    """The pairs that come first: test pairs by the best model, and new pairs where there are any.
+
+    Parameters
+    ----------
+    models : DataFrame
+        `model_comparison`, the best model before the others.
+    predicted : DataFrame, optional
+        `predicted_pairs` of `prediction`.
+    *scored : DataFrame
+        The scored pairs of every model of the registry, in its order.
+    """
+    best = models.loc[models["Kind"] == "model", "Model"].iloc[0]
+    pairs = scored[list(MODELS).index(best)]
+    pairs = pairs[pairs["Split"] == REPORTED_SPLIT]
+    tested = _pair_table(pairs, f"of {len(pairs):,} test pairs, by {best}")
+    return Section("predictions", "Top predictions", [tested, Group("New pairs", [_new_pairs(predicted)])])
+
+
+def _in_brief(best: pd.Series, of_reference: pd.DataFrame, reference: str) -> str:
+    """The main result in one sentence."""
+    row = of_reference[of_reference["Model"] == best["Model"]].iloc[0]
+    verdict = f"{row['Verdict']} than" if row["Verdict"] in ("better", "worse") else f"{row['Verdict']} from"
+    return (
+        f"On {best['n_pairs']:,} test pairs the best model is {best['Model']} with an AUROC of {best['auroc']:.3f} "
+        f"(95 % interval {best['auroc_low']:.3f} to {best['auroc_high']:.3f}), {verdict} the baseline "
+        f"{_shown(reference)}: {row['Difference']:+.3f} ({row['Low']:+.3f} to {row['High']:+.3f})."
+    )
+
+
+def _comparison_table(models: pd.DataFrame) -> Table:
+    columns = {"Model": text_cells(map(_shown, models["Model"]))}
+    for metric, heading in _METRICS.items():
+        columns[heading] = interval_cells(models[[metric, f"{metric}_low", f"{metric}_high"]])
+    for metric, heading in _ERRORS.items():
+        columns[heading] = [number_cell(value) for value in models[metric]]
+    columns["Kind"] = text_cells(models["Kind"])
+    caption = "Test pairs: metrics with 95 % intervals. ECE, the expected calibration error, and Brier are better low"
+    return table_of(caption, columns)
+
+
+def _plot_of_metric(models: pd.DataFrame) -> Plot:
+    named = {"auroc": "Value", "auroc_low": "Low", "auroc_high": "High"}
+    table = models.rename(columns=named).assign(Model=models["Model"].map(_shown))
+    return interval_plot(table, "AUROC, 95 % interval", "AUROC", zero=0.5)
+
+
+def _differences(of_reference: pd.DataFrame, reference: str) -> list[Block]:
+    table = of_reference.rename(columns={"Difference": "Value"}).assign(Kind="model")
+    name = f"AUROC minus that of {_shown(reference)}, 95 % interval"
+    columns = {
+        "Model": text_cells(table["Model"]),
+        "Difference": interval_cells(table[["Value", "Low", "High"]], "+z.3f"),
+        "Verdict": text_cells(table["Verdict"]),
+    }
+    return [table_of(name, columns), interval_plot(table, "Difference, 95 % interval", name, zero=0)]
+
+
+def _strata_table(strata: pd.DataFrame, order: pd.Series) -> Table:
+    found = strata[(strata["Metric"] == "auroc") & (strata["Pairs"] > 0)]
+    columns = {"Model": text_cells(map(_shown, order))}
+    for stratum, table in found.groupby("Stratum"):
+        rows = table.set_index("Model").loc[order, ["Value", "Low", "High"]]
+        columns[f"{stratum}, {table['Pairs'].iloc[0]:,} pairs"] = interval_cells(rows)
+    caption = "AUROC of test pairs with both (C1), one (C2) or no protein (C3) in training pairs"
+    return table_of(caption, columns)
+
+
+def _curves(reference: str, baseline_scores: pd.DataFrame, scored: tuple[pd.DataFrame, ...]) -> list[Plot]:
+    is_tested = baseline_scores["Split"] == REPORTED_SPLIT
+    shown = {model: table[is_tested] for model, table in zip(MODELS, scored, strict=True)}
+    tested = baseline_scores[is_tested]
+    return curve_plots(shown | {_shown(reference): tested.assign(Probability=sigmoid(tested[reference]))})
+
+
+def _cautions(models: pd.DataFrame, of_reference: pd.DataFrame, reference: str) -> list[str]:
+    return list(cautions.of_comparison(models, of_reference, _shown(reference)))
+
+
+def _new_pairs(predicted: pd.DataFrame | None) -> Block:
+    if predicted is None:
+        command = "kedro run --pipeline=prediction --params=proteins=FILE,pairs=FILE"
+        return Missing("No new pairs have been scored.", command)
+    scored = predicted[predicted["Status"] == SCORED]
+    return _pair_table(scored, f"of {len(scored):,} new pairs, by the last run of the pipeline prediction")
+
+
+def _pair_table(pairs: pd.DataFrame, of: str) -> Table:
+    top = pairs.sort_values("Probability", ascending=False, kind="stable")[:_SHOWN_PAIRS]
+    columns = {"Rank": [number_cell(rank, "d") for rank in range(1, len(top) + 1)]}
+    columns |= {name: text_cells(top[name]) for name in ("Protein1", "Protein2")}
+    for name, heading in (("Probability", "Probability"), ("CalibratedProbability", "Calibrated")):
+        if name in top:
+            columns[heading] = [number_cell(value, ".4f") for value in top[name]]
+    if "Label" in top:
+        columns["Label"] = text_cells(top["Label"].map({1: "interacts", 0: "doesn't interact"}))
+    return table_of(f"The {len(top)} with the highest probability {of}", columns)
+
+
+def _shown(name: str) -> str:
+    """A model's or baseline's name in words."""
+    return name if name in MODELS else name.replace("_", " ")

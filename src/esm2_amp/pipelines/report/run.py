@@ -1,0 +1,163 @@
+"""Nodes that tell what was run: data, split, models, seeds, versions."""
+
+import platform
+from importlib.metadata import version
+from typing import Any, Final
+
+from esm2_amp.models.storage import TrainedModel
+from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters
+from esm2_amp.pipelines.model_training.nodes import RunParameters
+from esm2_amp.report import cautions
+from esm2_amp.report.parts import (
+    Block,
+    Facts,
+    Group,
+    Points,
+    Section,
+    Settings,
+    Table,
+    number_cell,
+    table_of,
+    text_cells,
+)
+from esm2_amp.splits.splitting import SPLITS
+
+_SPLITS_IN_WORDS: Final = {
+    "files": "as three pair files give it",
+    "random": "drawn at random from one pair file",
+    "protein_disjoint": "made from one pair file, no protein in two splits",
+    "cluster_disjoint": "made from one pair file, no protein in two splits and none like it",
+}
+_SHOWN_DIGITS: Final = 12
+"""Of a hash, as many as tell two apart."""
+
+_NOT_REPORTED: Final = ("read", "kept", "positives", "negatives")
+
+
+def describe_model(model: TrainedModel) -> dict[str, Any]:
+    """What is known of a trained model without its weights.
+
+    Returns
+    -------
+    description : dict
+        `model`, its number of `weights`, and its `card`.
+    """
+    weights = sum(weight.numel() for weight in model.network.parameters())
+    return {"model": model.architecture, "weights": weights, "card": model.card}
+
+
+def summarise_run(
+    run: RunParameters,
+    evaluation: EvaluationParameters,
+    proteins_report: dict[str, int],
+    pairs_report: dict[str, Any],
+    leakage_audit: dict[str, Any],
+    *descriptions: dict[str, Any],
+) -> Section:
+    """Tell what was run, so that it can be understood and run again.
+
+    Parameters
+    ----------
+    run : RunParameters
+    evaluation : EvaluationParameters
+    proteins_report, pairs_report, leakage_audit : dict
+        Of `feature_extraction` and `pair_building`.
+    *descriptions : dict
+        Of `describe_model`, every model of the registry.
+    """
+    card = descriptions[0]["card"]
+    settings = {description["model"]: description["card"]["settings"] for description in descriptions}
+    blocks: list[Block] = [
+        Facts(_facts(run, evaluation, card)),
+        _split_table(leakage_audit),
+        Group("The data, checked", [Points([*_cleaning(proteins_report, pairs_report), *_audit(leakage_audit)])]),
+        Group("The models", [_model_table(descriptions), Settings("All settings of the models", settings)]),
+    ]
+    return Section("run", "What was run", blocks, list(cautions.of_split(leakage_audit)))
+
+
+def _facts(run: RunParameters, evaluation: EvaluationParameters, card: dict[str, Any]) -> list[tuple[str, str]]:
+    features = card["features"]
+    versions = {"Python": platform.python_version(), "kedro": version("kedro")} | card["versions"]
+    return [
+        ("Data", run.data_name),
+        ("Encoder", f"{features['encoder']}, vectors of width {features['width']}"),
+        ("Fingerprint of its weights", _short(features["fingerprint"])),
+        ("SHA-256 of training and validation pairs", _short(card["pairs_sha256"])),
+        ("Seeds", f"{card['seed']} of training, {evaluation.seed} of evaluation"),
+        ("Intervals", f"95 %, {evaluation.replicates:,} bootstrap replicates over proteins"),
+        ("Decision", _decision(evaluation)),
+        ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
+    ]
+
+
+def _decision(evaluation: EvaluationParameters) -> str:
+    if evaluation.threshold == "validation":
+        return "at the threshold of the best MCC on the validation pairs, each model its own"
+    return f"interaction from a probability of {evaluation.threshold:g}"
+
+
+def _split_table(report: dict[str, Any]) -> Table:
+    counts = {"Pairs": "pairs", "Interacting": "positives", "Proteins": "proteins"}
+    columns = {name: [number_cell(report[split][key], ",") for split in SPLITS] for name, key in counts.items()}
+    seen = [report["audit"]["splits"][split].get("seen_in_training", {}) for split in SPLITS]
+    columns |= {name: [number_cell(of_split.get(name), ",") for of_split in seen] for name in ("C1", "C2", "C3")}
+    caption = "Pairs by split; with both (C1), one (C2) or no protein (C3) in training pairs"
+    return table_of(caption, {"Split": text_cells(SPLITS), **columns})
+
+
+def _cleaning(proteins: dict[str, int], pairs: dict[str, Any]) -> list[str]:
+    """What the files held, and what was changed in them."""
+    sentences = []
+    if proteins["read"]:
+        sentences.append(
+            f"{proteins['kept']:,} proteins of {proteins['shortest']:,} to {proteins['longest']:,} residues."
+        )
+    for file, counts in pairs.items():
+        changed = [f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items()
+                   if count and name not in _NOT_REPORTED]  # fmt: skip
+        if changed:
+            sentences.append(f"Pair file for {file}: of {counts['read']:,} pairs {counts['kept']:,} were kept; "
+                             f"{', '.join(changed)}.")  # fmt: skip
+    return sentences
+
+
+def _audit(report: dict[str, Any]) -> list[str]:
+    """The leakage audit in words."""
+    audit, test = report["audit"], report["audit"]["splits"]["test"]
+    shared, pairs = audit["shared"]["train-test"], report["test"]["pairs"]
+    similar = shared.get("similar_proteins")
+    order = test["order_auroc"]
+    return [
+        f"The split is {_SPLITS_IN_WORDS[report['split']]}; {report['pairs_dropped']:,} pairs were left out.",
+        f"Training and test have {shared['proteins']:,} proteins in common, and {shared['identical_sequences']:,} "
+        "sequences under different names; "
+        + ("similar proteins weren't searched." if similar is None else f"{similar:,} times two are similar."),
+        f"Of {report['test']['proteins']:,} test proteins {test['only_in_positives']:,} are in interacting pairs only "
+        f"and {test['only_in_negatives']:,} in others only.",
+        f"In {pairs:,} test pairs, which protein stands first tells the label with an AUROC of "
+        f"{'an undefined value' if order is None else f'{order:.3f}'} (0.5: not at all).",
+    ]
+
+
+def _model_table(descriptions: tuple[dict[str, Any], ...]) -> Table:
+    cards = [description["card"] for description in descriptions]
+    training = [card["settings"]["training"] for card in cards]
+    return table_of(
+        "Networks and their training, with AdamW",
+        {
+            "Model": text_cells(description["model"] for description in descriptions),
+            "Weights": [number_cell(description["weights"], ",") for description in descriptions],
+            "Learning rate": [number_cell(of["learning_rate"], ".3g") for of in training],
+            "Weight decay": [number_cell(of["weight_decay"], ".3g") for of in training],
+            "Batch": [number_cell(of["batch_size"], ",") for of in training],
+            "Epochs": [number_cell(of["epochs"], ",") for of in training],
+            "Kept epoch": [number_cell(card["selected_epoch"]["epoch"], ".0f") for card in cards],
+            "Temperature": [number_cell(card["temperature"]) for card in cards],
+            "SHA-256 of weights": text_cells(_short(card.get("weights_sha256", "")) for card in cards),
+        },
+    )
+
+
+def _short(digest: str) -> str:
+    return f"{digest[:_SHOWN_DIGITS]}…"

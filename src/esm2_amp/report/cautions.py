@@ -1,0 +1,145 @@
+"""What a reader should know before believing a figure, in sentences."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pandas as pd
+
+from esm2_amp.evaluation.intervals import NOT_DISTINGUISHABLE
+from esm2_amp.explanation.faithfulness import RANDOM
+from esm2_amp.explanation.methods import KNOWS_LITTLE, METHODS
+from esm2_amp.splits.audit import order_tells_label
+from esm2_amp.splits.splitting import SPLITS
+
+WIDE_INTERVAL: Final = 0.1
+"""AUROCs whose interval is wider are told to rest on few pairs."""
+
+OFTEN_WRONG: Final = 0.1
+"""Probabilities whose calibrated expected error is larger aren't to be read as frequencies."""
+
+ORDER_MATTERS: Final = 0.02
+"""Change of AUROC with the order of partners from which it is told."""
+
+HARDLY_CHANGED: Final = 0.5
+"""Rank correlation with the trained model's explanation from which one by random weights hardly differs from it."""
+
+_LATENT_METHODS: Final = {
+    "forest_metrics": ("AE_RF", "Tree SHAP and Gini"),
+    "network_metrics": ("AE_DNN", "Deep SHAP and Integrated Gradients on latents"),
+}
+
+
+def of_split(report: Mapping[str, Any]) -> Iterator[str]:
+    """What the split lets a model know of its test pairs.
+
+    Parameters
+    ----------
+    report : mapping
+        `leakage_audit` of `pair_building`.
+    """
+    audit, test = report["audit"], report["test"]
+    seen = audit["splits"]["test"]["seen_in_training"]
+    if known := seen["C1"] + seen["C2"]:
+        yield (
+            f"{known:,} of {test['pairs']:,} test pairs have a protein that is in training pairs, too "
+            f"(C1 {seen['C1']:,}, C2 {seen['C2']:,}): their figures say how well new pairs of known proteins are told, "
+            "not how well new proteins are. Look at C3 alone."
+        )
+    shared = audit["shared"]["train-test"]
+    if shared["identical_sequences"]:
+        yield f"{shared['identical_sequences']:,} sequences are in training and test under different names."
+    if shared.get("similar_proteins"):
+        yield f"{shared['similar_proteins']:,} times a test protein is similar to a training protein."
+    telling = [
+        f"{split} {audit['splits'][split]['order_auroc']:.3f}"
+        for split in SPLITS
+        if order_tells_label(audit["splits"][split]["order_auroc"], report[split]["pairs"], report[split]["positives"])
+    ]
+    if telling:
+        yield (
+            f"The order of a pair's proteins tells its label (AUROC by which of them has more pairs: "
+            f"{', '.join(telling)}). Models that know A from B can learn that instead of biology."
+        )
+
+
+def of_comparison(models: pd.DataFrame, against_reference: pd.DataFrame, reference: str) -> Iterator[str]:
+    """What the comparison with baselines says against the models.
+
+    Parameters
+    ----------
+    models : DataFrame
+        `model_comparison`.
+    against_reference : DataFrame
+        Of `esm2_amp.pipelines.evaluation.comparison.against`.
+    reference : str
+        The baseline.
+    """
+    verdicts = against_reference.groupby("Verdict", sort=False)["Model"].agg(", ".join)
+    if alike := verdicts.get(NOT_DISTINGUISHABLE):
+        yield f"Not distinguishable from the baseline {reference} by AUROC: {alike}. They may know no more than it."
+    if worse := verdicts.get("worse"):
+        yield f"Worse than the baseline {reference} by AUROC: {worse}."
+    networks = models[models["Kind"] == "model"]
+    if at_chance := _names(networks[(networks["auroc_low"] <= 0.5) & (networks["auroc_high"] >= 0.5)]):  # noqa: PLR2004
+        yield f"No better than chance, whose AUROC is 0.5: {at_chance}."
+    spread = networks["auroc_high"] - networks["auroc_low"]
+    if (widest := spread.max()) > WIDE_INTERVAL:
+        yield (
+            f"The test split is small: {int(models['n_pairs'].iloc[0]):,} pairs leave intervals of AUROC up to "
+            f"{widest:.2f} wide."
+        )
+    if swapped := _names(networks[(networks["auroc"] - networks["auroc_swapped"]).abs() > ORDER_MATTERS]):
+        yield f"Scores depend on which protein is named first, enough to change AUROC: {swapped}."
+    if uncalibrated := _names(networks[networks["ece_calibrated"] > OFTEN_WRONG]):
+        yield (
+            f"Probabilities are off by more than {OFTEN_WRONG:g} on average, even calibrated: {uncalibrated}. "
+            "Read them as an order, not as frequencies."
+        )
+
+
+def of_explanation(tables: Mapping[str, Any], auroc: float | None) -> Iterator[str]:
+    """What speaks against a model's explanations.
+
+    Parameters
+    ----------
+    tables : mapping
+        `faithfulness`, `randomised_weights`, `forest_metrics` and `network_metrics` of `interpretability`, as far as
+        they are there.
+    auroc : float, optional
+        The explained model's, on test pairs.
+    """
+    if _knows_little(auroc):
+        yield (
+            f"The explained model hardly tells interacting pairs apart (AUROC {_shown(auroc)}): what it looks at says "
+            "little about interaction."
+        )
+    for name, (classifier, methods) in _LATENT_METHODS.items():
+        metrics = tables.get(name)
+        if metrics is not None and _knows_little(metrics["auroc"]):
+            known = _shown(metrics["auroc"])
+            yield f"{methods} explain a classifier, {classifier}, that hardly tells pairs apart (AUROC {known})."
+    if (areas := tables.get("faithfulness")) is not None:
+        areas = areas[areas["Method"] != RANDOM]
+        is_better = (areas["Verdict"] == "better than random").groupby(areas["Method"], sort=False).any()
+        if unfaithful := _methods(is_better.index[~is_better]):
+            yield f"The score rests on the tokens they name no more than on random ones: {unfaithful}."
+    if (randomised := tables.get("randomised_weights")) is not None:
+        last = randomised[randomised["Stage"] == randomised["Stage"].max()]
+        if unmoved := _methods(last.loc[last["Correlation"] > HARDLY_CHANGED, "Method"]):
+            yield f"Hardly changed by random weights, and so not of what the model learnt: {unmoved}."
+
+
+def _knows_little(auroc: float | None) -> bool:
+    return auroc is None or auroc < KNOWS_LITTLE
+
+
+def _shown(auroc: float | None) -> str:
+    return "undefined" if auroc is None else f"{auroc:.2f}"
+
+
+def _names(table: pd.DataFrame) -> str:
+    return ", ".join(table["Model"])
+
+
+def _methods(names: Any) -> str:
+    return ", ".join(METHODS[name].name for name in names)

@@ -1,0 +1,59 @@
+"use strict";
+
+// Sorting: a column's button sorts its table by the cells' data-value; empty values stay last.
+function compare(a, b, isNumber, descending) {
+  if (a === "" || b === "") return (a === "") - (b === "");
+  const order = isNumber ? Number(a) - Number(b) : a.localeCompare(b);
+  return descending ? -order : order;
+}
+
+document.querySelectorAll("thead button").forEach((button) => {
+  button.addEventListener("click", () => {
+    const heading = button.closest("th");
+    const isNumber = heading.classList.contains("number");
+    const now = heading.getAttribute("aria-sort");
+    // numbers are wanted largest first, names from A
+    const descending = now === null ? isNumber : now === "ascending";
+    const body = heading.closest("table").tBodies[0];
+    const value = (row) => row.cells[heading.cellIndex].dataset.value;
+    const rows = [...body.rows].sort((a, b) => compare(value(a), value(b), isNumber, descending));
+    heading.parentElement.querySelectorAll("th").forEach((other) => other.removeAttribute("aria-sort"));
+    heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    body.append(...rows);
+  });
+});
+
+// Plotly lies packed at the end of the page.
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
+
+async function draw() {
+  const packed = document.getElementById("plotly");
+  if (!packed) return;
+  const script = document.createElement("script");
+  script.textContent = await unpacked(packed.textContent);
+  document.head.append(script);
+  const charts = [...document.querySelectorAll(".chart")];
+  await Promise.all(charts.map((chart) => {
+    const { data, layout } = JSON.parse(chart.firstElementChild.textContent);
+    return Plotly.newPlot(chart, data, layout, { displayModeBar: false });
+  }));
+  const sizes = new ResizeObserver((entries) => entries.forEach((entry) => Plotly.Plots.resize(entry.target)));
+  charts.forEach((chart) => sizes.observe(chart));
+  window.addEventListener("beforeprint", () => charts.forEach(
+    (chart) => Plotly.relayout(chart, { width: 640, height: Math.min(chart.clientHeight, 400) })));
+  window.addEventListener("afterprint", () => charts.forEach(
+    (chart) => Plotly.relayout(chart, { autosize: true, width: null, height: null })));
+  document.documentElement.dataset.drawn = charts.length;
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  draw().catch((error) => {
+    document.querySelectorAll(".chart").forEach((chart) => {
+      chart.textContent = `This browser can't draw the plot (${error.message}); the tables hold its numbers.`;
+    });
+  });
+});

@@ -1,0 +1,136 @@
+"""`report` in whole runs: its numbers are those of the tables, and what isn't there is named with its command."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from reading import read_page
+
+from conftest import kedro_run
+from esm2_amp.explanation.attention import MODELS_WITH_ATTENTION
+
+
+def shown_in(folder):
+    return read_page((folder / "08_reporting/report.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def shown(demonstration_run):
+    return shown_in(demonstration_run.folder)
+
+
+@pytest.fixture
+def reporting(data):
+    """The reports of a run of training and evaluation only."""
+    folder = data / "08_reporting"
+    for model in MODELS_WITH_ATTENTION:
+        shutil.rmtree(folder / model / "explanation")
+        shutil.rmtree(data / "07_model_output" / model / "explanation")
+    shutil.rmtree(folder / "functional_regions")
+    return folder
+
+
+def table_of(shown, caption):
+    (found,) = [rows for name, rows in shown.tables.items() if name.startswith(caption)]
+    headings, *rows = found
+    return pd.DataFrame([[value for _, value in row] for row in rows], columns=[text for text, _ in headings])
+
+
+def test_comparison_is_that_of_the_table(shown, demonstration_run):
+    expected = pd.read_csv(demonstration_run.folder / "08_reporting/model_comparison.csv")
+    found = table_of(shown, "Test pairs")
+    assert found["Model"].tolist() == [name if "ESM2" in name else name.replace("_", " ") for name in expected["Model"]]
+    for heading, metric in {"AUROC": "auroc", "AUPR": "aupr", "MCC": "mcc", "ECE": "ece", "Brier": "brier"}.items():
+        pd.testing.assert_series_equal(found[heading].astype(float), expected[metric], check_names=False)
+    low, high = expected.loc[0, ["auroc_low", "auroc_high"]]
+    assert f"{low:.3f} to {high:.3f}" in shown.text
+
+
+def test_top_pairs_are_those_of_the_best_model(shown, demonstration_run):
+    comparison = pd.read_csv(demonstration_run.folder / "08_reporting/model_comparison.csv")
+    best = comparison.loc[comparison["Kind"] == "model", "Model"].iloc[0]
+    scored = pd.read_csv(demonstration_run.folder / f"07_model_output/{best}/scored_pairs.csv").query("Split == 'test'")
+    expected = scored.sort_values("Probability", ascending=False, kind="stable")[:25]
+    found = table_of(shown, "The 25 with the highest probability of 60 test pairs")
+    for name in ("Protein1", "Protein2"):
+        assert found[name].tolist() == expected[name].tolist()
+    assert found["Probability"].astype(float).tolist() == pytest.approx(expected["Probability"].tolist())
+
+
+def test_run_is_told_with_hashes_seeds_and_versions(shown, demonstration_run):
+    card = json.loads((demonstration_run.folder / "06_models/ESM2_AMPS/model/card.json").read_text())
+    for told in (card["features"]["fingerprint"][:12], card["pairs_sha256"][:12], card["weights_sha256"][:12],
+                 f"torch {card['versions']['torch']}", "42 of training, 42 of evaluation"):  # fmt: skip
+        assert told in shown.text
+    splits = table_of(shown, "Pairs by split")
+    assert splits["Pairs"].astype(float).tolist() == [200, 60, 60]
+
+
+def test_explanations_and_regions_are_told_in_numbers(shown, demonstration_run):
+    folder = demonstration_run.folder / "08_reporting"
+    for model in MODELS_WITH_ATTENTION:
+        assert f"What {model} looks at" in shown.text
+    summary = pd.read_csv(folder / "functional_regions/summary.csv")
+    told = summary[~summary["summary"].str.contains("not annotated in these proteins")]
+    assert len(told)
+    for sentence in told["summary"]:
+        assert sentence.split(": ", 1)[1] in shown.text
+    assert "weren't looked up" not in shown.text
+
+
+def test_run_ends_with_the_path_of_the_report(demonstration_run):
+    *_, before, last = demonstration_run.output.strip().splitlines()
+    assert str(demonstration_run.folder / "08_reporting/report.html") in before + last
+
+
+def test_report_of_training_and_evaluation_names_what_makes_the_rest(reporting, data, go):
+    go("--pipeline=report")
+    shown = shown_in(data)
+    for words in (
+        "The scores of ESM2_AMPS aren't explained yet. To make it: kedro run --pipeline=interpretability",
+        "Important segments weren't looked up in annotated regions yet. To make it: kedro run --pipeline=functional",
+        "No new pairs have been scored. To make it: kedro run --pipeline=prediction",
+    ):
+        assert words in shown.text
+    assert table_of(shown, "Test pairs")["Model"][0]
+
+
+def test_parts_that_are_there_are_shown_without_the_others(data, go):
+    (data / "08_reporting/ESM2_AMPS/explanation/agreement.csv").unlink()
+    (data / "08_reporting/ESM2_AMPS/explanation/gini_tokens.csv").unlink()
+    go("--pipeline=report")
+    text = shown_in(data).text
+    assert "Not made yet: Forest: Gini." in text
+    assert text.count("Do the methods agree?") == len(MODELS_WITH_ATTENTION) - 1
+
+
+def test_explanations_of_an_earlier_model_are_left_out(data, go):
+    file = data / "07_model_output/ESM2_AMPS/explanation/explained_pairs.parquet"
+    explained = pd.read_parquet(file)
+    explained.assign(Probability=1 - explained["Probability"]).to_parquet(file)
+    go("--pipeline=report")
+    assert "The explanations that there are belong to an earlier ESM2_AMPS, with other scores." in shown_in(data).text
+
+
+def test_new_pairs_are_shown_with_names_as_they_are(data, go):
+    pairs = pd.DataFrame({"Protein1": ["NA", "<b>x</b>"], "Protein2": ["007", "y"], "Probability": [0.4, 0.9],
+                          "Prediction": [0, 1], "Status": ["scored"] * 2})  # fmt: skip
+    pairs.to_csv(data / "07_model_output/predicted_pairs.csv", index=False)
+    go("--pipeline=report")
+    found = table_of(shown_in(data), "The 2 with the highest probability of 2 new pairs")
+    assert found[["Protein1", "Protein2"]].to_numpy().tolist() == [["<b>x</b>", "y"], ["NA", "007"]]
+
+
+def test_own_proteins_without_regions_are_reported_without_them(data, go, tmp_path):
+    shutil.copy(data / "01_raw/planted/proteins.fasta", tmp_path / "mine.fasta")
+    output = go(f"--params=proteins={tmp_path / 'mine.fasta'}")
+    assert "Functional regions are left out: none are given for these proteins" in " ".join(output.split())
+    assert "place_annotations" not in output
+    assert "write_report" in output
+
+
+def test_missing_results_of_the_evaluation_are_told(tmp_path):
+    exit_code, output = kedro_run(tmp_path, "--pipeline=report")
+    assert exit_code == 1
+    assert "run `kedro run --pipeline=" in output
