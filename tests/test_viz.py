@@ -50,6 +50,19 @@ def page(site, tmp_path_factory) -> Iterator[Page]:
         yield page
 
 
+def free_port() -> int:
+    """One that Kedro-Viz takes: not above those that are registered."""
+    for port in range(20_000, 49_000):
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)):
+                return port
+    raise AssertionError("no port is free")
+
+
+def is_there(path: Path) -> bool:
+    return path.is_file() or any(path.glob("*"))
+
+
 def id_of(graphs, name: str) -> str:
     return next(node["id"] for node in graphs["__default__"]["nodes"] if node["name"] == name)
 
@@ -100,7 +113,7 @@ def test_whatever_can_be_previewed_is(graphs, site):
     kinds = set()
     for node in graphs["__default__"]["nodes"]:
         shown = json.loads((site / "api/nodes" / node["id"]).read_text())
-        if shown.get("preview_type") and Path(shown["filepath"]).exists():
+        if shown.get("preview_type") and is_there(Path(shown["filepath"])):
             assert shown["preview"], node["name"]
             kinds.add(shown["preview_type"])
     assert kinds >= {"TablePreview", "JSONPreview", "PlotlyPreview", "ImagePreview"}
@@ -118,8 +131,8 @@ def test_page_draws_the_graph_by_name(page, graphs):
     names = {node["id"]: node["name"] for node in graphs["__default__"]["nodes"]}
     assert sorted(page.evaluate(drawn)) == sorted(names[child] for child in root - parameters)
     layers = page.evaluate("[...document.querySelectorAll('.pipeline-layer-name')].map(layer => layer.textContent)")
-    closed = {"models"}  # inside the groups
-    assert layers == [layer for layer in graphs["__default__"]["layers"] if layer not in closed]
+    assert {"raw", "feature", "model_output", "reporting"} <= set(layers)  # others may be inside the groups
+    assert layers == sorted(layers, key=LAYERS.index)
 
 
 @needs_chromium
@@ -144,9 +157,7 @@ def test_preview_opens(name, shows, page, graphs):
 
 
 def test_server_gives_the_same_graph(project, viz_environment, graphs):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "kedro", "viz", "run", "--no-browser", f"--port={port}", "--env=test"]
     # its server is a child of its own, which would outlive it: the group is ended
     server = subprocess.Popen(command, cwd=project, env=viz_environment, start_new_session=True)
