@@ -19,6 +19,7 @@ from kedro.runner import SequentialRunner
 from packaging.requirements import Requirement
 
 from conftest import ROOT, Demonstration, context_of, kedro_run
+from esm2_amp.explanation.attention import MODELS_WITH_ATTENTION
 from esm2_amp.models.registry import MODELS
 from esm2_amp.options import RunOptions
 
@@ -133,7 +134,8 @@ def test_paths_exist_or_are_data_sets():
     ]
     paths = {str(getattr(one, "_filepath", getattr(one, "_path", ""))).removeprefix(f"{ROOT}/") for one in data_sets}
     paths |= {str(parent) for path in paths for parent in Path(path).parents}
-    for path in set(re.findall(r"`((?:conf|data|docs|notebooks|src|tests|training)/[^`\s]*)`", README)):
+    for named in set(re.findall(r"`((?:conf|data|docs|notebooks|src|tests|training)/[^`\s]*)`", README)):
+        path = named.replace("<model>", MODELS_WITH_ATTENTION[0])
         there = any(any(folder.glob(path.rstrip("/"))) for folder in (ROOT, ROOT / "src/esm2_amp"))
         assert there or path.rstrip("/") in paths, path
 
