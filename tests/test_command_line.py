@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from conftest import kedro_run, kedro_run_alone
+from conftest import ROOT, kedro_run, kedro_run_alone
 from esm2_amp.encoder.pooling import TOKENS
 from esm2_amp.io.published_features import PublishedFeatures, PublishedFeaturesDataset
 from esm2_amp.splits import similarity
@@ -78,6 +78,35 @@ def test_unknown_name_of_an_option(option, words, data):
 )
 def test_wrong_parameter(parameters, words, data):
     assert_told(data, words, f"--params={parameters}")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--params=evaluation.replicates=10"], ["(set in conf/base/parameters_evaluation.yml, then conf/test/param"]),
+        (["--params=evaluation.replicates=10"], ["then --params)", "greater than or equal to 100, got 10"]),
+        (["--params=ESM2_GRU.setings.training.epochs=3"], ["ESM2_GRU.setings (did you mean ESM2_GRU.settings?)"]),
+    ],
+)
+def test_wrong_parameter_is_told_with_its_place(options, words, data):
+    assert_told(data, words, "--pipeline=evaluation", *options)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    {
+        "evaluation:\n  replicates: 10\n": ["then ", "conf/test/parameters_mine.yml)", "replicates", "got 10"],
+        "evalution:\n  replicates: 100\n": ["Nothing reads the parameters evalution (did you mean evaluation?)"],
+        "evaluation:\n  replicates: [\n": ["The configuration can't be read: ", "parameters_mine.yml", "line"],
+        "evaluation:\n  seed: ${globals:sed}\n": ["The configuration can't be read: ", "'sed' not found"],
+    }.items(),
+)
+def test_mistake_in_a_configuration_file_is_told_with_the_file(written, words, data, tmp_path):
+    conf = Path(shutil.copytree(ROOT / "conf", tmp_path / "conf"))
+    test = (conf / "test/parameters.yml").read_text()
+    (conf / "test/parameters.yml").write_text(re.sub(r"^evaluation:\n(  .*\n)+", "", test, flags=re.M))
+    (conf / "test/parameters_mine.yml").write_text(written)
+    assert_told(data, words, "--pipeline=evaluation", f"--conf-source={conf}")
 
 
 def pairs_file(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame], data: Path) -> Path:

@@ -1,6 +1,6 @@
 """What a run accepts after `--params=`, beside the groups of the parameter files."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -104,6 +104,30 @@ def check_options(given: dict[str, Any], groups: Iterable[str]) -> None:
         file = getattr(options, name)
         if file is not None and not Path(file).is_file():
             raise InputError(f"{file}: there is no such file; check the path")
+
+
+def check_groups(configured: Mapping[str, Any], read: Collection[str]) -> None:
+    """Raise InputError for a group of parameters that no pipeline reads, such as one with a mistyped name.
+
+    Parameters
+    ----------
+    configured : dict
+        All parameters. Names with `_` before them are for the files' own use.
+    read : collection of str
+        Groups that are read as a whole, those of a model as `model.group`.
+    """
+    for group, inner in configured.items():
+        if group in read or group in RunOptions.model_fields or group.startswith("_"):
+            continue
+        of_group = sorted(name for name in read if name.startswith(f"{group}."))
+        for name in [f"{group}.{key}" for key in inner] if of_group else [group]:
+            if name not in read:
+                known = of_group or sorted({name.split(".")[0] for name in read})
+                hint = f" (did you mean {close[0]}?)" if (close := get_close_matches(name, known, n=1)) else ""
+                raise InputError(
+                    f"Nothing reads the parameters {name}{hint}; the groups in the files of parameters and after "
+                    f"--params= must be among {', '.join(known)}"
+                )
 
 
 def check_pair_files(given: dict[str, Any], split: str) -> None:

@@ -3,7 +3,8 @@
 import logging
 import re
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,10 +14,12 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.validation import ParameterValidationError
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
+from yaml import YAMLError
 
 from esm2_amp.errors import InputError
-from esm2_amp.options import check_options, check_pair_files
+from esm2_amp.options import check_groups, check_options, check_pair_files
 from esm2_amp.parameters import Parameters
 from esm2_amp.search.study import SearchParameters
 
@@ -63,12 +66,13 @@ class Session(KedroSession):
             names = list(kwargs.get("pipeline_names") or ["__default__"])
             _check_names("--pipeline", names, pipelines)
             self._check_params(names)
+            check_groups(self._get_config_loader()["parameters"], _groups_read())
             kwargs["pipeline_names"] = self._expanded(names)
             namespaces = {node.namespace for name in kwargs["pipeline_names"] for node in pipelines[name].nodes}
             _check_names("--namespaces", kwargs.get("namespaces"), sorted(filter(None, namespaces)))
             return super().run(*args, **kwargs)
         except Exception as error:
-            message = _message_for_user(error)
+            message = _message_for_user(error, self._where)
             if message is None:
                 raise
             raise UserError(message) from error
@@ -91,6 +95,15 @@ class Session(KedroSession):
             check_options(given, configured)
             if _BUILD_PAIRS.intersection(pipeline_names):
                 check_pair_files(given, configured["pair_building"]["split"])
+
+    def _where(self, report: str) -> str:
+        """Where the groups of parameters that a report names are set; of several places the last one counts."""
+        groups = set(re.findall(r"Parameter '(\w+)", report))
+        folders = [Path(self._conf_source) / environment for environment in ("base", self.store.get("env") or "local")]
+        files = [file for folder in folders for file in sorted(folder.rglob("parameters*.yml"))]
+        places = [str(file) for file in files if groups.intersection(re.findall(r"^(\w+):", file.read_text(), re.M))]
+        given = self.store.get("runtime_params") or {}
+        return ", then ".join([*map(_shortest, places), *(["--params"] if groups.intersection(given) else [])])
 
     def _expanded(self, names: list[str]) -> list[str]:
         """The pipelines asked for, in the steps that suit the parameters.
@@ -115,17 +128,26 @@ class Session(KedroSession):
         return "regions" in given or (configured is not None and not _OTHER_PROTEINS.intersection(given))
 
 
-def _message_for_user(error: BaseException) -> str | None:
+def _message_for_user(error: BaseException, where: Callable[[str], str]) -> str | None:
     """The words of the mistake that caused an error, if it was a user's."""
     for cause in _causes(error):
         if isinstance(cause, InputError):
             return str(cause)
         if isinstance(cause, MissingConfigException):
             return f"--env must name a folder in conf/ such as base, bernett or esm2_650m: {cause}"
+        if isinstance(cause, YAMLError | OmegaConfBaseException):
+            return f"The configuration can't be read: {cause}"
         if isinstance(cause, ParameterValidationError | ValidationError):
-            where = "see conf/base/parameters_*.yml, the environment's, or --params"
-            return f"Parameters are wrong ({where}): {_in_plain_words(str(cause))}"
+            report = str(cause)
+            places = where(report) or "conf/base/parameters_*.yml, the environment's, or --params"
+            return f"Parameters are wrong (set in {places}): {_in_plain_words(report)}"
     return None
+
+
+def _groups_read() -> set[str]:
+    """Groups of parameters that some pipeline or the session reads."""
+    read = {name for pipeline in pipelines.values() for name in pipeline.inputs() if name.startswith("params:")}
+    return {name.removeprefix("params:") for name in read} | {"search", "tracking"}
 
 
 def _check_names(option: str, given: Iterable[str] | None, known: Iterable[str]) -> None:
@@ -139,6 +161,10 @@ def _in_plain_words(report: str) -> str:
     report = re.sub(r"\n *For further information visit \S+", "", report)
     report = re.sub(r" \[type=\w+, input_value=(.*), input_type=\w+\]", r", got \1", report)
     return report.replace("Extra inputs are not permitted", "There is no parameter of this name")
+
+
+def _shortest(path: str) -> str:
+    return path.removeprefix(f"{Path.cwd()}/")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
