@@ -72,8 +72,6 @@ def test_unknown_name_of_an_option(option, words, data):
         "pair_building.test_fraction=0.95": ["validation_fraction + test_fraction must be below 1"],
         "proteins=none.fasta": ["none.fasta: there is no such file; check the path"],
         "encoder=nowhere": ["The encoder must be a folder or the name of a model on Hugging Face, got 'nowhere'"],
-        "ESM2_AMPS.settings.network.heads=7": ["must be divisible by heads, got width 32, heads 7"],
-        "ESM2_AMPS.settings.training.micro_batch_size=7": ["micro_batch_size must divide batch_size 64, got 7"],
     }.items(),
 )
 def test_wrong_parameter(parameters, words, data):
@@ -107,6 +105,17 @@ def test_mistake_in_a_configuration_file_is_told_with_the_file(written, words, d
     (conf / "test/parameters.yml").write_text(re.sub(r"^evaluation:\n(  .*\n)+", "", test, flags=re.M))
     (conf / "test/parameters_mine.yml").write_text(written)
     assert_told(data, words, "--pipeline=evaluation", f"--conf-source={conf}")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    {
+        "network.heads=7": ["must be divisible by heads, got width 32, heads 7"],
+        "training.micro_batch_size=7": ["micro_batch_size must divide batch_size 64, got 7"],
+    }.items(),
+)
+def test_wrong_settings_of_a_model(parameters, words, data):
+    assert_told(data, words, "--pipeline=training", f"--params=ESM2_AMPS.settings.{parameters}")
 
 
 def pairs_file(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame], data: Path) -> Path:

@@ -79,6 +79,7 @@ def test_each_chosen_pair_has_its_figures(explained, chosen):
 
 @pytest.mark.parametrize("method", ["attention", "integrated_gradients"])
 def test_one_method_runs_alone(method, data, go):
+    shutil.rmtree(data / "07_model_output/ESM2_AMPS/explanation")
     go("--pipeline=interpretability", f"--tags={method}")
     made = {file.name for file in (data / "07_model_output/ESM2_AMPS/explanation").glob("*_importance.parquet")}
     expected = READINGS if method == "attention" else [method]
