@@ -48,7 +48,7 @@ def test_packaged_command_runs_away_from_the_checkout(installed):
     assert "data/01_raw/planted: motifs.csv, proteins.fasta" in " ".join(said.split())
     assert "Kedro" not in said
     planted = ROOT / "data/01_raw/planted"
-    files = [file.name for file in planted.iterdir()]
+    files = [file.name for file in planted.iterdir() if file.suffix != ".md"]
     same, *other = filecmp.cmpfiles(planted, installed / "data/01_raw/planted", files, shallow=False)
     assert (sorted(same), other) == (sorted(files), [[], []])
 
