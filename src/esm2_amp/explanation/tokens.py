@@ -1,5 +1,7 @@
 """The tokens of a pair by name, and the table of their importance that every method of explanation fills."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -37,3 +39,9 @@ def importance_table(pairs: pd.DataFrame, importance: ArrayLike, protein_tokens:
     """
     values = pd.DataFrame(np.asarray(importance), index=pairs.index, columns=pair_token_names(protein_tokens))
     return pairs.drop(columns=["a", "b"], errors="ignore").join(values)
+
+
+def token_table(names: Sequence[str], importance: ArrayLike) -> pd.DataFrame:
+    """T tokens and their importances (T,) as columns `Token` and `Importance`, largest first."""
+    table = pd.DataFrame({"Token": names, "Importance": np.asarray(importance)})
+    return table.sort_values("Importance", ascending=False, kind="stable", ignore_index=True)

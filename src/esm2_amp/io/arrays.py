@@ -1,13 +1,12 @@
 """Arrays whose axes have names and labels, as catalog entries."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from kedro.io import AbstractDataset
 from numpy.typing import NDArray
 from typing_extensions import override
+
+from esm2_amp.io.local import LocalDataset
 
 
 class LabelledArray(NamedTuple):
@@ -24,7 +23,7 @@ class LabelledArray(NamedTuple):
     axes: dict[str, NDArray[Any]]
 
 
-class LabelledArrayDataset(AbstractDataset[LabelledArray, LabelledArray]):
+class LabelledArrayDataset(LocalDataset[LabelledArray, LabelledArray]):
     """An array in an NPZ file: `values`, `axes` (names in order), and under the name of each axis its labels.
 
     Parameters
@@ -33,10 +32,6 @@ class LabelledArrayDataset(AbstractDataset[LabelledArray, LabelledArray]):
     metadata : mapping, optional
         For plugins such as Kedro-Viz; not used here.
     """
-
-    def __init__(self, *, filepath: str, metadata: Mapping[str, Any] | None = None) -> None:
-        self.metadata = metadata
-        self._filepath = Path(filepath)
 
     @override
     def load(self) -> LabelledArray:
@@ -49,9 +44,3 @@ class LabelledArrayDataset(AbstractDataset[LabelledArray, LabelledArray]):
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
         content: dict[str, Any] = {"values": data.array, "axes": np.array(list(data.axes)), **data.axes}
         np.savez(self._filepath, **content)
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -1,6 +1,9 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from esm2_amp.errors import InputError
@@ -28,3 +31,17 @@ def write_atomically(path: Path, content: bytes) -> None:
             f"{path} ({len(content):,} bytes) could not be written: {error.strerror}; free some space or choose "
             "another data folder, then run the same command again: what was finished before is kept"
         ) from error
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to fill; when the block ends well, it takes the place of `folder` and what that held."""
+    part, old = (folder.with_name(f".{folder.name}.{state}") for state in ("part", "old"))
+    shutil.rmtree(part, ignore_errors=True)  # a killed process's
+    part.mkdir(parents=True)
+    yield part
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    part.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

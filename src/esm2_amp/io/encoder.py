@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
@@ -11,6 +10,7 @@ from typing_extensions import override
 
 from esm2_amp.encoder.loading import RECORDED_FINGERPRINT, Encoder, fingerprint, load_encoder, quiet
 from esm2_amp.encoder.tokens import VOCABULARY
+from esm2_amp.io.local import LocalDataset
 
 
 class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
@@ -40,7 +40,7 @@ class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
         return {"source": self._source}
 
 
-class PretrainedEncoderDataset(AbstractDataset[EsmModel, Callable[[], Encoder]]):
+class PretrainedEncoderDataset(LocalDataset[EsmModel, Callable[[], Encoder]]):
     """An encoder trained here: weights as float16, configuration with their fingerprint, and vocabulary in one folder.
 
     Parameters
@@ -49,10 +49,6 @@ class PretrainedEncoderDataset(AbstractDataset[EsmModel, Callable[[], Encoder]])
     metadata : mapping, optional
         For plugins such as Kedro-Viz; not used here.
     """
-
-    def __init__(self, *, filepath: str, metadata: Mapping[str, Any] | None = None) -> None:
-        self.metadata = metadata
-        self._filepath = Path(filepath)
 
     @override
     def load(self) -> Callable[[], Encoder]:
@@ -70,6 +66,3 @@ class PretrainedEncoderDataset(AbstractDataset[EsmModel, Callable[[], Encoder]])
 
     def _exists(self) -> bool:
         return (self._filepath / "model.safetensors").exists()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

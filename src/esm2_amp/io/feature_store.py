@@ -18,6 +18,7 @@ from typing_extensions import override
 from esm2_amp.errors import InputError
 from esm2_amp.features import FEATURE, ProteinFeatures
 from esm2_amp.io.atomic import write_atomically
+from esm2_amp.io.local import LocalDataset
 
 _METADATA = b"esm2_amp"
 
@@ -121,7 +122,7 @@ class StoreContentsDataset(AbstractDataset[None, StoreContents]):
         return {"folder": str(self._folder)}
 
 
-class FeatureStoreDataset(AbstractDataset[FeatureShard | FeatureIndex, ProteinFeatures]):
+class FeatureStoreDataset(LocalDataset[FeatureShard | FeatureIndex, ProteinFeatures]):
     """Protein features: shards under `path`, and one index file that is written last.
 
     Saving a `FeatureShard` adds a file to the store; saving a `FeatureIndex` completes a run. Loading gives the
@@ -138,8 +139,8 @@ class FeatureStoreDataset(AbstractDataset[FeatureShard | FeatureIndex, ProteinFe
     """
 
     def __init__(self, *, path: str, filepath: str, metadata: Mapping[str, Any] | None = None) -> None:
-        self.metadata = metadata
-        self._folder, self._filepath = Path(path), Path(filepath)
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._folder = Path(path)
 
     @override
     def save(self, data: FeatureShard | FeatureIndex) -> None:
@@ -173,4 +174,4 @@ class FeatureStoreDataset(AbstractDataset[FeatureShard | FeatureIndex, ProteinFe
         return all((features.folder / shard).exists() for shard in features.index["shard"].unique())
 
     def _describe(self) -> dict[str, Any]:
-        return {"folder": str(self._folder), "filepath": str(self._filepath)}
+        return {**super()._describe(), "folder": str(self._folder)}

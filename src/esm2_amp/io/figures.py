@@ -1,22 +1,23 @@
 """Figures for papers as catalog entries: each as PNG to look at and as PDF to print."""
 
-import shutil
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 from matplotlib.figure import Figure
 from typing_extensions import override
+
+from esm2_amp.io.atomic import replacing
+from esm2_amp.io.local import LocalDataset
 
 _PDF_OPTIONS: Any = {"pdf.fonttype": 42}
 """Text stays text that editors can change."""
 
 
-class FigureDataset(AbstractDataset[Figure, bytes | None]):
+class FigureDataset(LocalDataset[Figure, bytes | None]):
     """A figure, written as `<filepath>.png` and `<filepath>.pdf`. Loads as the PNG, or None where nothing was drawn.
 
     One without axes shows nothing: it isn't written, and one of an earlier run is removed.
@@ -32,8 +33,8 @@ class FigureDataset(AbstractDataset[Figure, bytes | None]):
     """
 
     def __init__(self, *, filepath: str, dpi: int = 300, metadata: Mapping[str, Any] | None = None) -> None:
-        self.metadata = metadata
-        self._filepath, self._dpi = Path(f"{filepath}.png"), dpi
+        super().__init__(filepath=f"{filepath}.png", metadata=metadata)
+        self._dpi = dpi
 
     @override
     def load(self) -> bytes | None:
@@ -51,14 +52,11 @@ class FigureDataset(AbstractDataset[Figure, bytes | None]):
         """The PNG, as Kedro-Viz shows it."""
         return _as_preview(self._filepath)
 
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "dpi": self._dpi}
+        return {**super()._describe(), "dpi": self._dpi}
 
 
-class FigureFolderDataset(AbstractDataset[Mapping[str, Figure], dict[str, bytes]]):
+class FigureFolderDataset(LocalDataset[Mapping[str, Figure], dict[str, bytes]]):
     """Figures by name, written into a folder of their own, which a later run's take the place of.
 
     Loads as the PNGs by the names of their files.
@@ -74,8 +72,8 @@ class FigureFolderDataset(AbstractDataset[Mapping[str, Figure], dict[str, bytes]
     """
 
     def __init__(self, *, filepath: str, dpi: int = 300, metadata: Mapping[str, Any] | None = None) -> None:
-        self.metadata = metadata
-        self._filepath, self._dpi = Path(filepath), dpi
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._dpi = dpi
 
     @override
     def load(self) -> dict[str, bytes]:
@@ -83,20 +81,16 @@ class FigureFolderDataset(AbstractDataset[Mapping[str, Figure], dict[str, bytes]
 
     @override
     def save(self, data: Mapping[str, Figure]) -> None:
-        shutil.rmtree(self._filepath, ignore_errors=True)
-        self._filepath.mkdir(parents=True)
-        for name, figure in data.items():
-            _write(figure, self._filepath / f"{_as_file_name(name)}.png", self._dpi)
+        with replacing(self._filepath) as folder:
+            for name, figure in data.items():
+                _write(figure, folder / f"{_as_file_name(name)}.png", self._dpi)
 
     def preview(self) -> ImagePreview:
         """The first PNG by name, as Kedro-Viz shows it."""
         return _as_preview(min(self._filepath.glob("*.png")))
 
-    def _exists(self) -> bool:
-        return self._filepath.is_dir()
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "dpi": self._dpi}
+        return {**super()._describe(), "dpi": self._dpi}
 
 
 def _as_preview(image: Path) -> ImagePreview:

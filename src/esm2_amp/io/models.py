@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 from typing_extensions import override
 
+from esm2_amp.io.local import LocalDataset
 from esm2_amp.models.storage import TrainedModel, load_model, save_model
 
 
-class ModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
+class ModelDataset(LocalDataset[TrainedModel, TrainedModel]):
     """A model: our folder, or a published `.pth` file, which is only read.
 
     Parameters
@@ -25,8 +26,8 @@ class ModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
     def __init__(
         self, *, filepath: str, architecture: str | None = None, metadata: Mapping[str, Any] | None = None
     ) -> None:
-        self.metadata = metadata
-        self._filepath, self._architecture = Path(filepath), architecture
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._architecture = architecture
 
     @override
     def load(self) -> TrainedModel:
@@ -36,14 +37,11 @@ class ModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
     def save(self, data: TrainedModel) -> None:
         save_model(data, self._filepath)
 
-    def _exists(self) -> bool:
-        return self._filepath.exists()
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "architecture": self._architecture}
+        return {**super()._describe(), "architecture": self._architecture}
 
 
-class FolderDataset(AbstractDataset[None, Path]):
+class FolderDataset(LocalDataset[None, Path]):
     """A folder that a library fills itself, such as a training's checkpoints; loading makes it and gives its path.
 
     Parameters
@@ -52,10 +50,6 @@ class FolderDataset(AbstractDataset[None, Path]):
     metadata : mapping, optional
         For plugins such as Kedro-Viz; not used here.
     """
-
-    def __init__(self, *, filepath: str, metadata: Mapping[str, Any] | None = None) -> None:
-        self.metadata = metadata
-        self._filepath = Path(filepath)
 
     @override
     def load(self) -> Path:
@@ -68,6 +62,3 @@ class FolderDataset(AbstractDataset[None, Path]):
 
     def _exists(self) -> bool:
         return True
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -1,13 +1,14 @@
 """Excel workbooks that read well: one table a sheet, headers in place, numbers rounded for the eye only."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
+
+from esm2_amp.io.local import LocalDataset
 
 _HEADER: Final = {
     "font": Font(bold=True),
@@ -18,7 +19,7 @@ _WIDEST = 60
 _SHEET_NAME = 31
 
 
-class WorkbookDataset(AbstractDataset[dict[str, pd.DataFrame], NoReturn]):
+class WorkbookDataset(LocalDataset[dict[str, pd.DataFrame], NoReturn]):
     """Tables by the name of their sheet.
 
     Parameters
@@ -31,11 +32,10 @@ class WorkbookDataset(AbstractDataset[dict[str, pd.DataFrame], NoReturn]):
     """
 
     def __init__(
-        self, filepath: str, *, number_format: str = "0.00", metadata: Mapping[str, Any] | None = None
+        self, *, filepath: str, number_format: str = "0.00", metadata: Mapping[str, Any] | None = None
     ) -> None:
-        self._filepath = Path(filepath)
+        super().__init__(filepath=filepath, metadata=metadata)
         self._number_format = number_format
-        self.metadata = metadata
 
     def save(self, data: dict[str, pd.DataFrame]) -> None:
         """Write the workbook."""
@@ -63,9 +63,3 @@ class WorkbookDataset(AbstractDataset[dict[str, pd.DataFrame], NoReturn]):
     def load(self) -> NoReturn:
         """Refuse."""
         raise DatasetError("WorkbookDataset is written only")
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

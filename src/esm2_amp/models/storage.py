@@ -3,7 +3,6 @@
 import hashlib
 import json
 import pickle
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,12 +13,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from esm2_amp.errors import InputError
+from esm2_amp.io.atomic import replacing
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import MODELS, network_class
 
 PUBLISHED_HEADS = 8
 """Attention heads of the published transformers; a checkpoint's tensors don't show them (METHOD section 3)."""
-
 
 WEIGHTS = "model.safetensors"
 
@@ -46,19 +45,12 @@ def save_model(model: TrainedModel, folder: Path) -> None:
 
     A folder already there is replaced in one step.
     """
-    beside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
     config = {"architecture": model.architecture, **model.network.sizes}
-    model.network.save_pretrained(beside, config=config)
-    (beside / "README.md").unlink(missing_ok=True)
-    card = {**model.card, "weights_sha256": _sha256(beside / WEIGHTS)}
-    (beside / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    beside.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with replacing(folder) as part:
+        model.network.save_pretrained(part, config=config)
+        (part / "README.md").unlink(missing_ok=True)
+        card = {**model.card, "weights_sha256": _sha256(part / WEIGHTS)}
+        (part / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
 def load_model(path: Path, architecture: str | None = None) -> TrainedModel:

@@ -236,7 +236,7 @@ def measure_coverage(
     return coverage_table(segments, measured), hit_rates(segments, measured, parameters.thresholds)
 
 
-def test_enrichment(
+def measure_enrichment(
     segments: pd.DataFrame,
     regions: pd.DataFrame,
     proteins: pd.DataFrame,

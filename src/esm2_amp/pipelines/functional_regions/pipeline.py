@@ -10,7 +10,7 @@ from esm2_amp.pipelines.functional_regions.nodes import (
     measure_coverage,
     place_annotations,
     select_segments,
-    test_enrichment,
+    measure_enrichment,
     write_workbook,
 )
 
@@ -66,10 +66,10 @@ def _nodes() -> list[Node]:
             name="measure_coverage",
         ),
         Node(
-            test_enrichment,
+            measure_enrichment,
             inputs=["region_segments", *annotated, parameters],
             outputs=["region_enrichment", "region_summary"],
-            name="test_enrichment",
+            name="measure_enrichment",
         ),
         Node(
             write_workbook,

@@ -21,10 +21,10 @@ from esm2_amp.explanation.latent_network import deep_shap
 from esm2_amp.explanation.latents import pair_features, token_means
 from esm2_amp.explanation.methods import METHODS
 from esm2_amp.explanation.selection import draw_background
-from esm2_amp.explanation.tokens import importance_table, pair_token_names
+from esm2_amp.explanation.tokens import importance_table, pair_token_names, token_table
 from esm2_amp.models.ae_dnn import AEDNN
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.pipelines.interpretability.latent_nodes import LatentParameters, knowledge, token_table
+from esm2_amp.pipelines.interpretability.latent_nodes import LatentParameters, knowledge
 from esm2_amp.pipelines.interpretability.nodes import title_of
 from esm2_amp.pipelines.interpretability.parameters import InterpretabilityParameters
 from esm2_amp.pipelines.model_training.nodes import RunParameters
@@ -208,7 +208,7 @@ def _results(
 ) -> LatentExplanation:
     protein_tokens, columns = model.network.protein_tokens, features.columns.drop(_IDS).tolist()
     importance = token_means(by_column, protein_tokens)
-    tokens = token_table(importance.mean(axis=0), pair_token_names(protein_tokens))
+    tokens = token_table(pair_token_names(protein_tokens), importance.mean(axis=0))
     attributions = pd.DataFrame(by_column.astype(np.float32), index=explained.index, columns=columns)
     unit = METHODS[method].unit
     return LatentExplanation(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.ensemble import RandomForestClassifier
 from torch import Tensor
 
@@ -35,7 +35,7 @@ from esm2_amp.explanation.latents import (
     token_means,
 )
 from esm2_amp.explanation.methods import KNOWS_LITTLE, METHODS
-from esm2_amp.explanation.tokens import pair_token_names
+from esm2_amp.explanation.tokens import pair_token_names, token_table
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.registry import MODELS, AEDNNConfig
 from esm2_amp.models.storage import TrainedModel
@@ -113,6 +113,7 @@ def train_autoencoder(
     check_rows(features, pairs)
     model = settings.network.architecture
     tokens = MODELS[model].network.protein_tokens
+    _network_settings(model, parameters)  # tells what is missing before the work begins
     table, options = features.select(tokens), parameters.autoencoder
     if model in options.weights:
         network = load_autoencoder(options.weights[model])
@@ -178,7 +179,7 @@ def train_forest(
     fit = fit_forest(training, validation, parameters.forest, name=f"{model} AE_RF", folder=studies, seed=run.seed)
     metrics = _measured("AE_RF", test.label, forest_logits(fit.forest, test.latents))
     protein_tokens = MODELS[model].network.protein_tokens
-    tokens = token_table(token_means(fit.forest.feature_importances_, protein_tokens), pair_token_names(protein_tokens))
+    tokens = token_table(pair_token_names(protein_tokens), token_means(fit.forest.feature_importances_, protein_tokens))
     title = f"{model}, {METHODS['gini'].name}\ntraining pairs of {run.data_name}\n{knowledge(metrics)}"
     figure = token_bars(tokens, title, METHODS["gini"].unit)
     return fit.forest, fit.best, fit.trials, metrics, tokens, figure
@@ -203,12 +204,6 @@ def knowledge(metrics: Metrics) -> str:
     """What a classifier knows, for titles: how far its explanation is about interaction."""
     auroc = metrics["auroc"]
     return f"explained classifier's AUROC on test pairs: {'undefined' if auroc is None else f'{auroc:.2f}'}"
-
-
-def token_table(importance: NDArray[np.float64], names: list[str]) -> pd.DataFrame:
-    """`Token` and `Importance`, largest first: (T,)."""
-    table = pd.DataFrame({"Token": names, "Importance": importance})
-    return table.sort_values("Importance", ascending=False, kind="stable", ignore_index=True)
 
 
 def _labelled(pairs: pd.DataFrame, latents: pd.DataFrame) -> LabelledPairs:
@@ -239,9 +234,7 @@ def train_latent_network(
         As for `train_autoencoder`.
     """
     model = settings.network.architecture
-    if model not in parameters.network.sizes:
-        raise InputError(f"latent_explanation.network.sizes must give h1 and h2 for {model}; add them")
-    own = ModelSettings(network=parameters.network.sizes[model], training=parameters.network.training)
+    own = _network_settings(model, parameters)
     train, validation, test = (pairs[pairs["split"] == split] for split in ("train", "validation", "test"))
     check_latent_rows(latents, pairs)
     table = network_table(latents)
@@ -259,6 +252,12 @@ def train_latent_network(
         metrics,
         training_figure(fit.record, f"{model}: AE_DNN, {run.data_name}"),
     )
+
+
+def _network_settings(model: str, parameters: LatentParameters) -> ModelSettings:
+    if model not in parameters.network.sizes:
+        raise InputError(f"latent_explanation.network.sizes must give h1 and h2 for {model}; add them")
+    return ModelSettings(network=parameters.network.sizes[model], training=parameters.network.training)
 
 
 def network_table(latents: pd.DataFrame) -> Tensor:

@@ -17,7 +17,7 @@ from esm2_amp.explanation.attention import READINGS, read_attention, with_attent
 from esm2_amp.explanation.gradients import integrated_gradients, mean_pair, tell_error
 from esm2_amp.explanation.methods import METHODS, token_columns
 from esm2_amp.explanation.selection import draw_background, draw_pairs, find_pairs, is_true_positive, pair_ids
-from esm2_amp.explanation.tokens import importance_table, pair_token_names
+from esm2_amp.explanation.tokens import importance_table, pair_token_names, token_table
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.arrays import LabelledArray
 from esm2_amp.models.storage import TrainedModel
@@ -231,8 +231,7 @@ def draw_gradients(
     chosen = {}
     for row in _chosen_among(contributions, parameters):
         pair = contributions.iloc[row]
-        added = pair[names].astype(float).sort_values(ascending=False, kind="stable")
-        table = added.rename_axis("Token").rename("Importance").reset_index()
+        table = token_table(names, pair[names].astype(float))
         title = f"{model.architecture}, Integrated Gradients\n{_of_pair(pair)}"
         chosen[ids[row]] = figures.token_bars(table, title, "Contribution to the logit, by Integrated Gradients")
     return *rank_tokens(importance, "integrated_gradients", model, parameters, run), chosen
@@ -260,8 +259,8 @@ def rank_tokens(
     even : float, optional
         As for `token_bars`.
     """
-    mean = importance[token_columns(importance)].mean().sort_values(ascending=False, kind="stable")
-    tokens = mean.rename_axis("Token").rename("Importance").reset_index()
+    names = token_columns(importance)
+    tokens = token_table(names, importance[names].mean())
     title = title_of(model, METHODS[method].name, importance, parameters, run)
     return tokens, figures.token_bars(tokens, title, METHODS[method].unit, even=even)
 
