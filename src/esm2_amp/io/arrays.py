@@ -24,14 +24,7 @@ class LabelledArray(NamedTuple):
 
 
 class LabelledArrayDataset(LocalDataset[LabelledArray, LabelledArray]):
-    """An array in an NPZ file: `values`, `axes` (names in order), and under the name of each axis its labels.
-
-    Parameters
-    ----------
-    filepath : str
-    metadata : mapping, optional
-        For plugins such as Kedro-Viz; not used here.
-    """
+    """An array in an NPZ file: `values`, `axes` (names in order), and under the name of each axis its labels."""
 
     @override
     def load(self) -> LabelledArray:

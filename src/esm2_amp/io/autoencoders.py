@@ -8,14 +8,7 @@ from esm2_amp.io.local import LocalDataset
 
 
 class AutoencoderDataset(LocalDataset[Autoencoder, Autoencoder]):
-    """An autoencoder: a folder with `config.json` and `model.safetensors`.
-
-    Parameters
-    ----------
-    filepath : str
-    metadata : mapping, optional
-        For plugins such as Kedro-Viz; not used here.
-    """
+    """An autoencoder: a folder with `config.json` and `model.safetensors`."""
 
     @override
     def load(self) -> Autoencoder:

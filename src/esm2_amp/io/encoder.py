@@ -41,14 +41,7 @@ class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
 
 
 class PretrainedEncoderDataset(LocalDataset[EsmModel, Callable[[], Encoder]]):
-    """An encoder trained here: weights as float16, configuration with their fingerprint, and vocabulary in one folder.
-
-    Parameters
-    ----------
-    filepath : str
-    metadata : mapping, optional
-        For plugins such as Kedro-Viz; not used here.
-    """
+    """An encoder trained here: weights as float16, configuration with their fingerprint, vocabulary, in one folder."""
 
     @override
     def load(self) -> Callable[[], Encoder]:

@@ -42,14 +42,7 @@ class ModelDataset(LocalDataset[TrainedModel, TrainedModel]):
 
 
 class FolderDataset(LocalDataset[None, Path]):
-    """A folder that a library fills itself, such as a training's checkpoints; loading makes it and gives its path.
-
-    Parameters
-    ----------
-    filepath : str
-    metadata : mapping, optional
-        For plugins such as Kedro-Viz; not used here.
-    """
+    """A folder that a library fills itself, such as a training's checkpoints; loading makes it and gives its path."""
 
     @override
     def load(self) -> Path:

@@ -8,9 +8,9 @@ from esm2_amp.pipelines.functional_regions.charts import draw_groups, draw_pairs
 from esm2_amp.pipelines.functional_regions.nodes import (
     choose_importance,
     measure_coverage,
+    measure_enrichment,
     place_annotations,
     select_segments,
-    measure_enrichment,
     write_workbook,
 )
 
