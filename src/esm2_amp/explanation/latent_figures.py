@@ -45,6 +45,8 @@ def autoencoder_figure(record: pd.DataFrame, report: pd.DataFrame, title: str) -
     _finish(left, "Training", "Epoch")
     left.set_ylabel("Mean squared error", fontsize=_TEXT)
     _draw_explained_variance(right, report[report["Token"] != "all"])
+    groups = right.get_legend_handles_labels()  # outside, where its dots can't be taken for data
+    figure.legend(*groups, loc="outside lower right", ncols=len(groups[0]), fontsize=_SMALL, frameon=False)
     figure.suptitle(title, fontsize=_TEXT)
     return figure
 
@@ -58,7 +60,6 @@ def _draw_explained_variance(axes: Axes, report: pd.DataFrame) -> None:
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     _finish(axes, "Reconstruction", "")
     axes.set_ylabel("Explained variance (fraction)", fontsize=_TEXT)
-    axes.legend(fontsize=_SMALL, frameon=False)
 
 
 def beeswarm_figure(
