@@ -21,6 +21,8 @@ from esm2_amp.progress import in_words
 logger = logging.getLogger("esm2_amp.run")
 
 _WORKING_LAYERS = ("02_intermediate", "03_primary", "04_feature", "05_model_input")
+_ROOM = 320
+"""Characters for the names of a folder's results; of a fuller folder their number is told."""
 
 
 class InputCheck:
@@ -76,7 +78,8 @@ class RunDiary:
             if filepath is not None and not any(layer in str(filepath) for layer in _WORKING_LAYERS):
                 results[_shortest(Path(str(filepath))).parent].append(Path(str(filepath)).name)
         for folder in sorted(results):
-            logger.info("  %s: %s", folder, ", ".join(sorted(results[folder])))
+            names = ", ".join(sorted(results[folder]))
+            logger.info("  %s: %s", folder, names if len(names) <= _ROOM else f"{len(results[folder])} results")
         if "report" in pipeline.all_outputs():
             path = Path(str(getattr(catalog.get("report"), "_filepath", "")))
             logger.info("The report, to open in a browser or to send: %s", _shortest(path))

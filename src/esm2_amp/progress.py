@@ -12,6 +12,19 @@ def in_words(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004
 
 
+def time_left(spent: float, done: int, left: int) -> str:
+    """What a line of progress ends in: `about 48 s left` at the pace so far, `took 3 min` where nothing is left.
+
+    Parameters
+    ----------
+    spent : float
+        Seconds.
+    done, left : int
+        Units of work, `done` of them in the time spent.
+    """
+    return f"about {in_words(spent / done * left)} left" if left > 0 else f"took {in_words(spent)}"
+
+
 class Progress:
     """Logs how much of a long piece of work is done and about how long the rest takes.
 
@@ -38,13 +51,12 @@ class Progress:
         if now - self._last < self._every or not self._done:
             return
         self._last = now
-        left = (now - self._started) / self._done * (self._total - self._done)
         share = 100 * self._done / self._total
         self._logger.info(
-            "%s: %s of %s (%.0f %%), about %s left",
+            "%s: %s of %s (%.0f %%), %s",
             self._what,
             f"{self._done:,}",
             f"{self._total:,}",
             share,
-            in_words(left),
+            time_left(now - self._started, self._done, self._total - self._done),
         )

@@ -10,7 +10,7 @@ import lightning as L
 import pandas as pd
 
 from esm2_amp.encoder.pretraining import MaskedLanguageModel, PretrainingData
-from esm2_amp.progress import in_words
+from esm2_amp.progress import time_left
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
 from esm2_amp.training.trainer import quiet_trainer
 
@@ -33,10 +33,10 @@ class _PerplexityRecord(L.Callback):
             math.exp(float(trainer.callback_metrics[name])) for name in ("training_loss", "held_out_loss")
         )
         self.rows.append({"epoch": done, "training_perplexity": training, "held_out_perplexity": held_out})
-        left = (time.monotonic() - self._started) / (done - self._first) * (total - done)
+        left = time_left(time.monotonic() - self._started, done - self._first, total - done)
         logger.info(
-            "epoch %d of %d: perplexity %.2f, of held-out proteins %.2f, about %s left",
-            done, total, training, held_out, in_words(left),
+            "epoch %d of %d: perplexity %.2f, of held-out proteins %.2f, %s",
+            done, total, training, held_out, left,
         )  # fmt: skip
 
     def state_dict(self) -> dict[str, list[dict[str, float]]]:

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from esm2_amp.errors import DivergedError, InputError
 from esm2_amp.parameters import Parameters
-from esm2_amp.progress import in_words
+from esm2_amp.progress import time_left
 from esm2_amp.search.space import SearchSpace
 
 logger = logging.getLogger(__name__)
@@ -276,14 +276,14 @@ class _SearchProgress:
             outcome += f" ({reason})"
         has_best = any(t.state == TrialState.COMPLETE for t in counted_trials(self._study))
         best = f"{self._study.best_value:.4f} in trial {self._study.best_trial.number}" if has_best else "none yet"
-        left = (time.monotonic() - self._started) / (done - self._done_before) * max(0, self._asked - done)
+        left = time_left(time.monotonic() - self._started, done - self._done_before, self._asked - done)
         logger.info(
-            "%s: trial %d: %s; best %s; %d of %d trials, about %s left",
+            "%s: trial %d: %s; best %s; %d of %d trials, %s",
             self._study.study_name,
             number,
             outcome,
             best,
             done,
             self._asked,
-            in_words(left),
+            left,
         )

@@ -14,7 +14,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from typing_extensions import override
 
 from esm2_amp.errors import DivergedError
-from esm2_amp.progress import in_words
+from esm2_amp.progress import time_left
 
 logger = logging.getLogger(__name__)
 
@@ -64,14 +64,13 @@ class EpochRecord(L.Callback):
         if now - self._told < self.quiet_for and not (self.tells_last and done == total):
             return
         self._told = now
-        left = (now - self._started) / (done - self._first) * (total - done)
         logger.info(
             "%s: epoch %d of %d, %s; %s",
             self.name,
             done,
             total,
             ", ".join(f"{words} {values[name]:.4f}" for name, words in _TOLD.items() if name in values),
-            f"about {in_words(left)} left" if done < total else f"took {in_words(now - self._started)}",
+            time_left(now - self._started, done - self._first, total - done),
         )
 
     @override

@@ -11,7 +11,7 @@ from esm2_amp.io.files import listed
 from esm2_amp.io.regions import MOST_RANKS, RegionFile
 from esm2_amp.parameters import Parameters
 from esm2_amp.regions.coverage import Coverage, coverage, coverage_table
-from esm2_amp.regions.enrichment import enrichment
+from esm2_amp.regions.enrichment import DEPLETED, ENRICHED, enrichment
 from esm2_amp.regions.hit_rates import hit_rates, side_by_side
 from esm2_amp.regions.placing import LeftOut, PlacedRegions, place_regions, protein_lengths, report_of
 from esm2_amp.regions.segments import SELECTIONS, keep_group, rank_segments, read_segments
@@ -264,10 +264,13 @@ def measure_enrichment(
         seed=parameters.seed,
     )
     summary = summarise(table)
-    annotated = table.groupby(["group", "region_type"], sort=False)["p"].transform("count") > 0
-    told = table.loc[annotated, ["group", "region_type"]].drop_duplicates().merge(summary)
-    for line in told["summary"]:
+    annotated = table[table["p"].notna()]
+    is_told = annotated["verdict"].isin([ENRICHED, DEPLETED])
+    told, other = (part[["group", "region_type"]].drop_duplicates() for part in (annotated[is_told], annotated))
+    for line in told.merge(summary)["summary"]:
         logger.info("%s", line)
+    if len(other) > len(told):
+        logger.info("%d other groups and types of region: no different from chance", len(other) - len(told))
     return table, summary
 
 

@@ -1,6 +1,7 @@
 """Nodes of `interpretability` that ask how far the explanations may be trusted."""
 
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from esm2_amp.explanation.attention import read_attention, with_attention
 from esm2_amp.explanation.faithfulness import Scorer, faithfulness
 from esm2_amp.explanation.gradients import integrated_gradients
 from esm2_amp.explanation.methods import METHODS, check_same_pairs, token_columns
-from esm2_amp.explanation.planted import COLUMNS, planted_truth
+from esm2_amp.explanation.planted import COLUMNS, TOPS, planted_truth
 from esm2_amp.explanation.randomisation import randomised_weights
 from esm2_amp.explanation.selection import is_true_positive
 from esm2_amp.features import ProteinFeatures
@@ -153,12 +154,22 @@ def check_planted_truth(
         logger.info("No planted site is known in the explained pairs: nothing to check the methods against")
         return pd.DataFrame(columns=COLUMNS), Figure()
     table = planted_truth(methods, sites)
-    for method, found in table.groupby("Method", sort=False):
-        rates = ", ".join(f"top {row.Top} {row.Rate:.1%} (chance {row.Chance:.1%})" for row in found.itertuples())
-        logger.info("%s, planted site found by %s: %s", model.architecture, METHODS[str(method)].name, rates)
+    for line in _lines(table, model.architecture) if len(table) else ():
+        logger.info("%s", line)
     is_used = is_true_positive(explained)
     title = title_of(model, "planted truth", explained[is_used] if is_used.any() else explained, parameters, run)
     return table, figures.planted_truth_figure(table, title)
+
+
+def _lines(table: pd.DataFrame, model: str) -> Iterator[str]:
+    """What a run says of the planted truth, in lines that fit a terminal of 80 columns beside the time and level."""
+    width = max(len(METHODS[method].name) for method in table["Method"])
+    yield f"{model}: how often the most important tokens of a pair hold a planted site"
+    yield f"{'':{width}}" + "".join(f"  {f'top {top}':>7}" for top in TOPS)
+    rates = table.pivot_table("Rate", "Method", "Top", sort=False).rename(index=lambda method: METHODS[method].name)
+    chance = table.groupby("Top")["Chance"].mean().rename("chance")
+    for name, row in pd.concat([rates, chance.to_frame().T]).iterrows():
+        yield f"{name:<{width}}" + "".join(f"  {100 * row[top]:5.1f} %" for top in TOPS)
 
 
 def _positives(explained: pd.DataFrame, count: int, seed: int) -> NDArray[np.int64]:
