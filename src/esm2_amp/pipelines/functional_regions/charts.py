@@ -71,9 +71,8 @@ def draw_pairs(
         of_pair = of_id[rows]
         first = of_pair.iloc[0]
         names = (first["Protein1"], first["Protein2"])
-        title = (
-            f"{pair}, {GROUP_NAMES.get(first['Group'], first['Group'])} ({first['Group']}) of {_data_name(parameters)}"
-        )
+        kind = GROUP_NAMES.get(first["Group"], first["Group"]).removesuffix("s")
+        title = f"{pair}, {kind} ({first['Group']}) of {_data_name(parameters)}"
         of_tokens = None if importance is None else _importance_of(names, importance)
         both = (lengths[names[0]], lengths[names[1]])
         maps[pair] = protein_map(PairMap(names, both, of_pair, regions, report["types"], of_tokens, title))
