@@ -9,7 +9,9 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 import torch
 from pydantic import Field
+from torch import Tensor
 
+from esm2_amp.encoder.cluster import Work, embed_on_cluster
 from esm2_amp.encoder.embedding import Device, EmbeddingOptions, embed, resolve_device
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.features import ProteinFeatures
@@ -33,12 +35,15 @@ class ExtractionParameters(Parameters):
         Number format in the store.
     shard_residues : int
         Residues embedded between two writes: the most that a killed run loses. A longer protein has its own shard.
+    cluster : str, optional
+        Address of a Dask scheduler whose workers embed the shards, each on its own `device`.
     """
 
     embedding: EmbeddingOptions
     device: Device
     stored_as: Literal["float32", "float16"]
     shard_residues: int = Field(ge=1)
+    cluster: str | None = None
 
 
 class _Extraction(NamedTuple):
@@ -136,12 +141,30 @@ def _embed_shards(
 ) -> Iterator[FeatureShard]:
     """Shards of similar lengths, longest first: what needs the most memory fails at once if it fails."""
     progress = Progress(logger, "embedding residues", int(missing["length"].sum()))
-    device = resolve_device(parameters.device)
-    for _, part in missing.groupby(_shard_numbers(missing["length"], parameters.shard_residues)):
-        feature = embed(encoder, part["sequence"].tolist(), parameters.embedding, device, progress.add)
+    parts = [part for _, part in missing.groupby(_shard_numbers(missing["length"], parameters.shard_residues))]
+    embedded = _embed_elsewhere if parameters.cluster and parts else _embed_here
+    for number, feature in embedded([part["sequence"].tolist() for part in parts], encoder, parameters, progress):
+        part = parts[number]
         windows = [len(parameters.embedding.window_starts(length)) for length in part["length"]]
         table = part[["key", "length"]].assign(windows=windows).reset_index(drop=True)
         yield FeatureShard(group, table, feature.to(getattr(torch, parameters.stored_as)))
+
+
+def _embed_here(
+    parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, progress: Progress
+) -> Iterator[tuple[int, Tensor]]:
+    device = resolve_device(parameters.device)
+    for number, part in enumerate(parts):
+        yield number, embed(encoder, part, parameters.embedding, device, progress.add)
+
+
+def _embed_elsewhere(
+    parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, progress: Progress
+) -> Iterator[tuple[int, Tensor]]:
+    work = Work.of(encoder, parameters.embedding, parameters.device)
+    for number, features in embed_on_cluster(work, parts, str(parameters.cluster)):
+        progress.add(sum(map(len, parts[number])))
+        yield number, features
 
 
 def _shard_numbers(lengths: pd.Series, most: int) -> list[int]:

@@ -1,0 +1,117 @@
+"""Embedding on many machines: parts of a long list of proteins, sent to the workers of a Dask cluster."""
+
+import functools
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from torch import Tensor
+
+from esm2_amp.encoder.embedding import Device, EmbeddingOptions, embed, resolve_device
+from esm2_amp.encoder.loading import Encoder, load_encoder
+from esm2_amp.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+WAIT_FOR_WORKERS = 60.0
+"""Seconds."""
+
+_AHEAD = 2
+"""Parts given to a worker's thread at a time, so that none waits for the next; more would only fill memories."""
+
+
+class Work(NamedTuple):
+    """What every worker does with its parts.
+
+    Attributes
+    ----------
+    source, fingerprint : str
+        Of the encoder, which each worker loads for itself, once.
+    options : EmbeddingOptions
+    device : {"auto", "cpu", "cuda", "mps"}
+        Of the worker.
+    """
+
+    source: str
+    fingerprint: str
+    options: EmbeddingOptions
+    device: Device
+
+    @classmethod
+    def of(cls, encoder: Encoder, options: EmbeddingOptions, device: Device) -> Self:
+        """The work with an encoder; its folder must lie at the same place on all machines."""
+        folder = Path(encoder.source)
+        source = str(folder.resolve()) if folder.is_dir() else encoder.source
+        return cls(source, encoder.fingerprint, options, device)
+
+    def embed_part(self, number: int, sequences: Sequence[str]) -> tuple[int, Tensor]:
+        """The number of a part and its features."""
+        encoder = _loaded(self.source)
+        if encoder.fingerprint != self.fingerprint:
+            raise InputError(
+                f"{self.source} must hold the same encoder on all machines, with the fingerprint "
+                f"{self.fingerprint[:12]}, but a worker's has {encoder.fingerprint[:12]}; copy the folder to it"
+            )
+        return number, embed(encoder, sequences, self.options, resolve_device(self.device))
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(source: str) -> Encoder:
+    return load_encoder(source)
+
+
+def embed_on_cluster(work: Work, parts: Iterable[Sequence[str]], address: str) -> Iterator[tuple[int, Tensor]]:
+    """The features of each part, as soon as a worker has them.
+
+    A worker that is lost takes nothing along: its parts are given to others.
+
+    Parameters
+    ----------
+    work : Work
+    parts : iterable of sequence of str
+        The sequences of each part, read when a worker is free for them.
+    address : str
+        Of a Dask scheduler, as `tcp://host:8786`.
+
+    Yields
+    ------
+    number : int
+        Of the part, from 0.
+    features : Tensor, shape (P, 13, D), float32
+
+    Raises
+    ------
+    InputError
+        Dask isn't installed, no scheduler or no worker answers, or a worker has no such encoder or another one.
+    """
+    try:
+        from dask.distributed import Client, as_completed  # noqa: PLC0415 (an extra)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "feature_extraction.cluster needs Dask, which isn't installed: pip install 'esm2_amp[dask]', or leave it "
+            "out"
+        ) from error
+    try:
+        client = Client(address)
+    except (OSError, ValueError) as error:  # a time limit is an OSError
+        raise InputError(
+            f"feature_extraction.cluster must be the address of a running Dask scheduler, as tcp://host:8786, got "
+            f"{address!r} ({error}); start one with `dask scheduler`, or leave it out"
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS)
+        except TimeoutError as error:
+            raise InputError(
+                f"The Dask scheduler at {address} has no worker; start some with `dask worker {address} --nthreads 1`"
+            ) from error
+        threads = sum(client.nthreads().values())
+        logger.info("Dask cluster at %s: %d workers, %d threads", address, len(client.nthreads()), threads)
+        waiting = (client.submit(work.embed_part, number, part, pure=False) for number, part in enumerate(parts))
+        running = as_completed(islice(waiting, _AHEAD * threads), with_results=True)
+        for _, result in running:
+            yield result
+            for future in islice(waiting, 1):
+                running.add(future)

@@ -1,0 +1,107 @@
+"""Embedding by the workers of a Dask cluster: the same features as here, whatever happens to a worker."""
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from dask.distributed import LocalCluster
+
+from esm2_amp.encoder import cluster as module
+from esm2_amp.encoder.cluster import Work, embed_on_cluster
+from esm2_amp.encoder.embedding import EmbeddingOptions, embed
+from esm2_amp.encoder.loading import load_encoder
+from esm2_amp.errors import InputError
+from esm2_amp.io.feature_store import FeatureShard, StoreContents
+from esm2_amp.pipelines.feature_extraction.nodes import ExtractionParameters, extract_features
+
+TINY = Path(__file__).parents[1] / "data/golden/esm2_tiny"
+OPTIONS = EmbeddingOptions(precision="float32", whole_up_to=150, window=100, overlap=20)
+WORK = Work.of(load_encoder(str(TINY)), OPTIONS, "cpu")
+
+
+def random_sequences(count: int) -> list[str]:
+    rng = np.random.default_rng(0)
+    return ["".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), size=rng.integers(5, 200))) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as started:
+        yield started
+
+
+@pytest.fixture
+def address(cluster) -> str:
+    return cluster.scheduler_address
+
+
+def test_features_are_those_of_one_machine(address):
+    parts = [random_sequences(5) for _ in range(9)]
+    found = dict(embed_on_cluster(WORK, parts, address))
+    encoder = load_encoder(str(TINY))
+    for number, part in enumerate(parts):
+        torch.testing.assert_close(
+            found.pop(number), embed(encoder, part, OPTIONS, torch.device("cpu")), rtol=0, atol=1e-5
+        )
+    assert not found
+
+
+def test_parts_are_read_as_workers_take_them(address):
+    read = []
+    parts = (read.append(number) or random_sequences(1) for number in range(50))
+    next(embed_on_cluster(WORK, parts, address))
+    assert len(read) <= 5  # two ahead for each of two threads, and the one that came back
+
+
+def test_store_gets_the_same_shards(address, tmp_path):
+    proteins = pd.DataFrame({"Entry": [f"P{i}" for i in range(40)], "Sequence": random_sequences(40)})
+    shards = {}
+    for where in (None, address):
+        parameters = ExtractionParameters(
+            embedding=OPTIONS, device="cpu", stored_as="float32", shard_residues=500, cluster=where
+        )
+        *parts, index = extract_features(
+            proteins, partial(load_encoder, str(TINY)), StoreContents(tmp_path), None, parameters
+        )
+        assert all(isinstance(part, FeatureShard) for part in parts)
+        assert index.table["shard"].notna().all()
+        shards[where] = {(part.group, part.name): part.feature for part in parts}
+    torch.testing.assert_close(shards[address], shards[None], rtol=0, atol=1e-5)
+
+
+def test_parts_of_a_killed_worker_go_to_another(cluster, address):
+    parts = [random_sequences(20) for _ in range(30)]
+    found = {}
+    for number, features in embed_on_cluster(WORK, parts, address):
+        if not found:
+            os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+        found[number] = features
+    assert sorted(found) == list(range(len(parts)))
+
+
+def test_worker_with_another_encoder_is_told(address):
+    with pytest.raises(InputError, match="same encoder on all machines, with the fingerprint 000000000000, but"):
+        list(embed_on_cluster(WORK._replace(fingerprint="0" * 64), [["ACD"]], address))
+
+
+def test_address_without_scheduler_is_told():
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(InputError, match=r"cluster must be the address of a running Dask scheduler.* `dask scheduler`"),
+    ):
+        list(embed_on_cluster(WORK, [["ACD"]], "tcp://127.0.0.1:1"))
+
+
+def test_scheduler_without_worker_is_told(monkeypatch):
+    monkeypatch.setattr(module, "WAIT_FOR_WORKERS", 0.5)
+    with (
+        LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
+        pytest.raises(InputError, match="has no worker; start some with `dask worker tcp://"),
+    ):
+        list(embed_on_cluster(WORK, [["ACD"]], empty.scheduler_address))
