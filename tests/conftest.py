@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import torch
 from click.testing import CliRunner
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
@@ -42,6 +43,10 @@ _FOREIGN_WARNINGS = (
 def pytest_configure(config: pytest.Config) -> None:
     for message in _FOREIGN_WARNINGS:
         config.addinivalue_line("filterwarnings", rf"ignore:\s*{message}")
+    if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # which share the cores, and so the threads
+        threads = max(1, (os.cpu_count() or 1) // int(processes))
+        torch.set_num_threads(threads)
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 
 needs_mmseqs = pytest.mark.skipif(
