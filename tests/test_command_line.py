@@ -82,7 +82,8 @@ def test_wrong_parameter(parameters, words, data):
     ("options", "words"),
     [
         (["--params=evaluation.replicates=10"], ["(set in conf/base/parameters_evaluation.yml, then conf/test/param"]),
-        (["--params=evaluation.replicates=10"], ["then --params)", "greater than or equal to 100, got 10"]),
+        (["--params=evaluation.replicates=10"], ["then --params): evaluation.replicates: Input should be greater"]),
+        (["--params=ESM2_GRU.settings.training.epoch=3"], ["): ESM2_GRU.settings.training.epoch: There is no"]),
         (["--params=ESM2_GRU.setings.training.epochs=3"], ["ESM2_GRU.setings (did you mean ESM2_GRU.settings?)"]),
     ],
 )

@@ -244,9 +244,11 @@ def test_second_run_embeds_nothing_anew(data, go):
 def test_pairs_of_one_file_are_split(split, data, go):
     for name in ("validation", "test"):
         (data / f"01_raw/planted/{name}_pairs.csv").unlink()
-    go("--pipeline=pair_building", f"--params=pair_building.split={split}")
+    output = " ".join(go("--pipeline=pair_building", f"--params=pair_building.split={split}").split())
     pairs = pd.read_parquet(data / "05_model_input/model_pairs.parquet")
     report = json.loads((data / "05_model_input/split_report.json").read_text())
+    told = f"{report['pairs_dropped']} pairs are left out: their two proteins are in different splits"
+    assert (told in output) == (split != "random")
     proteins = {name: set(part["Protein1"]) | set(part["Protein2"]) for name, part in pairs.groupby("split")}
     assert {name: report[name]["proteins"] for name in proteins} == {name: len(of) for name, of in proteins.items()}
     assert sum(report[name]["pairs"] for name in proteins) + report["pairs_dropped"] == 200

@@ -140,7 +140,7 @@ def _message_for_user(error: BaseException, where: Callable[[str], str]) -> str 
         if isinstance(cause, ParameterValidationError | ValidationError):
             report = str(cause)
             places = where(report) or "conf/base/parameters_*.yml, the environment's, or --params"
-            return f"Parameters are wrong (set in {places}): {_in_plain_words(report)}"
+            return f"Parameters are wrong (set in {places}):{_in_plain_words(report)}"
     return None
 
 
@@ -157,10 +157,21 @@ def _check_names(option: str, given: Iterable[str] | None, known: Iterable[str])
 
 
 def _in_plain_words(report: str) -> str:
-    """Pydantic's report without its codes and links."""
-    report = re.sub(r"\n *For further information visit \S+", "", report)
-    report = re.sub(r" \[type=\w+, input_value=(.*), input_type=\w+\]", r", got \1", report)
-    return report.replace("Extra inputs are not permitted", "There is no parameter of this name")
+    """Pydantic's report as a line for each mistake: the parameter's whole name, what it should be, what it is."""
+    mistakes, group, place = [], "", ""
+    for line in report.splitlines():
+        if found := re.match(r"- Parameter '([\w.]+)'", line):
+            group, place = found[1], ""
+        elif re.match(r"\d+ validation error|Parameter validation failed", line):
+            continue
+        elif not line.startswith("  "):
+            place = line
+        elif "For further information" not in line:
+            words = re.sub(r" \[type=value_error, .*\]$", "", line.strip().removeprefix("Value error, "))
+            words = re.sub(r" \[type=\w+, input_value=(.*), input_type=\w+\]$", r", got \1", words)
+            words = words.replace("Extra inputs are not permitted", "There is no parameter of this name")
+            mistakes.append(": ".join(filter(None, [".".join(filter(None, [group, place])), words])))
+    return f" {mistakes[0]}" if len(mistakes) == 1 else "".join(f"\n- {mistake}" for mistake in mistakes)
 
 
 def _shortest(path: str) -> str:

@@ -209,6 +209,9 @@ def split_pairs(
     kept = kept.assign(seen=seen_class(kept))
     report = {"split": parameters.split, "pairs_dropped": len(table) - len(kept)} | _split_report(kept)
     _check_splits(kept, parameters)
+    logger.info("%s", "; ".join(f"{split} {report[split]['pairs']:,} pairs" for split in SPLITS))
+    if apart := int(table["split"].isna().sum()):
+        logger.info("%s pairs are left out: their two proteins are in different splits", f"{apart:,}")
     return kept, report
 
 
@@ -272,4 +275,3 @@ def _check_splits(pairs: pd.DataFrame, parameters: PairParameters) -> None:
                 f"{int((label == 0).sum())} negative after split '{parameters.split}'; add pairs, or choose "
                 "another split, fractions or seed under pair_building"
             )
-    logger.info("%s", "; ".join(f"{s} {n:,} pairs" for s, n in pairs["split"].value_counts().reindex(SPLITS).items()))
