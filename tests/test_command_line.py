@@ -57,7 +57,7 @@ def test_unknown_name_of_an_option(option, words, data):
         "pair=x.csv": ["--params knows no 'pair' (did you mean pairs?); it must be one of proteins, pairs,"],
         "_training.epochs=3": ["--params knows no '_training'"],
         "feature_extraction.stored_at=float32": ["stored_at", "There is no parameter of this name, got 'float32'"],
-        "ESM2_GRU.settings.training.epoch=3": ["ESM2_GRU.settings.training.epoch: There is no parameter of this name, got"],
+        "ESM2_GRU.settings.training.epoch=3": ["ESM2_GRU.settings.training.epoch: There is no parameter of this name"],
         "evaluation.threshold=high": ["threshold", "should be a valid number", "should be 'validation', got 'high'"],
         "evaluation.threshold=1.5": ["threshold", "should be less than 1, got 1.5"],
         "evaluation.replicates=10": ["replicates", "should be greater than or equal to 100, got 10"],
