@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 
+from esm2_amp.app.session import Session
 from esm2_amp.cli import run
-from esm2_amp.session import Session
 from esm2_amp.splits import similarity
 
 ROOT = Path(__file__).parents[1]

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from conftest import ROOT, kedro_run, kedro_run_alone
-from esm2_amp.encoder.pooling import TOKENS
 from esm2_amp.io.published_features import PublishedFeatures, PublishedFeaturesDataset
+from esm2_amp.protein import TOKENS
 from esm2_amp.splits import similarity
 
 RESULTS = ("05_model_input", "06_models", "07_model_output", "08_reporting")

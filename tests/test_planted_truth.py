@@ -7,14 +7,15 @@ import torch
 from kedro.config import OmegaConfigLoader
 from sklearn.metrics import roc_auc_score
 
-from esm2_amp.encoder.embedding import EmbeddingOptions, embed
+from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.io.pairs import PairsDataset
 from esm2_amp.io.proteins import ProteinsDataset
 from esm2_amp.models.registry import MODELS
+from esm2_amp.models.scoring import score_pairs
+from esm2_amp.parameters.feature_extraction import EmbeddingParameters
+from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.training.fit import fit_network
-from esm2_amp.training.score import score_pairs
-from esm2_amp.training.settings import ModelSettings
 
 ROOT = Path(__file__).parents[1]
 PLANTED = ROOT / "data/01_raw/planted"
@@ -33,7 +34,7 @@ def proteins():
 
 @pytest.fixture(scope="module")
 def features(parameters, proteins):
-    options = EmbeddingOptions(**parameters["feature_extraction"]["embedding"])
+    options = EmbeddingParameters(**parameters["feature_extraction"]["embedding"])
     encoder = load_encoder(str(ROOT / "data/06_models/esm2_mini"))
     return embed(encoder, proteins["Sequence"].tolist(), options, CPU)
 
@@ -46,7 +47,7 @@ def columns(split, proteins):
 
 
 def test_amps_learns_the_planted_rule(parameters, proteins, features, tmp_path):
-    settings = ModelSettings.model_validate(parameters["ESM2_AMPS"]["settings"])
+    settings = ModelParameters.model_validate(parameters["ESM2_AMPS"]["settings"])
     table = features[:, MODELS["ESM2_AMPS"].network.protein_tokens].contiguous()
     training, validation, test = (columns(split, proteins) for split in ("train", "validation", "test"))
     fit = fit_network(table, training, validation, settings, folder=tmp_path, device="cpu", seed=42)

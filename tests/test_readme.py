@@ -19,9 +19,9 @@ from kedro.runner import SequentialRunner
 from packaging.requirements import Requirement
 
 from conftest import ROOT, Demonstration, context_of, kedro_run
+from esm2_amp.app.options import RunOptions
 from esm2_amp.explanation.attention import MODELS_WITH_ATTENTION
 from esm2_amp.models.registry import MODELS
-from esm2_amp.options import RunOptions
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, flags=re.M | re.S)

@@ -20,9 +20,9 @@ from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from conftest import ROOT, context_of, needs_mmseqs
 from esm2_amp.evaluation.baselines import BASELINES
-from esm2_amp.evaluation.intervals import NOT_DISTINGUISHABLE
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.storage import load_model
+from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
 
 bootstrap_project(ROOT)
 PIPELINES = [name for name in pipelines if name not in ("__default__", "results", "refit")]

@@ -10,8 +10,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from esm2_amp.encoder.pooling import TOKENS
 from esm2_amp.errors import InputError
+from esm2_amp.protein import TOKENS
 
 FEATURE = "feature"
 """Name of the array in a shard."""
@@ -51,7 +51,7 @@ class ProteinFeatures:
         Parameters
         ----------
         tokens : slice
-            Of the 13, in the order of `esm2_amp.encoder.pooling.TOKENS`.
+            Of the 13, in the order of `esm2_amp.protein.TOKENS`.
         rows : sequence of int, optional
             Rows of the index; all by default.
 

@@ -6,8 +6,8 @@ import warnings
 from kedro.config import OmegaConfigLoader
 from omegaconf.resolvers import oc
 
-from esm2_amp.hooks import InputCheck, RunDiary
-from esm2_amp.session import Session
+from esm2_amp.app.hooks import InputCheck, RunDiary
+from esm2_amp.app.session import Session
 
 for _message in (
     ".*omegaconf.*",

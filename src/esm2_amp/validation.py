@@ -13,9 +13,9 @@ import pandas as pd
 import pandera.pandas as pa
 from numpy.typing import NDArray
 
-from esm2_amp.encoder.tokens import RESIDUES, STANDARD_RESIDUES
 from esm2_amp.errors import InputError
-from esm2_amp.io.files import listed
+from esm2_amp.files import listed
+from esm2_amp.protein import RESIDUES, STANDARD_RESIDUES
 
 Problem = tuple[int, str]
 """A row of the file, and what is wrong there."""
@@ -89,7 +89,7 @@ def clean_proteins(proteins_raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, 
     Returns
     -------
     proteins : DataFrame of str
-        `Entry`, unique, and `Sequence`, upper-case residues of `esm2_amp.encoder.tokens.RESIDUES`; in order of first
+        `Entry`, unique, and `Sequence`, upper-case residues of `esm2_amp.protein.RESIDUES`; in order of first
         appearance, rows numbered from 0.
     report : dict of int
         Counts of proteins: read, kept, changed in each way, holding each rare letter; `shared_sequences`, how many

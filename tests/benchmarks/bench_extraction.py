@@ -34,12 +34,14 @@ import torch
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 from transformers import EsmModel, EsmTokenizer
 
-from esm2_amp.encoder.embedding import EmbeddingOptions, embed
+from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.encoder.packed import Linear
-from esm2_amp.encoder.pooling import TOKENS, pool
+from esm2_amp.encoder.pooling import pool
 from esm2_amp.encoder.pretraining import small_esm2_config
 from esm2_amp.encoder.tokens import PAD, VOCABULARY, encode
+from esm2_amp.parameters.feature_extraction import EmbeddingParameters
+from esm2_amp.protein import TOKENS
 
 SHAPES = {"t6_8M": (6, 320, 20), "t12_35M": (12, 480, 20)}
 """Layers, width and heads."""
@@ -134,7 +136,7 @@ def bench(shape: str, sequences: Sequence[str], rounds: int, tokens_per_batch: i
     model = random_esm(shape)
     encoder = Encoder(model, shape)
     sizes = {"tokens_per_batch": tokens_per_batch, "whole_up_to": LONGEST, "window": LONGEST, "overlap": 100}
-    ours = {dtype: EmbeddingOptions(precision=dtype, **sizes) for dtype in ("float32", "bfloat16")}
+    ours = {dtype: EmbeddingParameters(precision=dtype, **sizes) for dtype in ("float32", "bfloat16")}
     protloc = by_protloc(model, sequences)
     rows: dict[str, Callable[[], np.ndarray]] = {
         **({"protloc_mex_X float32": protloc} if protloc else {}),

@@ -19,9 +19,10 @@ from typing import NamedTuple
 import torch
 import yaml
 
-from esm2_amp.explanation.gradients import GradientParameters, integrated_gradients, mean_pair
+from esm2_amp.explanation.gradients import integrated_gradients, mean_pair
 from esm2_amp.models.registry import build_network
-from esm2_amp.training.settings import ModelSettings
+from esm2_amp.parameters.interpretability import GradientParameters
+from esm2_amp.parameters.model_training import ModelParameters
 
 PUBLISHED_SETTINGS = Path(__file__).parents[2] / "conf/esm2_650m/parameters.yml"
 PROTEINS = 1000
@@ -46,7 +47,7 @@ def memory(name: str) -> int:
 def measure(pairs: int, width: int, internal_batch: int, device: str) -> Measured:
     """Explain random pairs; to be called in a fresh process."""
     imports, generator = memory("VmRSS"), torch.Generator().manual_seed(0)
-    settings = ModelSettings(**yaml.safe_load(PUBLISHED_SETTINGS.read_text())["ESM2_AMPS"]["settings"])
+    settings = ModelParameters(**yaml.safe_load(PUBLISHED_SETTINGS.read_text())["ESM2_AMPS"]["settings"])
     network = build_network(settings.network, width)
     table = torch.randn(PROTEINS, 10, width, generator=generator)
     a, b = torch.randint(PROTEINS, (2, pairs), generator=generator)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from esm2_amp.encoder.pooling import segment_bounds
+from esm2_amp.protein import segment_bounds
 from esm2_amp.regions.coverage import coverage
 from esm2_amp.regions.hit_rates import hit_rates
 from esm2_amp.regions.segments import SELECTIONS, read_segments

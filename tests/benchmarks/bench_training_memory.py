@@ -45,11 +45,12 @@ import yaml
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, TensorDataset
 
-from esm2_amp.encoder.pooling import TOKENS
 from esm2_amp.io.feature_store import FeatureIndex, FeatureShard, FeatureStoreDataset
 from esm2_amp.models.registry import MODELS, build_network
-from esm2_amp.pipelines.model_training.nodes import RunParameters, train_model
-from esm2_amp.training.settings import ModelSettings
+from esm2_amp.parameters.model_training import ModelParameters
+from esm2_amp.parameters.run import RunParameters
+from esm2_amp.pipelines.model_training.nodes import train_model
+from esm2_amp.protein import TOKENS
 
 PUBLISHED_SETTINGS = Path(__file__).parents[2] / "conf/esm2_650m/parameters.yml"
 
@@ -73,13 +74,13 @@ class Case(NamedTuple):
     pairs: int = PAIRS["train"]
 
     @property
-    def settings(self) -> ModelSettings:
+    def settings(self) -> ModelParameters:
         """The published ones, for one epoch."""
         settings = yaml.safe_load(PUBLISHED_SETTINGS.read_text())[self.model]["settings"]
         settings["training"] |= {"precision": self.precision, "micro_batch_size": self.micro_batch}
         # of the two selections the one that reads a checkpoint at the end
         settings["training"] |= {"epochs": 1, "selection": "best_validation_mcc"}
-        return ModelSettings(**settings)
+        return ModelParameters(**settings)
 
     @property
     def steps(self) -> int:

@@ -14,14 +14,15 @@ from dask.distributed import LocalCluster
 
 from esm2_amp.encoder import cluster as module
 from esm2_amp.encoder.cluster import Work, embed_on_cluster
-from esm2_amp.encoder.embedding import EmbeddingOptions, embed
+from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.errors import InputError
 from esm2_amp.io.feature_store import FeatureShard, StoreContents
-from esm2_amp.pipelines.feature_extraction.nodes import ExtractionParameters, extract_features
+from esm2_amp.parameters.feature_extraction import EmbeddingParameters, ExtractionParameters
+from esm2_amp.pipelines.feature_extraction.nodes import extract_features
 
 TINY = Path(__file__).parents[1] / "data/golden/esm2_tiny"
-OPTIONS = EmbeddingOptions(precision="float32", whole_up_to=150, window=100, overlap=20)
+OPTIONS = EmbeddingParameters(precision="float32", whole_up_to=150, window=100, overlap=20)
 WORK = Work.of(load_encoder(str(TINY)), OPTIONS, "cpu")
 
 

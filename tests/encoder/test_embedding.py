@@ -7,19 +7,22 @@ import torch
 from pydantic import ValidationError
 from transformers import EsmModel
 
-from esm2_amp.encoder.embedding import EmbeddingOptions, embed, resolve_device
+from esm2_amp.devices import resolve_device
+from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import Encoder, load_encoder
-from esm2_amp.encoder.pooling import TOKENS, pool
+from esm2_amp.encoder.pooling import pool
 from esm2_amp.encoder.tokens import encode
 from esm2_amp.errors import InputError
+from esm2_amp.parameters.feature_extraction import EmbeddingParameters
+from esm2_amp.protein import TOKENS
 
 GOLDEN = Path(__file__).parents[1] / "data/golden"
 CPU = torch.device("cpu")
 
 
-def options(**changed) -> EmbeddingOptions:
+def options(**changed) -> EmbeddingParameters:
     given = {"precision": "float32", "tokens_per_batch": 500, "whole_up_to": 1022, "window": 200, "overlap": 50}
-    return EmbeddingOptions(**given | changed)
+    return EmbeddingParameters(**given | changed)
 
 
 @pytest.fixture(scope="module")

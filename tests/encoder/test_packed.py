@@ -5,7 +5,8 @@ from transformers import EsmConfig, EsmModel
 
 from esm2_amp.encoder.packed import PackedEsm
 from esm2_amp.encoder.pretraining import small_esm2_config
-from esm2_amp.encoder.tokens import RESIDUES, encode
+from esm2_amp.encoder.tokens import encode
+from esm2_amp.protein import RESIDUES
 
 CPU = torch.device("cpu")
 LENGTHS = [1, 2, 300, 41, 41, 7]

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esm2_amp.encoder.pooling import N_SEGMENTS, SEGMENTS, TOKENS, pool, segment_bounds
+from esm2_amp.encoder.pooling import pool
+from esm2_amp.protein import N_SEGMENTS, SEGMENTS, TOKENS, segment_bounds
 
 
 def naive(hidden, lengths):

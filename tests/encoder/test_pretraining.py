@@ -19,9 +19,10 @@ from esm2_amp.encoder.pretraining import (
     small_esm2_config,
 )
 from esm2_amp.encoder.pretraining_fit import fit_language_model
-from esm2_amp.encoder.tokens import CLS, EOS, MASK, PAD, RESIDUES, STANDARD_RESIDUES, encode
+from esm2_amp.encoder.tokens import CLS, EOS, MASK, PAD, encode
 from esm2_amp.errors import InputError
 from esm2_amp.io.encoder import PretrainedEncoderDataset
+from esm2_amp.protein import RESIDUES, STANDARD_RESIDUES
 
 RNG = np.random.default_rng(0)
 SEQUENCES = ["".join(RNG.choice(list(STANDARD_RESIDUES), size=size)) for size in RNG.integers(20, 300, size=200)]

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esm2_amp.encoder.windows import merge_windows, window_starts
+from esm2_amp.encoder.windows import merge_windows
+from esm2_amp.protein import window_starts
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 
 from esm2_amp.errors import InputError
 from esm2_amp.evaluation.assessment import assess
-from esm2_amp.evaluation.calibration import expected_calibration_error, fit_temperature
+from esm2_amp.statistics.calibration import expected_calibration_error, fit_temperature
 
 
 @pytest.fixture

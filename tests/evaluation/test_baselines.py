@@ -9,18 +9,13 @@ from Bio.SeqUtils.ProtParam import ProteinAnalysis
 from pydantic import ValidationError
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from esm2_amp.encoder.tokens import STANDARD_RESIDUES
 from esm2_amp.errors import InputError
 from esm2_amp.evaluation import baselines
-from esm2_amp.evaluation.baselines import (
-    BASELINES,
-    BaselineParameters,
-    ProteinViews,
-    baseline_logits,
-    composition_table,
-)
+from esm2_amp.evaluation.baselines import BASELINES, ProteinViews, baseline_logits, composition_table
 from esm2_amp.io.pairs import PairsDataset
 from esm2_amp.io.proteins import ProteinsDataset
+from esm2_amp.parameters.evaluation import BaselineParameters
+from esm2_amp.protein import STANDARD_RESIDUES
 
 BERNETT = Path(__file__).parents[2] / "../shared/bernett"
 PARAMETERS = BaselineParameters()

@@ -10,17 +10,17 @@ import torch
 from safetensors.torch import save_file
 from sklearn import metrics as sk
 
-from esm2_amp.encoder.pooling import TOKENS
-from esm2_amp.encoder.tokens import STANDARD_RESIDUES
 from esm2_amp.errors import InputError
 from esm2_amp.evaluation.assessment import assess
 from esm2_amp.evaluation.baselines import ProteinViews, baseline_logits
 from esm2_amp.features import FEATURE, ProteinFeatures
 from esm2_amp.models.registry import MODELS
+from esm2_amp.parameters.evaluation import EvaluationParameters
+from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.evaluation.baselines import score_baselines
 from esm2_amp.pipelines.evaluation.comparison import compare_models, plot_comparison
-from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters, identify
-from esm2_amp.pipelines.model_training.nodes import RunParameters
+from esm2_amp.pipelines.evaluation.nodes import identify
+from esm2_amp.protein import STANDARD_RESIDUES, TOKENS
 
 N_PROTEINS = 40
 USE = ["composition", "mean_vector_logistic", "similarity", "node_degree"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from esm2_amp.evaluation import plots
-from esm2_amp.evaluation.palette import ONE_CLASS
+from esm2_amp.figures.palette import ONE_CLASS
 
 LABEL = np.array([1, 1, 1, 0, 0, 0, 0, 0])
 PROBABILITY = np.array([0.95, 0.85, 0.25, 0.75, 0.35, 0.15, 0.12, 0.05])

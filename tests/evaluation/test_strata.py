@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from esm2_amp.evaluation.intervals import bootstrap, intervals
-from esm2_amp.evaluation.metrics import pair_metrics
 from esm2_amp.evaluation.strata import STRATA, stratum_intervals
+from esm2_amp.statistics.intervals import bootstrap, intervals
+from esm2_amp.statistics.metrics import pair_metrics
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from esm2_amp.explanation.attention import (
     score_with_attention,
 )
 from esm2_amp.models.registry import MODELS, build_network
+from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import load_model
-from esm2_amp.training.score import score_pairs
 
 CPU = torch.device("cpu")
 SIZES = {"h1": 10, "h2": 6, "layers": 3, "heads": 4, "feed_forward": 20, "dropout": 0.3}

@@ -9,9 +9,10 @@ import torch
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.autoencoder import Autoencoder, load_autoencoder
-from esm2_amp.explanation.autoencoder_fit import AutoencoderSettings, fit_autoencoder
+from esm2_amp.explanation.autoencoder_fit import fit_autoencoder
 from esm2_amp.explanation.latents import reconstruct
 from esm2_amp.io.autoencoders import AutoencoderDataset
+from esm2_amp.parameters.latent_explanation import AutoencoderParameters
 from esm2_amp.pipelines.interpretability.latent_nodes import check_sizes
 from esm2_amp.training.callbacks import AtomicCheckpointIO
 
@@ -105,7 +106,7 @@ def on_a_plane(samples, seed=0):
 
 
 def fit(folder, **settings):
-    settings = AutoencoderSettings(**SETTINGS | settings)
+    settings = AutoencoderParameters(**SETTINGS | settings)
     return fit_autoencoder(on_a_plane(256), on_a_plane(64, 1), settings, name="t", folder=folder, device="cpu", seed=3)
 
 
@@ -166,11 +167,11 @@ def test_leaves_the_global_random_state_alone_and_repeats_itself(tmp_path):
 def test_fewer_tokens_than_a_batch_and_constant_columns(tmp_path):
     training = on_a_plane(9)
     training[:, 4] = 1.0
-    settings = AutoencoderSettings(**SETTINGS | {"batch_size": 4})
+    settings = AutoencoderParameters(**SETTINGS | {"batch_size": 4})
     found = fit_autoencoder(training, training[:1], settings, name="t", folder=tmp_path, device="cpu", seed=0)
     assert np.isfinite(found.record["validation_loss"]).all()
 
 
 def test_weights_for_a_model_that_does_not_exist():
     with pytest.raises(ValueError, match=r"by the name of a model \(ESM2_AMPS, .* got 'ESM2_AMP'"):
-        AutoencoderSettings(**SETTINGS | {"weights": {"ESM2_AMP": "file.pth"}})
+        AutoencoderParameters(**SETTINGS | {"weights": {"ESM2_AMP": "file.pth"}})

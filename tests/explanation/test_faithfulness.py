@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch import nn
 
-from esm2_amp.evaluation.metrics import sigmoid
 from esm2_amp.explanation.faithfulness import CURVES, RANDOM, Scorer, faithfulness
-from esm2_amp.training.gather import pair_tokens
+from esm2_amp.pairs import pair_tokens
+from esm2_amp.statistics.metrics import sigmoid
 
 CPU = torch.device("cpu")
 PAIRS, TOKENS, WIDTH = 30, 6, 4

@@ -6,9 +6,10 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from esm2_amp.explanation.gradients import GradientParameters, integrated_gradients, mean_pair, tell_error
+from esm2_amp.explanation.gradients import integrated_gradients, mean_pair, tell_error
 from esm2_amp.models.registry import MODELS, build_network
-from esm2_amp.training.gather import pair_tokens
+from esm2_amp.pairs import pair_tokens
+from esm2_amp.parameters.interpretability import GradientParameters
 
 CPU = torch.device("cpu")
 WIDTH = 8

@@ -7,13 +7,8 @@ from sklearn.ensemble import RandomForestClassifier
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.latent_attributions import additivity
-from esm2_amp.explanation.latent_forest import (
-    ForestSettings,
-    LabelledPairs,
-    explain_forest,
-    fit_forest,
-    forest_logits,
-)
+from esm2_amp.explanation.latent_forest import LabelledPairs, explain_forest, fit_forest, forest_logits
+from esm2_amp.parameters.latent_explanation import ForestParameters
 
 SETTINGS = {
     "trials": 3,
@@ -35,7 +30,7 @@ def pairs(count=120, seed=0, columns=8):
 
 
 def fit(folder, training=None, **settings):
-    options = ForestSettings(**SETTINGS | settings)
+    options = ForestParameters(**SETTINGS | settings)
     return fit_forest(training or pairs(), pairs(60, 1), options, name="t AE_RF", folder=folder, seed=5)
 
 
@@ -115,7 +110,7 @@ def test_fewer_pairs_of_a_class_than_folds_are_refused(tmp_path):
 
 def test_a_parameter_that_forests_do_not_have_is_refused():
     with pytest.raises(ValueError, match=r"must be among n_estimators, .* got depth"):
-        ForestSettings(**SETTINGS | {"search_space": {"depth": {"low": 1, "high": 2, "step": 1}}})
+        ForestParameters(**SETTINGS | {"search_space": {"depth": {"low": 1, "high": 2, "step": 1}}})
 
 
 def test_unanimous_votes_have_finite_logits(forest):

@@ -7,11 +7,13 @@ import torch
 from shapley import brute_force_shapley
 from torch import nn
 
-from esm2_amp.explanation.gradients import GradientParameters, integrated_gradients
+from esm2_amp.explanation.gradients import integrated_gradients
 from esm2_amp.explanation.latent_network import deep_shap
 from esm2_amp.models.ae_dnn import AEDNN
-from esm2_amp.models.registry import AEDNNConfig, build_network
+from esm2_amp.models.registry import build_network
 from esm2_amp.models.storage import TrainedModel, load_model, save_model
+from esm2_amp.parameters.interpretability import GradientParameters
+from esm2_amp.parameters.model_training import AEDNNParameters
 
 CPU = torch.device("cpu")
 
@@ -99,7 +101,7 @@ def test_many_pairs_are_explained_as_one_by_one():
 
 
 def test_published_sizes_read_the_published_columns():
-    network = build_network(AEDNNConfig(h1=1564, h2=445), width=12 * 150)
+    network = build_network(AEDNNParameters(h1=1564, h2=445), width=12 * 150)
     assert [tuple(layer.weight.shape) for layer in network.mlp_layers if isinstance(layer, nn.Linear)] == [
         (1564, 3600), (445, 1564), (1, 445),
     ]  # fmt: skip

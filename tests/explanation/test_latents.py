@@ -17,7 +17,7 @@ from esm2_amp.explanation.latents import (
     reconstruction_table,
     token_means,
 )
-from esm2_amp.explanation.tokens import pair_token_names
+from esm2_amp.protein import pair_token_names
 
 CSE, AMPS = slice(0, 12), slice(1, 11)
 

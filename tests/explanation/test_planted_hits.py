@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from esm2_amp.explanation.planted import chance_of_a_hit, planted_tokens, planted_truth
-from esm2_amp.explanation.tokens import importance_table, pair_token_names
+from esm2_amp.explanation.tokens import importance_table
+from esm2_amp.protein import pair_token_names
 
 SEGMENTS = slice(1, 11)
 NAMES = pair_token_names(SEGMENTS)

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from esm2_amp.explanation import figures
-from esm2_amp.explanation.tokens import pair_token_names
+from esm2_amp.protein import pair_token_names
 
 CSE = pair_token_names(slice(0, 12))
 METHODS = ("attention", "attention_last_layer", "attention_rollout", "integrated_gradients", "forest_shap")

@@ -15,11 +15,12 @@ from kedro.io import DatasetError
 from safetensors.torch import load_file, save_file
 
 from esm2_amp.encoder.loading import load_encoder
-from esm2_amp.encoder.pooling import TOKENS
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.feature_store import FeatureShard, FeatureStoreDataset, StoreContentsDataset
-from esm2_amp.pipelines.feature_extraction.nodes import ExtractionParameters, extract_features
+from esm2_amp.parameters.feature_extraction import ExtractionParameters
+from esm2_amp.pipelines.feature_extraction.nodes import extract_features
+from esm2_amp.protein import TOKENS
 
 GOLDEN = Path(__file__).parents[1] / "data/golden"
 TINY = GOLDEN / "esm2_tiny"

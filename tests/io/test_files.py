@@ -4,7 +4,7 @@ import pytest
 from kedro.io import DataCatalog, DatasetError
 
 from esm2_amp.errors import InputError
-from esm2_amp.io.files import listed, read_text, shown
+from esm2_amp.files import listed, read_text, shown
 
 
 def test_file_is_shown_as_typed_in_the_working_directory(tmp_path, monkeypatch):

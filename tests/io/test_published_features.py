@@ -10,9 +10,9 @@ import pytest
 import tables
 from kedro.io import DatasetError
 
-from esm2_amp.encoder.pooling import TOKENS
 from esm2_amp.errors import InputError
 from esm2_amp.io.published_features import PublishedFeatures, PublishedFeaturesDataset, read_published_features
+from esm2_amp.protein import TOKENS
 
 GOLDEN = np.load(Path(__file__).parents[1] / "data/golden/features.npz")
 WIDTH = 3

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from esm2_amp.encoder.pooling import TOKENS
 from esm2_amp.errors import InputError
 from esm2_amp.models.registry import MODELS, build_network, network_class
+from esm2_amp.protein import TOKENS
 
 WIDTH = 24
 SIZES = {

@@ -15,9 +15,9 @@ from conftest import ROOT, kedro_run
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.tokens import importance_table
 from esm2_amp.io.regions import RegionFile
+from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.pipelines import functional_regions
 from esm2_amp.pipelines.functional_regions.nodes import (
-    RegionParameters,
     choose_importance,
     measure_coverage,
     place_annotations,

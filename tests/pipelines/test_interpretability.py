@@ -8,8 +8,8 @@ import pytest
 
 from conftest import kedro_run
 from esm2_amp.explanation.attention import MODELS_WITH_ATTENTION, READINGS
-from esm2_amp.explanation.tokens import pair_token_names
 from esm2_amp.models.registry import network_class
+from esm2_amp.protein import pair_token_names
 
 METHODS = (*READINGS, "integrated_gradients")
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from conftest import kedro_run
-from esm2_amp.explanation.tokens import pair_token_names
+from esm2_amp.protein import pair_token_names
 
 MODEL = "ESM2_AMP_CSE"
 METHODS = ("forest_shap", "network_shap", "network_gradients")

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy.stats import binom, false_discovery_control
 
-from esm2_amp.encoder.pooling import segment_bounds
 from esm2_amp.explanation.tokens import importance_table
 from esm2_amp.io.regions import RegionFile
+from esm2_amp.protein import segment_bounds
 from esm2_amp.regions.coverage import coverage
 from esm2_amp.regions.enrichment import enrichment
 from esm2_amp.regions.segments import rank_segments

@@ -8,8 +8,8 @@ import plotly.io
 import pytest
 
 from esm2_amp.errors import InputError
+from esm2_amp.parameters.hyperparameter_search import SearchParameters
 from esm2_amp.pipelines.hyperparameter_search.nodes import make_folds
-from esm2_amp.search.study import SearchParameters
 
 OPTIONS = {
     "enabled": True,

@@ -6,15 +6,15 @@ from kedro.config import OmegaConfigLoader
 from pydantic import ValidationError
 
 from esm2_amp.models.registry import MODELS
-from esm2_amp.search.space import SearchSpace, with_values
+from esm2_amp.parameters.hyperparameter_search import SearchSpace
+from esm2_amp.parameters.model_training import ModelParameters, with_values
 from esm2_amp.settings import CONFIG_LOADER_ARGS
-from esm2_amp.training.settings import ModelSettings
 
 SPACE = {
     "learning_rate": {"low": 1e-5, "high": 1e-3, "log": True},
     "h1": {"low": 480, "high": 640, "step": 160},
 }
-SETTINGS = ModelSettings.model_validate(
+SETTINGS = ModelParameters.model_validate(
     {
         "network": {"architecture": "ESM2_MEAN", "h1": 8, "h2": 4},
         "training": {"learning_rate": 1e-3, "weight_decay": 0.0, "epochs": 1},

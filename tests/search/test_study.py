@@ -13,9 +13,9 @@ import pytest
 from optuna.trial import TrialState
 
 from esm2_amp.errors import DivergedError, InputError
+from esm2_amp.parameters.hyperparameter_search import SearchParameters, SearchSpace
 from esm2_amp.search.report import best_parameters, epochs_table, keep_fold, kept_folds, study_figures, trials_table
-from esm2_amp.search.space import SearchSpace
-from esm2_amp.search.study import MOST_ATTEMPTS, SearchParameters, counted_trials, open_study, run_search
+from esm2_amp.search.study import MOST_ATTEMPTS, counted_trials, open_study, run_search
 
 SPACE = SearchSpace.model_validate(
     {"learning_rate": {"low": 1e-5, "high": 1e-1, "log": True}, "h1": {"low": 32, "high": 96, "step": 32}}
@@ -34,8 +34,9 @@ WORKER = """
 import os, sys, time
 from pathlib import Path
 from esm2_amp.search.report import keep_fold, kept_folds
-from esm2_amp.search.space import SearchSpace
-from esm2_amp.search.study import SearchParameters, open_study, run_search
+from esm2_amp.parameters.hyperparameter_search import SearchSpace
+from esm2_amp.parameters.hyperparameter_search import SearchParameters
+from esm2_amp.search.study import open_study, run_search
 import pandas as pd
 
 folder, trials, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])

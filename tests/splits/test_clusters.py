@@ -6,8 +6,9 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from esm2_amp.parameters.pair_building import SPLITS
 from esm2_amp.splits.clusters import cluster_disjoint_split, similarity_clusters
-from esm2_amp.splits.splitting import SPLITS, SplitFractions
+from esm2_amp.splits.splitting import SplitFractions
 
 FRACTIONS = SplitFractions(0.1, 0.2)
 

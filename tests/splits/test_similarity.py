@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from conftest import needs_mmseqs
-from esm2_amp.encoder.tokens import STANDARD_RESIDUES
 from esm2_amp.errors import InputError
+from esm2_amp.parameters.pair_building import SimilarityThresholds
+from esm2_amp.protein import STANDARD_RESIDUES
 from esm2_amp.splits import similarity
-from esm2_amp.splits.similarity import SimilarityThresholds, similar_proteins
+from esm2_amp.splits.similarity import similar_proteins
 
 
 def random_sequence(rng, length):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esm2_amp.splits.splitting import SPLITS, SplitFractions, protein_disjoint_split, random_split, seen_class
+from esm2_amp.parameters.pair_building import SPLITS
+from esm2_amp.splits.splitting import SplitFractions, protein_disjoint_split, random_split, seen_class
 
 FRACTIONS = SplitFractions(validation=0.1, test=0.2)
 

@@ -13,7 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from esm2_amp.errors import InputError
-from esm2_amp.synthetic.planted import AMINO_ACID_PERCENT, PlantedParameters, SplitCounts, generate_interactome
+from esm2_amp.parameters.planted_data import PlantedParameters, SplitCounts
+from esm2_amp.synthetic.planted import AMINO_ACID_PERCENT, generate_interactome
 
 SPLITS = ("train", "validation", "test")
 SMALL = PlantedParameters(

@@ -11,9 +11,9 @@ from sklearn.metrics import log_loss, matthews_corrcoef, roc_auc_score
 
 from esm2_amp.errors import DivergedError, InputError
 from esm2_amp.models.registry import MODELS
+from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.training.callbacks import EpochRecord
 from esm2_amp.training.fit import Fit, fit_network, fit_trial
-from esm2_amp.training.settings import ModelSettings
 
 WIDTH, PROTEINS, EPOCHS = 8, 40, 5
 NETWORKS = {
@@ -26,9 +26,9 @@ NETWORKS = {
 PLATEAU = {"factor": 0.5, "patience": 0, "floor": 1e-8}
 
 
-def settings_of(name="ESM2_AMPS", **training) -> ModelSettings:
+def settings_of(name="ESM2_AMPS", **training) -> ModelParameters:
     given = {"learning_rate": 1e-2, "weight_decay": 1e-2, "batch_size": 16, "epochs": EPOCHS, "plateau": PLATEAU}
-    return ModelSettings(network={"architecture": name, **NETWORKS[name]}, training=given | training)
+    return ModelParameters(network={"architecture": name, **NETWORKS[name]}, training=given | training)
 
 
 def separable_pairs(name="ESM2_AMPS", seed=0):
@@ -45,7 +45,7 @@ def separable_pairs(name="ESM2_AMPS", seed=0):
     return torch.tensor(table, dtype=torch.float32), *splits
 
 
-def fit(folder: Path, settings: ModelSettings | None = None, *, seed=1, pairs=None) -> Fit:
+def fit(folder: Path, settings: ModelParameters | None = None, *, seed=1, pairs=None) -> Fit:
     settings = settings or settings_of()
     table, training, validation = pairs or separable_pairs(settings.network.architecture)
     return fit_network(table, training, validation, settings, folder=folder, device="cpu", seed=seed)

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from esm2_amp.training.gather import PairBatches, pair_tokens
+from esm2_amp.pairs import pair_tokens
+from esm2_amp.training.gather import PairBatches
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])

@@ -5,21 +5,22 @@ import pandas as pd
 import pytest
 import torch
 
-from esm2_amp.encoder.pooling import TOKENS
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.feature_store import FeatureIndex, FeatureShard, FeatureStoreDataset
 from esm2_amp.models.registry import MODELS
-from esm2_amp.pipelines.model_training.nodes import RunParameters, train_model
+from esm2_amp.parameters.model_training import ModelParameters
+from esm2_amp.parameters.run import RunParameters
+from esm2_amp.pipelines.model_training.nodes import train_model
+from esm2_amp.protein import TOKENS
 from esm2_amp.training.fit import fit_network, pair_columns
-from esm2_amp.training.settings import ModelSettings
 
 PROTEINS, WIDTH = 24, 8
 RUN = RunParameters(device="cpu", seed=3, data_name="random")
 
 
-def settings_of(**training) -> ModelSettings:
+def settings_of(**training) -> ModelParameters:
     network = {"architecture": "ESM2_DPM", "h1": 8, "h2": 8, "h3": 4}
-    return ModelSettings(network=network, training={"learning_rate": 1e-2, "weight_decay": 0, "epochs": 4} | training)
+    return ModelParameters(network=network, training={"learning_rate": 1e-2, "weight_decay": 0, "epochs": 4} | training)
 
 
 @pytest.fixture(params=["float32", "float16"])

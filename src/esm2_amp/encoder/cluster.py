@@ -9,9 +9,12 @@ from typing import NamedTuple, Self
 
 from torch import Tensor
 
-from esm2_amp.encoder.embedding import Device, EmbeddingOptions, embed, resolve_device
+from esm2_amp.devices import resolve_device
+from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.errors import InputError
+from esm2_amp.parameters.feature_extraction import EmbeddingParameters
+from esm2_amp.parameters.run import Device
 
 logger = logging.getLogger(__name__)
 
@@ -29,18 +32,18 @@ class Work(NamedTuple):
     ----------
     source, fingerprint : str
         Of the encoder, which each worker loads for itself, once.
-    options : EmbeddingOptions
+    options : EmbeddingParameters
     device : {"auto", "cpu", "cuda", "mps"}
         Of the worker.
     """
 
     source: str
     fingerprint: str
-    options: EmbeddingOptions
+    options: EmbeddingParameters
     device: Device
 
     @classmethod
-    def of(cls, encoder: Encoder, options: EmbeddingOptions, device: Device) -> Self:
+    def of(cls, encoder: Encoder, options: EmbeddingParameters, device: Device) -> Self:
         """The work with an encoder; its folder must lie at the same place on all machines."""
         folder = Path(encoder.source)
         source = str(folder.resolve()) if folder.is_dir() else encoder.source

@@ -3,86 +3,30 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Final, Literal, Self
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor
 
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.encoder.packed import PackedEsm
-from esm2_amp.encoder.pooling import TOKENS, pool
-from esm2_amp.encoder.tokens import CLS, EOS, RESIDUES, encode
-from esm2_amp.encoder.windows import merge_windows, window_starts
+from esm2_amp.encoder.pooling import pool
+from esm2_amp.encoder.tokens import CLS, EOS, encode
+from esm2_amp.encoder.windows import merge_windows
 from esm2_amp.errors import InputError
-
-Device = Literal["auto", "cpu", "cuda", "mps"]
+from esm2_amp.parameters.feature_extraction import EmbeddingParameters
+from esm2_amp.protein import RESIDUES, TOKENS
 
 TOKENS_PER_BATCH: Final = {"cpu": 2048, "cuda": 16384, "mps": 16384}
 """Default size of a batch by the type of the device."""
 
 
-class EmbeddingOptions(BaseModel):
-    """How sequences are embedded; all but `tokens_per_batch` decide the result.
-
-    Attributes
-    ----------
-    precision : {'float32', 'bfloat16'}
-        Of the matrix multiplications. Features are float32 in either case.
-    tokens_per_batch : int, optional
-        Residues, cls and eos that go through the encoder together. A longer protein goes alone. By default as many as
-        stay in a processor's cache, or keep an accelerator busy: see `TOKENS_PER_BATCH`.
-    whole_up_to : int
-        Residues up to which a protein goes through the encoder whole.
-    window, overlap : int
-        Residues of the windows of longer proteins, and how many of them neighbours share.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    precision: Literal["float32", "bfloat16"]
-    tokens_per_batch: PositiveInt | None = None
-    whole_up_to: PositiveInt
-    window: PositiveInt
-    overlap: NonNegativeInt
-
-    @model_validator(mode="after")
-    def _windows_advance(self) -> Self:
-        if not self.overlap < self.window <= self.whole_up_to:
-            raise ValueError(
-                "overlap < window <= whole_up_to must hold, got "
-                f"overlap {self.overlap}, window {self.window}, whole_up_to {self.whole_up_to}"
-            )
-        return self
-
-    def window_starts(self, length: int) -> list[int]:
-        """0-based first residues of the windows of a protein of `length` residues; `[0]` where it goes whole."""
-        return [0] if length <= self.whole_up_to else window_starts(length, self.window, self.overlap)
-
-
-def resolve_device(device: Device) -> torch.device:
-    """The device of that name; `auto` takes the first of cuda, mps, cpu that this machine has.
-
-    Raises
-    ------
-    InputError
-        When the machine doesn't have it.
-    """
-    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    present = [name for name, is_there in has.items() if is_there]
-    if device == "auto":
-        return torch.device(present[0])
-    if device not in present:
-        raise InputError(f"device must be one that this machine has (auto, {', '.join(present)}), got '{device}'")
-    return torch.device(device)
-
-
 def embed(
     encoder: Encoder,
     sequences: Sequence[str],
-    options: EmbeddingOptions,
+    options: EmbeddingParameters,
     device: torch.device,
     on_batch: Callable[[int], None] | None = None,
 ) -> Tensor:
@@ -96,7 +40,7 @@ def embed(
     encoder : Encoder
     sequences : sequence of P str
         Upper-case residues, at least one each.
-    options : EmbeddingOptions
+    options : EmbeddingParameters
     device : torch.device
         On the CPU as many batches go side by side as PyTorch has threads.
     on_batch : callable, optional
@@ -155,7 +99,7 @@ def _batches(lengths: NDArray[np.int64], whole_up_to: int, full: int) -> Iterato
         yield order[first:]
 
 
-def _windowed(packed: PackedEsm, tokens: NDArray[np.uint8], options: EmbeddingOptions, full: int) -> Tensor:
+def _windowed(packed: PackedEsm, tokens: NDArray[np.uint8], options: EmbeddingParameters, full: int) -> Tensor:
     """Hidden states of a protein from those of its overlapping windows, as many windows at a time as make a batch."""
     starts = options.window_starts(len(tokens) - 2)
     windows = [np.r_[CLS, tokens[s + 1 : s + 1 + options.window], EOS].astype(np.uint8) for s in starts]

@@ -1,39 +1,13 @@
 """The 13 vectors of a protein from the hidden states of its residues."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-N_SEGMENTS: Final = 10
-SEGMENTS: Final = slice(1, 1 + N_SEGMENTS)
-"""The segments among `TOKENS`."""
-
-TOKENS: Final[tuple[str, ...]] = ("cls", *(f"segment{s}" for s in range(N_SEGMENTS)), "eos", "mean")
-"""Names of a protein's vectors, in the order in which they are kept."""
-
-
-def segment_bounds(lengths: ArrayLike) -> NDArray[np.int64]:
-    """Where the 10 segments of each protein begin and end.
-
-    Parameters
-    ----------
-    lengths : array_like of int, shape (P,)
-        Residues of each protein.
-
-    Returns
-    -------
-    bounds : ndarray, shape (P, 11), int64
-        Segment s of protein p holds the residues `bounds[p, s]` to `bounds[p, s + 1]`, 0-based and half-open. The
-        first `length % 10` segments are one residue longer than the others.
-    """
-    base, longer = np.divmod(np.asarray(lengths, dtype=np.int64)[..., None], N_SEGMENTS)
-    segments = np.arange(N_SEGMENTS + 1)
-    return base * segments + np.minimum(segments, longer)
+from esm2_amp.protein import N_SEGMENTS, SEGMENTS, segment_bounds
 
 
 def pool(hidden: Tensor, lengths: Sequence[int]) -> Tensor:

@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from transformers import EsmConfig, EsmForMaskedLM
 from typing_extensions import override
 
-from esm2_amp.encoder.tokens import EOS, MASK, PAD, RESIDUES, STANDARD_RESIDUES, VOCABULARY, encode
+from esm2_amp.encoder.tokens import EOS, MASK, PAD, VOCABULARY, encode
+from esm2_amp.protein import RESIDUES, STANDARD_RESIDUES
 
 IGNORED = -100
 """Label of positions that take no part in the loss."""

@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from esm2_amp.protein import RESIDUES
+
 VOCABULARY: Final = (
     *("<cls>", "<pad>", "<eos>", "<unk>"),
     *"LAGVSERTIDPKQNFYMHWCXBUZO",
@@ -17,11 +19,6 @@ VOCABULARY: Final = (
 )
 CLS, PAD, EOS, UNKNOWN, MASK = (VOCABULARY.index(t) for t in ("<cls>", "<pad>", "<eos>", "<unk>", "<mask>"))
 
-STANDARD_RESIDUES: Final = "LAGVSERTIDPKQNFYMHWC"
-"""The 20 standard amino acids, in the order of the vocabulary."""
-
-RESIDUES: Final = STANDARD_RESIDUES + "XBUZO"
-"""Letters a sequence may hold: the standard amino acids, X (any), B, Z (ambiguous), U and O (rare)."""
 
 _TOKEN_OF_BYTE = np.full(256, UNKNOWN, dtype=np.uint8)
 for _letter in RESIDUES:

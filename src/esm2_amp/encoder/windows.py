@@ -5,28 +5,6 @@ from collections.abc import Sequence
 from torch import Tensor
 
 
-def window_starts(length: int, window: int, overlap: int) -> list[int]:
-    """Where the windows of a protein begin.
-
-    Parameters
-    ----------
-    length : int
-        Residues of the protein.
-    window : int
-        Residues of a window.
-    overlap : int
-        Residues that neighbouring windows share, fewer than `window`.
-
-    Returns
-    -------
-    starts : list of int
-        0-based first residues, increasing. The last window ends with the protein, so it may share more with the one
-        before. A protein no longer than `window` has one window.
-    """
-    last = max(0, length - window)
-    return [*range(0, last, window - overlap), last]
-
-
 def merge_windows(states: Sequence[Tensor], starts: Sequence[int]) -> Tensor:
     """Hidden states of a protein from those of its windows.
 

@@ -1,1 +1,1 @@
-"""How well scored pairs agree with their labels: numbers, curves and figures."""
+"""Evaluation of models: assessment, baselines, strata, figures."""

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from esm2_amp.evaluation.calibration import expected_calibration_error, fit_temperature
-from esm2_amp.evaluation.metrics import Metrics, decisions, pair_metrics, sigmoid, undefined
-from esm2_amp.evaluation.operating_points import ODDS, best_threshold, precision_at_odds
+from esm2_amp.statistics.calibration import expected_calibration_error, fit_temperature
+from esm2_amp.statistics.metrics import Metrics, decisions, pair_metrics, sigmoid, undefined
+from esm2_amp.statistics.operating_points import ODDS, best_threshold, precision_at_odds
 
 logger = logging.getLogger(__name__)
 

@@ -5,91 +5,21 @@ pair changes nothing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from esm2_amp.encoder.tokens import STANDARD_RESIDUES
 from esm2_amp.errors import InputError
-from esm2_amp.evaluation.nearest_pairs import Combine, nearest_pair_similarity
+from esm2_amp.evaluation.nearest_pairs import nearest_pair_similarity
 from esm2_amp.evaluation.pair_logistic import PairLogistic, PairRows, symmetric_blocks, symmetric_features
-from esm2_amp.parameters import Parameters
-
-
-class CompositionParameters(Parameters):
-    """Gradient-boosted trees; the defaults had the best validation AUROC of six settings on the Bernett split.
-
-    Attributes
-    ----------
-    learning_rate, l2_regularization : float
-    max_iter, max_leaf_nodes : int
-        Trees, and leaves of one.
-    """
-
-    learning_rate: float = Field(default=0.05, gt=0)
-    max_iter: int = Field(default=200, ge=1)
-    max_leaf_nodes: int = Field(default=15, ge=2)
-    l2_regularization: float = Field(default=0.0, ge=0)
-
-
-class SimilarityParameters(Parameters):
-    """How a pair is compared with training pairs; the defaults had the best validation AUROC of four on Bernett.
-
-    Attributes
-    ----------
-    combine : {"min", "sum"}
-        How the cosines of both partners make the similarity of two pairs.
-    subtract_negatives : bool
-        Whether the similarity to the nearest training negative is taken off.
-    """
-
-    combine: Combine = "min"
-    subtract_negatives: bool = True
-
-
-class MeanVectorParameters(Parameters):
-    """Penalised logistic regression.
-
-    Attributes
-    ----------
-    penalty : float
-        Weight of half the squared norm of the coefficients against the mean loss: 1 / (C · pairs) in scikit-learn.
-    max_iter : int
-        Steps of the optimiser, each a pass over the training pairs.
-    """
-
-    penalty: float = Field(default=0.1, ge=0)
-    max_iter: int = Field(default=100, ge=1)
-
-
-BaselineName = Literal["composition", "mean_vector_logistic", "similarity", "node_degree"]
-
-
-class BaselineParameters(Parameters):
-    """Parameters of all baselines.
-
-    Attributes
-    ----------
-    use : tuple of str
-        Of `BASELINES`.
-    composition : CompositionParameters
-    similarity : SimilarityParameters
-    mean_vector_logistic : MeanVectorParameters
-    seed : int
-    """
-
-    use: tuple[BaselineName, ...] = Field(default=get_args(BaselineName), min_length=1)
-    composition: CompositionParameters = CompositionParameters()
-    similarity: SimilarityParameters = SimilarityParameters()
-    mean_vector_logistic: MeanVectorParameters = MeanVectorParameters()
-    seed: int = 42
+from esm2_amp.parameters.evaluation import BaselineName, BaselineParameters
+from esm2_amp.protein import STANDARD_RESIDUES
 
 
 class ProteinViews(NamedTuple):

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 from numpy.typing import ArrayLike
 
-from esm2_amp.evaluation.curves import Curve, confusion, precision_recall, reliability, roc
-from esm2_amp.evaluation.palette import ACCENT, COLOURS, DECISIONS, GREY, MAIN, METRIC_NAMES, ONE_CLASS
+from esm2_amp.figures.palette import ACCENT, COLOURS, DECISIONS, GREY, MAIN, METRIC_NAMES, ONE_CLASS
+from esm2_amp.statistics.curves import Curve, confusion, precision_recall, reliability, roc
 
 _TEXT, _SMALL = 9, 8
 """Font sizes in points: legible when a figure is reduced to a column of 85 mm."""

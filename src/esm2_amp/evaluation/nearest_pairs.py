@@ -1,13 +1,12 @@
 """How similar a pair is to the most similar of many reference pairs, exactly and without comparing pair with pair."""
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from esm2_amp.evaluation.pair_logistic import PairRows
-
-Combine = Literal["min", "sum"]
+from esm2_amp.parameters.evaluation import Combine
 
 _COMBINE: Final = {"min": np.minimum, "sum": np.add}
 _LOWEST: Final = {"min": -1.0, "sum": -2.0}

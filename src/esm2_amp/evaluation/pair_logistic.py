@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.preprocessing import StandardScaler
 
-from esm2_amp.evaluation.metrics import sigmoid
+from esm2_amp.statistics.metrics import sigmoid
 
 _BLOCK = 4096
 """Pairs whose features are held at once."""

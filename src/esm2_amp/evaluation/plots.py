@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 from plotly.subplots import make_subplots
 
-from esm2_amp.evaluation.curves import confusion, precision_recall, reliability, roc
-from esm2_amp.evaluation.palette import ACCENT, DECISIONS, GREY, MAIN, ONE_CLASS
+from esm2_amp.figures.palette import ACCENT, DECISIONS, GREY, MAIN, ONE_CLASS
+from esm2_amp.statistics.curves import confusion, precision_recall, reliability, roc
 
 _UNIT = [-0.01, 1.01]
 _DASHED = {"color": GREY, "dash": "dash", "width": 1.5}

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from esm2_amp.evaluation.intervals import bootstrap, intervals
-from esm2_amp.evaluation.weighted import METRICS
+from esm2_amp.statistics.intervals import bootstrap, intervals
+from esm2_amp.statistics.weighted import METRICS
 
 STRATA: Final = ("C1", "C2", "C3")
 MIN_PAIRS: Final = 20

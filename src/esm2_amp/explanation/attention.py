@@ -13,7 +13,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.models.amp import TransformerPairNetwork
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import MODELS
-from esm2_amp.training.gather import pair_tokens
+from esm2_amp.pairs import pair_tokens
 
 MODELS_WITH_ATTENTION: Final = tuple(
     name for name, entry in MODELS.items() if issubclass(entry.network, TransformerPairNetwork)

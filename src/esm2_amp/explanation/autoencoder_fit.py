@@ -2,66 +2,25 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import lightning as L
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn.functional import mse_loss
 from torch.utils.data import DataLoader, IterableDataset
 from typing_extensions import override
 
 from esm2_amp.explanation.autoencoder import Autoencoder
-from esm2_amp.models.registry import MODELS
-from esm2_amp.parameters import Parameters
+from esm2_amp.parameters.latent_explanation import AutoencoderParameters
 from esm2_amp.training.callbacks import EpochRecord, Patience
 from esm2_amp.training.fit import hash_tensors
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
-from esm2_amp.training.settings import Count, Fraction, Positive
 from esm2_amp.training.trainer import quiet_trainer
 
 _MONITOR = "validation_loss"
-
-
-class AutoencoderSettings(Parameters):
-    """Sizes of the autoencoder, and how it is fitted.
-
-    Attributes
-    ----------
-    latent : int
-        K, the latents of a token.
-    hidden : tuple of int
-        Widths of the encoder's blocks.
-    learning_rate : float
-        Of Adam.
-    batch_size : int
-        Tokens per step, at least.
-    epochs, patience : int
-        At most so many epochs, and an end after so many without a lower loss on held-out proteins.
-    held_out : float
-        Fraction of the proteins of the training pairs that only measure when to stop.
-    weights : dict
-        By name of a model: weights to use in place of a training, a published `.pth` file or a folder of ours.
-    """
-
-    latent: Count
-    hidden: tuple[Count, ...] = Field(min_length=1)
-    learning_rate: Positive
-    batch_size: Annotated[int, Field(ge=2)]
-    epochs: Count
-    patience: Count
-    held_out: Fraction
-    weights: dict[str, Path]
-
-    @field_validator("weights")
-    @classmethod
-    def _of_models(cls, weights: dict[str, Path]) -> dict[str, Path]:
-        if unknown := [name for name in weights if name not in MODELS]:
-            raise ValueError(f"weights must be given by the name of a model ({', '.join(MODELS)}), got {unknown[0]!r}")
-        return weights
 
 
 class AutoencoderFit(NamedTuple):
@@ -83,7 +42,7 @@ class AutoencoderFit(NamedTuple):
 def fit_autoencoder(
     training: Tensor,
     held_out: Tensor,
-    settings: AutoencoderSettings,
+    settings: AutoencoderParameters,
     *,
     name: str,
     folder: Path,
@@ -96,7 +55,7 @@ def fit_autoencoder(
     ----------
     training, held_out : Tensor, shape (tokens, D), float
         Each token is a sample; those of a protein belong to one of both.
-    settings : AutoencoderSettings
+    settings : AutoencoderParameters
     name : str
         What is being fitted, for the log.
     folder : Path
@@ -130,7 +89,7 @@ def fit_autoencoder(
 class _Reconstruction(L.LightningModule):
     """The autoencoder under Adam and the mean squared error."""
 
-    def __init__(self, network: Autoencoder, settings: AutoencoderSettings) -> None:
+    def __init__(self, network: Autoencoder, settings: AutoencoderParameters) -> None:
         super().__init__()
         self.network, self.settings = network, settings
         self._losses: dict[str, list[tuple[Tensor, int]]] = {"training": [], "validation": []}

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from esm2_amp.evaluation.intervals import mean_intervals
-from esm2_amp.evaluation.metrics import sigmoid
 from esm2_amp.models.base import PairNetwork
-from esm2_amp.training.gather import pair_tokens
+from esm2_amp.pairs import pair_tokens
+from esm2_amp.statistics.intervals import mean_intervals
+from esm2_amp.statistics.metrics import sigmoid
 
 Floats = NDArray[np.float64]
 

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from esm2_amp.evaluation.palette import COLOURS, GREY
 from esm2_amp.explanation.faithfulness import CURVES, RANDOM
 from esm2_amp.explanation.methods import METHODS
+from esm2_amp.figures.palette import COLOURS, GREY
 
 COLUMN, PAGE = 3.4, 7.0
 """Widths in inches of one column and of two."""

@@ -3,52 +3,21 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from captum.attr import IntegratedGradients
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from esm2_amp.models.base import PairNetwork
-from esm2_amp.parameters import Parameters
+from esm2_amp.models.scoring import score_pairs
+from esm2_amp.pairs import pair_tokens
+from esm2_amp.parameters.interpretability import GradientParameters
 from esm2_amp.progress import Progress
-from esm2_amp.training.gather import pair_tokens
-from esm2_amp.training.score import score_pairs
 
 logger = logging.getLogger(__name__)
-
-
-class GradientParameters(Parameters):
-    """How the path from the baseline to a pair is integrated.
-
-    Attributes
-    ----------
-    steps : int
-        Points on the path (Gauss-Legendre).
-    internal_batch : int
-        Points passed through the network at once.
-    tolerance : float
-        Fraction of a pair's logit difference from the baseline by which its attributions may fail to add up to it.
-    share : float
-        Fraction of the pairs that must keep the tolerance.
-    max_steps : int
-        Up to here the steps are doubled for the pairs that don't keep it, until enough of them do.
-    """
-
-    steps: int = Field(ge=1)
-    internal_batch: int = Field(ge=1)
-    tolerance: float = Field(gt=0)
-    share: float = Field(ge=0, le=1)
-    max_steps: int = Field(ge=1)
-
-    @model_validator(mode="after")
-    def _allow_the_first_steps(self) -> Self:
-        if self.max_steps < self.steps:
-            raise ValueError(f"max_steps must be at least steps, got {self.max_steps} and {self.steps}")
-        return self
 
 
 class Attributions(NamedTuple):

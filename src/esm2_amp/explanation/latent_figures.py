@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from esm2_amp.evaluation.palette import ACCENT, GREY, MAIN
 from esm2_amp.explanation.figures import COLUMN, PAGE
 from esm2_amp.explanation.latents import FITTED, HELD_OUT, UNSEEN
+from esm2_amp.figures.palette import ACCENT, GREY, MAIN
 
 _TEXT, _SMALL = 8, 7
 _GROUP_COLOURS = {FITTED: MAIN, HELD_OUT: ACCENT, UNSEEN: GREY}

@@ -3,68 +3,31 @@
 import hashlib
 import logging
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
 import pandas as pd
 import shap
 from numpy.typing import NDArray
-from pydantic import field_validator
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import matthews_corrcoef
 from sklearn.model_selection import StratifiedKFold
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.latent_attributions import LatentAttributions
-from esm2_amp.parameters import Parameters
+from esm2_amp.parameters.hyperparameter_search import SearchParameters
+from esm2_amp.parameters.latent_explanation import ForestParameters
 from esm2_amp.progress import Progress
 from esm2_amp.search.report import best_parameters, trials_table
-from esm2_amp.search.space import SearchSpace
-from esm2_amp.search.study import SearchParameters, open_study, quiet_optuna, run_search
-from esm2_amp.training.settings import Count
+from esm2_amp.search.study import open_study, quiet_optuna, run_search
 
 logger = logging.getLogger(__name__)
 
-SEARCHABLE = ("n_estimators", "max_depth", "min_samples_split", "min_samples_leaf", "max_features", "max_samples")
-"""Parameters of scikit-learn's forest that a space may name; the last two as fractions."""
 
 _EXPLAINED_AT_ONCE = 10
 _LEAST_ODDS = 1e-6
 """Votes of 0 and 1 have no logit: they are taken for this much less."""
-
-
-class ForestSettings(Parameters):
-    """How the forest is searched and fitted.
-
-    Attributes
-    ----------
-    trials : int
-        Of Optuna's TPE sampler.
-    mode : {"cross_validation", "holdout"}
-        What a trial's value is: the mean MCC over folds of the training pairs, or the MCC on the validation pairs.
-    folds : int
-        Stratified and shuffled.
-    pairs : int, optional
-        Training pairs that forests are fitted on at most, drawn with the seed; all by default.
-    search_space : SearchSpace
-    jobs : int
-        Trees grown at once; -1 takes all cores.
-    """
-
-    trials: Count
-    mode: Literal["cross_validation", "holdout"]
-    folds: Count
-    pairs: Count | None = None
-    search_space: SearchSpace
-    jobs: int = -1
-
-    @field_validator("search_space")
-    @classmethod
-    def _known(cls, space: SearchSpace) -> SearchSpace:
-        if unknown := [name for name in space.root if name not in SEARCHABLE]:
-            raise ValueError(f"a forest's parameters must be among {', '.join(SEARCHABLE)}, got {', '.join(unknown)}")
-        return space
 
 
 class LabelledPairs(NamedTuple):
@@ -89,7 +52,7 @@ class ForestFit(NamedTuple):
 def fit_forest(
     training: LabelledPairs,
     validation: LabelledPairs,
-    settings: ForestSettings,
+    settings: ForestParameters,
     *,
     name: str,
     folder: Path,
@@ -100,7 +63,7 @@ def fit_forest(
     Parameters
     ----------
     training, validation : LabelledPairs
-    settings : ForestSettings
+    settings : ForestParameters
     name : str
         Of the study, for the log.
     folder : Path
@@ -140,7 +103,7 @@ def fit_forest(
     return ForestFit(forest, pd.DataFrame([row]), trials_table(study))
 
 
-def check_both_classes(label: NDArray[np.int64], settings: ForestSettings) -> None:
+def check_both_classes(label: NDArray[np.int64], settings: ForestParameters) -> None:
     """Raise InputError where a forest has nothing to tell apart, or too little to fold."""
     fewest = min(int((label == value).sum()) for value in (0, 1))
     needed = settings.folds if settings.mode == "cross_validation" else 1
@@ -159,7 +122,7 @@ def _subsample(pairs: LabelledPairs, most: int | None, seed: int) -> LabelledPai
 
 
 def _folds(
-    training: LabelledPairs, validation: LabelledPairs, settings: ForestSettings, seed: int
+    training: LabelledPairs, validation: LabelledPairs, settings: ForestParameters, seed: int
 ) -> list[tuple[LabelledPairs, LabelledPairs]]:
     if settings.mode == "holdout":
         return [(training, validation)]
@@ -167,7 +130,7 @@ def _folds(
     return [(training.at(fitted), training.at(held)) for fitted, held in splitter.split(*training)]
 
 
-def _forest(values: dict[str, Any], settings: ForestSettings, seed: int) -> RandomForestClassifier:
+def _forest(values: dict[str, Any], settings: ForestParameters, seed: int) -> RandomForestClassifier:
     return RandomForestClassifier(**values, random_state=seed, n_jobs=settings.jobs)
 
 

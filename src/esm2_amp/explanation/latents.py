@@ -11,7 +11,7 @@ from torch import Tensor
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.autoencoder import Autoencoder
-from esm2_amp.explanation.tokens import SIDES, pair_token_names
+from esm2_amp.protein import SIDES, pair_token_names
 
 FITTED, HELD_OUT, UNSEEN = "fitted", "held out", "unseen"
 """Proteins the autoencoder was fitted on, those that decided when to stop, and those it had nothing to do with."""

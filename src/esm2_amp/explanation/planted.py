@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from esm2_amp.evaluation.intervals import rate_intervals
 from esm2_amp.explanation.methods import check_same_pairs, token_columns
 from esm2_amp.explanation.selection import is_true_positive
+from esm2_amp.statistics.intervals import rate_intervals
 
 TOPS: Final = (1, 3)
 """How many of a pair's tokens are looked at."""

@@ -6,20 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from esm2_amp.encoder.pooling import TOKENS
-
-SIDES = "AB"
-
-
-def pair_token_names(protein_tokens: slice) -> list[str]:
-    """Names of the T tokens of a pair in the order a network reads them: `A_segment0` … `B_segment9`.
-
-    Parameters
-    ----------
-    protein_tokens : slice
-        Of a network's class: which of a protein's 13 vectors it reads.
-    """
-    return [f"{side}_{token}" for side in SIDES for token in TOKENS[protein_tokens]]
+from esm2_amp.protein import pair_token_names
 
 
 def importance_table(pairs: pd.DataFrame, importance: ArrayLike, protein_tokens: slice) -> pd.DataFrame:

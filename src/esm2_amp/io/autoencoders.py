@@ -3,7 +3,7 @@
 from typing_extensions import override
 
 from esm2_amp.explanation.autoencoder import Autoencoder, load_autoencoder
-from esm2_amp.io.atomic import replacing
+from esm2_amp.files import replacing
 from esm2_amp.io.local import LocalDataset
 
 

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from esm2_amp.errors import InputError
 from esm2_amp.features import FEATURE, ProteinFeatures
-from esm2_amp.io.atomic import write_atomically
+from esm2_amp.files import write_atomically
 from esm2_amp.io.local import LocalDataset
 
 _METADATA = b"esm2_amp"

@@ -10,7 +10,7 @@ from kedro_datasets._typing import ImagePreview
 from matplotlib.figure import Figure
 from typing_extensions import override
 
-from esm2_amp.io.atomic import replacing
+from esm2_amp.files import replacing
 from esm2_amp.io.local import LocalDataset
 
 _PDF_OPTIONS: Any = {"pdf.fonttype": 42}

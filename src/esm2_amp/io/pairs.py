@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from esm2_amp.io.files import InputFileDataset
+from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import read_table
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 from kedro.io import DatasetError
 
 from esm2_amp.errors import InputError
-from esm2_amp.io.files import InputFileDataset, ending_of, read_text, shown
+from esm2_amp.files import ending_of, read_text, shown
+from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import TABLE_ENDINGS, read_table
 
 FASTA_ENDINGS: Final = tuple(f"{ending}{gz}" for ending in (".fasta", ".fa", ".faa", ".fas") for gz in ("", ".gz"))

@@ -20,9 +20,10 @@ import tables
 from kedro.io import DatasetError
 from numpy.typing import NDArray
 
-from esm2_amp.encoder.pooling import TOKENS
 from esm2_amp.errors import InputError
-from esm2_amp.io.files import InputFileDataset, ending_of, listed, shown
+from esm2_amp.files import ending_of, listed, shown
+from esm2_amp.io.local import InputFileDataset
+from esm2_amp.protein import TOKENS
 
 HDF5_ENDINGS: Final = (".h5", ".hdf5", ".hdf")
 """Endings of the feature files that can be read."""

@@ -11,8 +11,10 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from esm2_amp.errors import InputError
-from esm2_amp.io.files import InputFileDataset, read_text, shown
+from esm2_amp.files import read_text, shown
+from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import read_table
+from esm2_amp.parameters.functional_regions import MOST_RANKS
 from esm2_amp.regions import gff, interpro, uniprot
 from esm2_amp.regions.annotations import Annotations
 
@@ -27,7 +29,6 @@ ENDINGS: Final = {
 """Endings that a file of each layout may have, `.gz` apart."""
 
 ENTRY_LIST: Final = "entry.list"
-MOST_RANKS: Final = 20
 
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _PEEKED = 1 << 16

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from esm2_amp.encoder.pooling import N_SEGMENTS
 from esm2_amp.errors import InputError
-from esm2_amp.io.files import InputFileDataset
+from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import read_table
+from esm2_amp.protein import N_SEGMENTS
 
 
 class SitesDataset(InputFileDataset[pd.DataFrame]):

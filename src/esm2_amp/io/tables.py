@@ -17,7 +17,7 @@ from openpyxl.cell.cell import ERROR_CODES
 from openpyxl.utils import get_column_letter
 
 from esm2_amp.errors import InputError
-from esm2_amp.io.files import ending_of, listed, read_text, shown
+from esm2_amp.files import ending_of, listed, read_text, shown
 
 TABLE_ENDINGS: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".xlsx")
 """Endings of the tables that can be read."""

@@ -15,7 +15,7 @@ class PairNetwork(nn.Module, PyTorchModelHubMixin):
     Attributes
     ----------
     protein_tokens : slice
-        Which of a protein's 13 vectors, in the order of `esm2_amp.encoder.pooling.TOKENS`, the network reads.
+        Which of a protein's 13 vectors, in the order of `esm2_amp.protein.TOKENS`, the network reads.
     symmetric : bool
         Whether swapping A and B leaves the logit as it is.
     """

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from esm2_amp.errors import InputError
-from esm2_amp.io.atomic import replacing
+from esm2_amp.files import replacing
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import MODELS, network_class
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from esm2_amp.encoder.pooling import segment_bounds
+from esm2_amp.protein import segment_bounds
 from esm2_amp.regions.types import ALL
 
 Integers = NDArray[np.int64]

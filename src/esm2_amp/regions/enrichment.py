@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
-from esm2_amp.encoder.pooling import N_SEGMENTS, segment_bounds
+from esm2_amp.protein import N_SEGMENTS, segment_bounds
 from esm2_amp.regions.coverage import Coverage, protein_rows
 from esm2_amp.regions.segments import SELECTIONS
 

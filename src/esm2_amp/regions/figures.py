@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from esm2_amp.evaluation.palette import ACCENT, COLOURS, GREY, MAIN
+from esm2_amp.figures.palette import ACCENT, COLOURS, GREY, MAIN
 from esm2_amp.regions.coverage import Coverage, chosen_coverage
 from esm2_amp.regions.enrichment import LOW_SEGMENTS, RANDOM_SEGMENTS
 from esm2_amp.regions.segments import SELECTIONS

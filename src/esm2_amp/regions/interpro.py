@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esm2_amp.errors import InputError
-from esm2_amp.io.files import shown
+from esm2_amp.files import shown
 from esm2_amp.regions.annotations import Annotations, Collector
 from esm2_amp.regions.types import canonical_type
 

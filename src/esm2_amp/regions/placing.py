@@ -1,15 +1,14 @@
 """Annotations set against the proteins they are for: what doesn't fit is taken out and listed."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from esm2_amp.errors import InputError
+from esm2_amp.parameters.functional_regions import LeftOut
 from esm2_amp.regions.annotations import PROBLEM_COLUMNS, Annotations
-
-LeftOut = Literal["stop", "leave_out"]
 
 
 class PlacedRegions(NamedTuple):

@@ -11,9 +11,8 @@ from matplotlib.colors import ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from esm2_amp.encoder.pooling import N_SEGMENTS, segment_bounds
-from esm2_amp.evaluation.palette import COLOURS
-from esm2_amp.explanation.tokens import SIDES
+from esm2_amp.figures.palette import COLOURS
+from esm2_amp.protein import N_SEGMENTS, SIDES, segment_bounds
 from esm2_amp.regions.figures import WIDTH, shown_type
 
 _TEXT, _SMALL = 8, 7

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from esm2_amp.errors import InputError
-from esm2_amp.explanation.tokens import SIDES
-from esm2_amp.io.files import listed
+from esm2_amp.files import listed
+from esm2_amp.protein import SIDES
 
 SELECTIONS: Final = ("Top", "Low")
 GROUPS: Final = ("1-1", "1-0", "0-1", "0-0")

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from esm2_amp.evaluation.intervals import NOT_DISTINGUISHABLE
 from esm2_amp.explanation.faithfulness import RANDOM
 from esm2_amp.explanation.methods import KNOWS_LITTLE, METHODS
+from esm2_amp.parameters.pair_building import SPLITS
 from esm2_amp.splits.audit import order_tells_label
-from esm2_amp.splits.splitting import SPLITS
+from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
 
 WIDE_INTERVAL: Final = 0.1
 """AUROCs whose interval is wider are told to rest on few pairs."""

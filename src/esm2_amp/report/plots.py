@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from esm2_amp.evaluation.curves import Curve, precision_recall, reliability, roc
-from esm2_amp.evaluation.palette import ACCENT, COLOURS, GREY, MAIN
+from esm2_amp.figures.palette import ACCENT, COLOURS, GREY, MAIN
 from esm2_amp.report.parts import Plot, plot_of
+from esm2_amp.statistics.curves import Curve, precision_recall, reliability, roc
 
 _DASHES: Final = ("solid", "dash", "dot", "dashdot")
 _NO_INFORMATION: Final = {"color": GREY, "dash": "dash", "width": 1.5}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import optuna
 import psutil
@@ -16,12 +16,10 @@ from filelock import FileLock
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import Field
 
 from esm2_amp.errors import DivergedError, InputError
-from esm2_amp.parameters import Parameters
+from esm2_amp.parameters.hyperparameter_search import SearchParameters, SearchSpace
 from esm2_amp.progress import time_left
-from esm2_amp.search.space import SearchSpace
 
 logger = logging.getLogger(__name__)
 
@@ -34,41 +32,6 @@ MOST_ATTEMPTS = 5
 _TIME_TO_SAY_WORKER = timedelta(seconds=30)
 _ENDED = [socket.gethostname(), -1, 0.0]
 """As `worker` of a trial: no process works on it any more."""
-
-
-class SearchParameters(Parameters):
-    """How a search is run.
-
-    Attributes
-    ----------
-    enabled : bool
-        Whether `training` searches first, and trains with the best parameters.
-    trials : int
-        Trials that the study shall have, those of earlier runs counted.
-    mode : {"cross_validation", "holdout"}
-        Mean over folds of the training pairs, or the validation pairs as they are.
-    folds : int
-        Stratified and shuffled.
-    epochs : int, optional
-        Of each fit; by default as many as the final training has.
-    study : str
-        Name of the study; the model's name is put before it.
-    storage : str, optional
-        URL of an SQL database that several machines can reach; by default a journal file beside the model.
-    pruning : {"none", "median"}
-        Whether a trial ends early that is worse at an epoch than the median of earlier ones.
-    seed : int
-    """
-
-    enabled: bool
-    trials: Annotated[int, Field(ge=1)]
-    mode: Literal["cross_validation", "holdout"]
-    folds: Annotated[int, Field(ge=2)]
-    epochs: Annotated[int, Field(ge=1)] | None = None
-    study: Annotated[str, Field(min_length=1)]
-    storage: str | None = None
-    pruning: Literal["none", "median"]
-    seed: int
 
 
 def open_study(

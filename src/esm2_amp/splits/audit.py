@@ -17,7 +17,7 @@ from scipy.stats import ks_2samp
 from sklearn.metrics import roc_auc_score
 
 from esm2_amp.errors import InputError
-from esm2_amp.splits.splitting import SPLITS, Split
+from esm2_amp.parameters.pair_building import SPLITS, Split
 
 logger = logging.getLogger(__name__)
 

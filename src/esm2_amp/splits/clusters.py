@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from esm2_amp.splits.splitting import SPLITS, SplitFractions
+from esm2_amp.parameters.pair_building import SPLITS
+from esm2_amp.splits.splitting import SplitFractions
 
 
 def similarity_clusters(similar: pd.DataFrame, n_proteins: int) -> NDArray[np.int64]:

@@ -5,9 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
-from esm2_amp.evaluation.palette import ACCENT, MAIN
+from esm2_amp.figures.palette import ACCENT, MAIN
+from esm2_amp.parameters.pair_building import SPLITS
 from esm2_amp.splits.audit import Audit
-from esm2_amp.splits.splitting import SPLITS
 
 _TEXT, _SMALL = 9, 8
 _DARK_PERCENT = 60

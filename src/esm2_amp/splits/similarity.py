@@ -11,31 +11,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from esm2_amp.errors import InputError
-from esm2_amp.parameters import Parameters
+from esm2_amp.parameters.pair_building import SimilarityThresholds
 
 logger = logging.getLogger(__name__)
-
-
-class SimilarityThresholds(Parameters):
-    """When two proteins are called similar.
-
-    Attributes
-    ----------
-    identity : float
-        Smallest share of identical residues in their alignment, gaps counted.
-    coverage : float
-        Smallest share of each of the two sequences that the alignment spans.
-    sensitivity : float
-        Of MMseqs2's prefilter, 1 (fast) to 7.5. At 4, nothing is lost on the 11,019 proteins of Bernett et al. against
-        5.7, its default for searches, at 40 % identity and 80 % coverage; lower identities need more.
-    """
-
-    identity: float = Field(default=0.4, gt=0, le=1)
-    coverage: float = Field(default=0.8, gt=0, le=1)
-    sensitivity: float = Field(default=4.0, ge=1, le=7.5)
 
 
 def similar_proteins(sequences: Sequence[str], thresholds: SimilarityThresholds) -> pd.DataFrame:

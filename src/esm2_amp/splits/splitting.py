@@ -1,15 +1,13 @@
 """Splits of pairs: at random, or so that no two parts share a protein."""
 
-from typing import Final, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-Split = Literal["train", "validation", "test"]
-
-SPLITS: Final[tuple[Split, ...]] = ("train", "validation", "test")
+from esm2_amp.parameters.pair_building import SPLITS
 
 
 class SplitFractions(NamedTuple):

@@ -6,15 +6,15 @@ residues of all 2K motifs, one of them perhaps in place as its site, the others 
 follows one distribution for all proteins and tells nothing about interaction. Only a site's segment does.
 """
 
-from typing import Annotated, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
-from esm2_amp.encoder.pooling import N_SEGMENTS, segment_bounds
 from esm2_amp.errors import InputError
+from esm2_amp.parameters.planted_data import PlantedParameters
+from esm2_amp.protein import N_SEGMENTS, segment_bounds
 
 AMINO_ACID_PERCENT: Final = {
     "A": 8.25, "R": 5.53, "N": 4.06, "D": 5.46, "C": 1.38, "Q": 3.93, "E": 6.72, "G": 7.07, "H": 2.27, "I": 5.91,
@@ -30,48 +30,6 @@ _RESIDUES = np.array(list(AMINO_ACID_PERCENT))
 _FREQUENCIES = np.array(list(AMINO_ACID_PERCENT.values())) / sum(AMINO_ACID_PERCENT.values())
 
 _Residues = NDArray[np.str_]
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SplitCounts(_Frozen):
-    """How many proteins, or pairs, each split holds."""
-
-    train: int = Field(ge=2)
-    validation: int = Field(ge=2)
-    test: int = Field(ge=2)
-
-
-class PlantedParameters(_Frozen):
-    """What a planted interactome looks like.
-
-    Attributes
-    ----------
-    seed : int
-    n_proteins, n_pairs : SplitCounts
-        No protein belongs to two splits. Half the pairs interact; of the others one half are hard (both partners
-        carry a site) and one half have a partner without a site.
-    n_families : int
-    motif_length : int
-        Residues of a site.
-    length_range : tuple of two int
-        Shortest and longest protein, in residues.
-    carrier_fraction : float
-        Share of the proteins that carry a site.
-    mutation_rate : float
-        Chance of each motif residue, in each protein, to be another one than the motif's.
-    """
-
-    seed: int = Field(default=0, ge=0)
-    n_proteins: SplitCounts = SplitCounts(train=600, validation=150, test=150)
-    n_pairs: SplitCounts = SplitCounts(train=4000, validation=800, test=800)
-    n_families: int = Field(default=3, ge=1)
-    motif_length: int = Field(default=10, ge=8, le=12)
-    length_range: tuple[Annotated[int, Field(ge=1)], int] = (100, 160)
-    carrier_fraction: float = Field(default=0.75, gt=0, le=1)
-    mutation_rate: float = Field(default=0.0, ge=0, le=1)
 
 
 class PlantedInteractome(NamedTuple):

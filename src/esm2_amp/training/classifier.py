@@ -19,8 +19,9 @@ from torchmetrics.functional.classification import (
 from typing_extensions import override
 
 from esm2_amp.models.base import PairNetwork
-from esm2_amp.training.gather import PairBatch, PairBatches, pair_tokens
-from esm2_amp.training.settings import TrainingSettings
+from esm2_amp.pairs import pair_tokens
+from esm2_amp.parameters.model_training import TrainingParameters
+from esm2_amp.training.gather import PairBatch, PairBatches
 
 METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mcc": binary_matthews_corrcoef,
@@ -39,7 +40,7 @@ class PairClassifier(L.LightningModule):
     network : PairNetwork
     table : Tensor, shape (P, T / 2, D), float
         The vectors of each protein that the network reads.
-    settings : TrainingSettings
+    settings : TrainingParameters
     on_device : bool
         Whether the table moves to the accelerator, or stays in the host's memory and batches move.
     seed : int
@@ -47,7 +48,7 @@ class PairClassifier(L.LightningModule):
     """
 
     def __init__(
-        self, network: PairNetwork, table: Tensor, settings: TrainingSettings, *, on_device: bool, seed: int
+        self, network: PairNetwork, table: Tensor, settings: TrainingParameters, *, on_device: bool, seed: int
     ) -> None:
         super().__init__()
         self.network, self.settings, self.seed = network, settings, seed

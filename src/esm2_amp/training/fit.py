@@ -15,11 +15,11 @@ from torch import Tensor
 from esm2_amp.errors import InputError
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import build_network
+from esm2_amp.parameters.model_training import ModelParameters, TrainingParameters
 from esm2_amp.training.callbacks import EpochRecord, EpochReport, Patience
 from esm2_amp.training.classifier import PairClassifier, PairData
 from esm2_amp.training.gather import PairBatch
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
-from esm2_amp.training.settings import ModelSettings, TrainingSettings
 from esm2_amp.training.trainer import quiet_trainer
 
 _MONITOR = "validation_mcc"
@@ -52,7 +52,7 @@ def fit_network(
     table: Tensor,
     training: PairBatch,
     validation: PairBatch,
-    settings: ModelSettings,
+    settings: ModelParameters,
     *,
     folder: Path,
     device: str,
@@ -66,7 +66,7 @@ def fit_network(
         The vectors of each protein that the network reads.
     training, validation : tuple of Tensor
         Rows of A, rows of B, labels.
-    settings : ModelSettings
+    settings : ModelParameters
     folder : Path
         Where checkpoints are kept: the weights of the three best epochs by validation MCC, and all that going on
         from the last epoch takes.
@@ -101,7 +101,7 @@ def fit_trial(
     table: Tensor,
     training: PairBatch,
     validation: PairBatch,
-    settings: ModelSettings,
+    settings: ModelParameters,
     *,
     name: str,
     device: str,
@@ -147,7 +147,7 @@ def _prepared(
     table: Tensor,
     training: PairBatch,
     validation: PairBatch,
-    settings: ModelSettings,
+    settings: ModelParameters,
     callbacks: list[L.Callback],
     *,
     folder: Path | None,
@@ -184,11 +184,11 @@ def _best_checkpoints(folder: Path) -> ModelCheckpoint:
     )  # fmt: skip
 
 
-def _early_stopping(settings: TrainingSettings) -> list[L.Callback]:
+def _early_stopping(settings: TrainingParameters) -> list[L.Callback]:
     return [] if settings.patience is None else [Patience(_MONITOR, mode="max", patience=settings.patience)]
 
 
-def _trainer(settings: TrainingSettings, callbacks: list[L.Callback], folder: Path | None, device: str) -> L.Trainer:
+def _trainer(settings: TrainingParameters, callbacks: list[L.Callback], folder: Path | None, device: str) -> L.Trainer:
     accumulated, rest = divmod(settings.batch_size, settings.micro_batch_size or settings.batch_size)
     if rest:
         raise InputError(
@@ -205,7 +205,7 @@ def _trainer(settings: TrainingSettings, callbacks: list[L.Callback], folder: Pa
     )
 
 
-def _fits_device(table: Tensor, settings: TrainingSettings, device: str) -> bool:
+def _fits_device(table: Tensor, settings: TrainingParameters, device: str) -> bool:
     if settings.features_on != "auto":
         return settings.features_on == "device"
     if device not in ("auto", "cuda") or not torch.cuda.is_available():

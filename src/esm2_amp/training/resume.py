@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from esm2_amp.io.atomic import write_atomically
+from esm2_amp.files import write_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -3,15 +3,12 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from pydantic import Field
 from transformers import EsmModel
 
-from esm2_amp.cards import MeasuredValue, model_card
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.encoder.pretraining import (
     Corpus,
@@ -22,59 +19,13 @@ from esm2_amp.encoder.pretraining import (
     small_esm2_config,
 )
 from esm2_amp.encoder.pretraining_fit import fit_language_model
-from esm2_amp.encoder.tokens import RESIDUES
 from esm2_amp.errors import InputError
-from esm2_amp.parameters import Parameters
-from esm2_amp.pipelines.model_training.nodes import RunParameters
+from esm2_amp.parameters.encoder_pretraining import PretrainingParameters
+from esm2_amp.parameters.run import RunParameters
+from esm2_amp.protein import RESIDUES
+from esm2_amp.report.cards import MeasuredValue, model_card
 
 logger = logging.getLogger(__name__)
-
-Count = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-
-
-class PretrainingParameters(Parameters):
-    """Size and training of a small ESM-2.
-
-    Attributes
-    ----------
-    data, licence : str
-        What the sequences are, and on which terms they are had, for the card.
-    layers, width, heads : int
-        Of the encoder; the feed-forward width is 4 × width.
-    crop_length : int
-        Tokens of a training example.
-    batch_size : int
-        Crops per step.
-    masked_fraction : float
-        Share of the residues to be predicted.
-    learning_rate, weight_decay, gradient_clip : float
-    warmup_steps, steps_per_epoch, epochs : int
-        An epoch ends with a checkpoint and the loss on held-out proteins.
-    held_out : int
-        Proteins kept from training.
-    precision : str
-        Lightning's name of the number format.
-    seed : int
-    """
-
-    data: str
-    licence: str
-    layers: Count
-    width: Count
-    heads: Count
-    crop_length: Count
-    batch_size: Count
-    masked_fraction: Fraction
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
-    gradient_clip: float = Field(gt=0)
-    warmup_steps: Count
-    steps_per_epoch: Count
-    epochs: Count
-    held_out: Count
-    precision: str
-    seed: int
 
 
 def collect_sequences(

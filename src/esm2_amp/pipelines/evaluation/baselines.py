@@ -6,14 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from esm2_amp.encoder.pooling import TOKENS
 from esm2_amp.errors import InputError
 from esm2_amp.evaluation.assessment import assess
 from esm2_amp.evaluation.baselines import BASELINES, ProteinViews, baseline_logits
 from esm2_amp.features import ProteinFeatures
-from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters, identify
+from esm2_amp.parameters.evaluation import EvaluationParameters
+from esm2_amp.pipelines.evaluation.nodes import identify
 from esm2_amp.pipelines.model_training.nodes import check_rows
 from esm2_amp.progress import in_words
+from esm2_amp.protein import TOKENS
 
 logger = logging.getLogger(__name__)
 

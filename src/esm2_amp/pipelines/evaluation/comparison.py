@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from esm2_amp.errors import InputError
 from esm2_amp.evaluation import figures
 from esm2_amp.evaluation.baselines import BASELINES
-from esm2_amp.evaluation.intervals import bootstrap, intervals, paired_differences
-from esm2_amp.evaluation.metrics import comparison_table, sigmoid
 from esm2_amp.evaluation.strata import stratum_intervals
 from esm2_amp.models.registry import MODELS
-from esm2_amp.pipelines.evaluation.nodes import REPORTED_SPLIT, EvaluationParameters
-from esm2_amp.pipelines.model_training.nodes import RunParameters
+from esm2_amp.parameters.evaluation import EvaluationParameters
+from esm2_amp.parameters.run import RunParameters
+from esm2_amp.pipelines.evaluation.nodes import REPORTED_SPLIT
+from esm2_amp.statistics.intervals import bootstrap, intervals, paired_differences
+from esm2_amp.statistics.metrics import comparison_table, sigmoid
 
 logger = logging.getLogger(__name__)
 

@@ -1,61 +1,26 @@
 """Nodes of `evaluation` for one model: every held-out pair scored, the model measured and drawn."""
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import torch
 from matplotlib.figure import Figure
-from pydantic import Field
 
-from esm2_amp.encoder.embedding import resolve_device
-from esm2_amp.errors import InputError
+from esm2_amp.devices import resolve_device
 from esm2_amp.evaluation import figures, plots
 from esm2_amp.evaluation.assessment import assess
-from esm2_amp.evaluation.baselines import BaselineParameters
-from esm2_amp.evaluation.metrics import pair_metrics
 from esm2_amp.features import ProteinFeatures
+from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.parameters import Parameters
-from esm2_amp.pipelines.model_training.nodes import RunParameters, check_rows
-from esm2_amp.training.score import score_pairs
+from esm2_amp.parameters.evaluation import EvaluationParameters
+from esm2_amp.parameters.run import RunParameters
+from esm2_amp.pipelines.model_training.nodes import check_rows
+from esm2_amp.statistics.metrics import pair_metrics
 
 REPORTED_SPLIT = "test"
 """The split that plots and comparisons show; metrics are written for validation too."""
-
-
-class EvaluationParameters(Parameters):
-    """How pairs are scored, and how sure one may be of a metric.
-
-    Attributes
-    ----------
-    threshold : float or "validation"
-        Probability from which a pair is called interacting; or for each model and baseline the one of its best MCC on
-        the validation pairs.
-    batch_size : int
-        Pairs scored at once.
-    replicates : int
-        Bootstrap replicates behind each interval.
-    seed : int
-    baselines : BaselineParameters
-    """
-
-    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["validation"]
-    batch_size: int = Field(ge=1)
-    replicates: int = Field(ge=100)
-    seed: int
-    baselines: BaselineParameters
-
-    @property
-    def fixed_threshold(self) -> float:
-        """The threshold where there are no validation pairs to choose it on."""
-        if self.threshold == "validation":
-            raise InputError(
-                "evaluation.threshold must be a number where there are no validation pairs, got 'validation'; give "
-                "--params=evaluation.threshold=NUMBER, such as the one in the model's metrics.json"
-            )
-        return self.threshold
 
 
 def identify(held_out: pd.DataFrame) -> pd.DataFrame:

@@ -4,46 +4,24 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from esm2_amp.devices import resolve_device
 from esm2_amp.encoder.cluster import Work, embed_on_cluster
-from esm2_amp.encoder.embedding import Device, EmbeddingOptions, embed, resolve_device
+from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.feature_store import FeatureIndex, FeatureShard, StoreContents
 from esm2_amp.io.published_features import PublishedFeatures
-from esm2_amp.parameters import Parameters
+from esm2_amp.parameters.feature_extraction import ExtractionParameters
 from esm2_amp.progress import Progress
 from esm2_amp.validation import clean_proteins
 
 logger = logging.getLogger(__name__)
-
-
-class ExtractionParameters(Parameters):
-    """How proteins are embedded.
-
-    Attributes
-    ----------
-    embedding : EmbeddingOptions
-    device : {"auto", "cpu", "cuda", "mps"}
-    stored_as : {"float32", "float16"}
-        Number format in the store.
-    shard_residues : int
-        Residues embedded between two writes: the most that a killed run loses. A longer protein has its own shard.
-    cluster : str, optional
-        Address of a Dask scheduler whose workers embed the shards, each on its own `device`.
-    """
-
-    embedding: EmbeddingOptions
-    device: Device
-    stored_as: Literal["float32", "float16"]
-    shard_residues: int = Field(ge=1)
-    cluster: str | None = None
 
 
 class _Extraction(NamedTuple):

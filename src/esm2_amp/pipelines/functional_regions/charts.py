@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from esm2_amp.errors import InputError
-from esm2_amp.pipelines.functional_regions.nodes import RegionParameters, measure
+from esm2_amp.parameters.functional_regions import RegionParameters
+from esm2_amp.pipelines.functional_regions.nodes import measure
 from esm2_amp.regions.figures import distribution_figure, donut_figure, enrichment_figure
 from esm2_amp.regions.protein_map import PairMap, protein_map
 from esm2_amp.regions.summary import GROUP_NAMES

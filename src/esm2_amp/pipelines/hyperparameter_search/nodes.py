@@ -13,15 +13,16 @@ from torch import Tensor
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.registry import MODELS
-from esm2_amp.pipelines.model_training.nodes import RunParameters, check_rows
+from esm2_amp.parameters.hyperparameter_search import SearchParameters, SearchSpace
+from esm2_amp.parameters.model_training import ModelParameters, with_values
+from esm2_amp.parameters.run import RunParameters
+from esm2_amp.pipelines.model_training.nodes import check_rows
 from esm2_amp.search.report import best_parameters, epochs_table, keep_fold, kept_folds, study_figures, trials_table
-from esm2_amp.search.space import SearchSpace, with_values
-from esm2_amp.search.study import SearchParameters, open_study, quiet_optuna, run_search
+from esm2_amp.search.study import open_study, quiet_optuna, run_search
 from esm2_amp.splits.audit import warn_unless_new_proteins
 from esm2_amp.splits.splitting import seen_class
 from esm2_amp.training.fit import fit_trial, hash_tensors, pair_columns
 from esm2_amp.training.gather import PairBatch
-from esm2_amp.training.settings import ModelSettings
 
 LAST_EPOCH = -1
 """The objective is the last epoch's MCC, not the best one's, which would favour noise."""
@@ -50,7 +51,7 @@ def search_hyperparameters(
     pairs: pd.DataFrame,
     features: ProteinFeatures,
     folder: Path,
-    settings: ModelSettings,
+    settings: ModelParameters,
     space: SearchSpace,
     parameters: SearchParameters,
     run: RunParameters,
@@ -64,7 +65,7 @@ def search_hyperparameters(
     features : ProteinFeatures
     folder : Path
         Where the journal lies that a killed search goes on from.
-    settings : ModelSettings
+    settings : ModelParameters
         What the space leaves as it is.
     space : SearchSpace
     parameters : SearchParameters
@@ -95,7 +96,7 @@ def search_hyperparameters(
         return SearchReport(best_parameters(study), trials, trials, epochs_table(study), *study_figures(study))
 
 
-def check_space(space: SearchSpace, settings: ModelSettings) -> None:
+def check_space(space: SearchSpace, settings: ModelParameters) -> None:
     """Raise pydantic's ValidationError when the network or its training can't have a value of the space."""
     for values in (space.lowest, space.highest):
         with_values(settings, values)
@@ -140,7 +141,7 @@ def _warn_of_known_proteins(training: pd.DataFrame, rows: list[tuple[np.ndarray,
 
 
 def _mean_mcc(
-    trial: optuna.Trial, settings: ModelSettings, table: Tensor, folds: list[Fold], run: RunParameters
+    trial: optuna.Trial, settings: ModelParameters, table: Tensor, folds: list[Fold], run: RunParameters
 ) -> float:
     """Fit every fold that a trial of the same values hasn't finished already."""
     records = kept_folds(trial)

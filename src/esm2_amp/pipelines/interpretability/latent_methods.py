@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
-from esm2_amp.encoder.embedding import resolve_device
+from esm2_amp.devices import resolve_device
 from esm2_amp.errors import InputError
-from esm2_amp.evaluation.metrics import Metrics
 from esm2_amp.explanation.figures import token_bars
 from esm2_amp.explanation.gradients import integrated_gradients, tell_error
 from esm2_amp.explanation.latent_attributions import additivity
@@ -21,13 +20,16 @@ from esm2_amp.explanation.latent_network import deep_shap
 from esm2_amp.explanation.latents import pair_features, token_means
 from esm2_amp.explanation.methods import METHODS
 from esm2_amp.explanation.selection import draw_background
-from esm2_amp.explanation.tokens import importance_table, pair_token_names, token_table
+from esm2_amp.explanation.tokens import importance_table, token_table
 from esm2_amp.models.ae_dnn import AEDNN
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.pipelines.interpretability.latent_nodes import LatentParameters, knowledge
+from esm2_amp.parameters.interpretability import InterpretabilityParameters
+from esm2_amp.parameters.latent_explanation import LatentParameters
+from esm2_amp.parameters.run import RunParameters
+from esm2_amp.pipelines.interpretability.latent_nodes import knowledge
 from esm2_amp.pipelines.interpretability.nodes import title_of
-from esm2_amp.pipelines.interpretability.parameters import InterpretabilityParameters
-from esm2_amp.pipelines.model_training.nodes import RunParameters
+from esm2_amp.protein import pair_token_names
+from esm2_amp.statistics.metrics import Metrics
 
 TREE_SHAP_EXACT_TO = 1e-6
 """Largest error of a pair's sum, in probability."""

@@ -11,16 +11,13 @@ from numpy.typing import ArrayLike
 from sklearn.ensemble import RandomForestClassifier
 from torch import Tensor
 
-from esm2_amp.encoder.embedding import resolve_device
-from esm2_amp.encoder.pooling import TOKENS
+from esm2_amp.devices import resolve_device
 from esm2_amp.errors import InputError
-from esm2_amp.evaluation.metrics import Metrics, pair_metrics
 from esm2_amp.explanation.autoencoder import Autoencoder, load_autoencoder
-from esm2_amp.explanation.autoencoder_fit import AutoencoderFit, AutoencoderSettings, fit_autoencoder
+from esm2_amp.explanation.autoencoder_fit import AutoencoderFit, fit_autoencoder
 from esm2_amp.explanation.figures import token_bars
-from esm2_amp.explanation.gradients import GradientParameters
 from esm2_amp.explanation.latent_figures import autoencoder_figure
-from esm2_amp.explanation.latent_forest import ForestSettings, LabelledPairs, fit_forest, forest_logits
+from esm2_amp.explanation.latent_forest import LabelledPairs, fit_forest, forest_logits
 from esm2_amp.explanation.latents import (
     FITTED,
     HELD_OUT,
@@ -35,49 +32,28 @@ from esm2_amp.explanation.latents import (
     token_means,
 )
 from esm2_amp.explanation.methods import KNOWS_LITTLE, METHODS
-from esm2_amp.explanation.tokens import pair_token_names, token_table
+from esm2_amp.explanation.tokens import token_table
 from esm2_amp.features import ProteinFeatures
-from esm2_amp.models.registry import MODELS, AEDNNConfig
+from esm2_amp.models.registry import MODELS
+from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.parameters import Parameters
-from esm2_amp.pipelines.model_training.nodes import RunParameters, check_rows
+from esm2_amp.parameters.latent_explanation import LatentParameters
+from esm2_amp.parameters.model_training import ModelParameters
+from esm2_amp.parameters.run import RunParameters
+from esm2_amp.pipelines.model_training.nodes import check_rows
+from esm2_amp.protein import TOKENS, pair_token_names
+from esm2_amp.statistics.metrics import Metrics, pair_metrics
+from esm2_amp.training.figures import training_figure
 from esm2_amp.training.fit import fit_network, pair_columns
-from esm2_amp.training.plots import training_figure
-from esm2_amp.training.score import score_pairs
-from esm2_amp.training.settings import Count, ModelSettings, TrainingSettings
 
 logger = logging.getLogger(__name__)
-
-
-class LatentNetworkSettings(Parameters):
-    """AE_DNN: its sizes by name of the explained model, and how it is fitted."""
-
-    sizes: dict[str, AEDNNConfig]
-    training: TrainingSettings
-
-
-class BackgroundSettings(Parameters):
-    """The training pairs that attributions compare a pair with."""
-
-    pairs: Count
-    seed: int
-
-
-class LatentParameters(Parameters):
-    """The autoencoder, the classifiers on its latents, and their explanation."""
-
-    autoencoder: AutoencoderSettings
-    forest: ForestSettings
-    network: LatentNetworkSettings
-    background: BackgroundSettings
-    gradients: GradientParameters
 
 
 def train_autoencoder(
     pairs: pd.DataFrame,
     features: ProteinFeatures,
     checkpoints: Path,
-    settings: ModelSettings,
+    settings: ModelParameters,
     parameters: LatentParameters,
     run: RunParameters,
 ) -> tuple[Autoencoder, pd.DataFrame, pd.DataFrame, pd.DataFrame, Figure]:
@@ -94,7 +70,7 @@ def train_autoencoder(
     features : ProteinFeatures
     checkpoints : Path
         Folder that an interrupted fit goes on from.
-    settings : ModelSettings
+    settings : ModelParameters
         Of the explained model, which decides the tokens.
     parameters : LatentParameters
     run : RunParameters
@@ -152,7 +128,7 @@ def train_forest(
     pairs: pd.DataFrame,
     latents: pd.DataFrame,
     studies: Path,
-    settings: ModelSettings,
+    settings: ModelParameters,
     parameters: LatentParameters,
     run: RunParameters,
 ) -> tuple[RandomForestClassifier, pd.DataFrame, pd.DataFrame, Metrics, pd.DataFrame, Figure]:
@@ -214,7 +190,7 @@ def train_latent_network(
     pairs: pd.DataFrame,
     latents: pd.DataFrame,
     checkpoints: Path,
-    settings: ModelSettings,
+    settings: ModelParameters,
     parameters: LatentParameters,
     run: RunParameters,
 ) -> tuple[TrainedModel, pd.DataFrame, Metrics, Figure]:
@@ -254,10 +230,10 @@ def train_latent_network(
     )
 
 
-def _network_settings(model: str, parameters: LatentParameters) -> ModelSettings:
+def _network_settings(model: str, parameters: LatentParameters) -> ModelParameters:
     if model not in parameters.network.sizes:
         raise InputError(f"latent_explanation.network.sizes must give h1 and h2 for {model}; add them")
-    return ModelSettings(network=parameters.network.sizes[model], training=parameters.network.training)
+    return ModelParameters(network=parameters.network.sizes[model], training=parameters.network.training)
 
 
 def network_table(latents: pd.DataFrame) -> Tensor:

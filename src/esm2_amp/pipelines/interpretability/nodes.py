@@ -8,23 +8,25 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from esm2_amp.encoder.embedding import resolve_device
+from esm2_amp.devices import resolve_device
 from esm2_amp.errors import InputError
-from esm2_amp.evaluation.metrics import decisions, sigmoid
-from esm2_amp.evaluation.operating_points import best_threshold
 from esm2_amp.explanation import figures
 from esm2_amp.explanation.attention import READINGS, read_attention, with_attention
 from esm2_amp.explanation.gradients import integrated_gradients, mean_pair, tell_error
 from esm2_amp.explanation.methods import METHODS, token_columns
 from esm2_amp.explanation.selection import draw_background, draw_pairs, find_pairs, is_true_positive, pair_ids
-from esm2_amp.explanation.tokens import importance_table, pair_token_names, token_table
+from esm2_amp.explanation.tokens import importance_table, token_table
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.arrays import LabelledArray
+from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters
-from esm2_amp.pipelines.interpretability.parameters import InterpretabilityParameters
-from esm2_amp.pipelines.model_training.nodes import RunParameters, check_rows
-from esm2_amp.training.score import score_pairs
+from esm2_amp.parameters.evaluation import EvaluationParameters
+from esm2_amp.parameters.interpretability import InterpretabilityParameters
+from esm2_amp.parameters.run import RunParameters
+from esm2_amp.pipelines.model_training.nodes import check_rows
+from esm2_amp.protein import pair_token_names
+from esm2_amp.statistics.metrics import decisions, sigmoid
+from esm2_amp.statistics.operating_points import best_threshold
 
 MEAN_OF_PAIRS = "mean of all pairs"
 """Label of the averaged attention beside that of single pairs."""

@@ -20,9 +20,9 @@ from esm2_amp.explanation.selection import is_true_positive
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.amp import TransformerPairNetwork
 from esm2_amp.models.storage import TrainedModel
+from esm2_amp.parameters.interpretability import InterpretabilityParameters
+from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.interpretability.nodes import baseline_of, pairs_of, title_of
-from esm2_amp.pipelines.interpretability.parameters import InterpretabilityParameters
-from esm2_amp.pipelines.model_training.nodes import RunParameters
 
 logger = logging.getLogger(__name__)
 

@@ -5,39 +5,13 @@ from collections.abc import Hashable
 
 import pandas as pd
 
-from esm2_amp.cards import MeasuredValue, model_card
 from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.parameters import Parameters
+from esm2_amp.parameters.model_release import ReleaseParameters
+from esm2_amp.report.cards import MeasuredValue, model_card
 
 REPORTED = {"accuracy": "accuracy", "mcc": "MCC", "auroc": "AUROC", "aupr": "AUPR"}
 """Metrics that a card has, and what it calls them."""
-
-
-class ReleaseParameters(Parameters):
-    """What a model's card says beyond what the model knows of itself.
-
-    Attributes
-    ----------
-    name : str
-    summary : str
-        One paragraph: what it is, and for what.
-    data : str
-        Where proteins and pairs come from.
-    licence : str
-        Of the data, and so of the weights.
-    not_for : list of str
-        What it must not be used for.
-    recipe : str
-        How to make it again.
-    """
-
-    name: str
-    summary: str
-    data: str
-    licence: str
-    not_for: list[str]
-    recipe: str
 
 
 def release_model(

@@ -11,40 +11,23 @@ import pandas as pd
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from esm2_amp.encoder.embedding import Device, resolve_device
+from esm2_amp.devices import resolve_device
 from esm2_amp.errors import InputError
-from esm2_amp.evaluation.calibration import fit_temperature
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import MODELS
+from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.parameters import Parameters
-from esm2_amp.search.space import with_values
+from esm2_amp.parameters.model_training import ModelParameters, with_values
+from esm2_amp.parameters.run import RunParameters
+from esm2_amp.statistics.calibration import fit_temperature
+from esm2_amp.training.figures import training_figure
 from esm2_amp.training.fit import fit_network, pair_columns
-from esm2_amp.training.plots import training_figure
-from esm2_amp.training.score import score_pairs
-from esm2_amp.training.settings import ModelSettings
 
 logger = logging.getLogger(__name__)
 
 _PAIR = ["Protein1", "Protein2", "label", "split"]
 """What pairs are told apart by, whatever features they point into."""
-
-
-class RunParameters(Parameters):
-    """What all trainings share.
-
-    Attributes
-    ----------
-    device : {"auto", "cpu", "cuda", "mps"}
-    seed : int
-    data_name : str
-        What figures and model cards call the data.
-    """
-
-    device: Device
-    seed: int
-    data_name: str
 
 
 def check_rows(features: ProteinFeatures, pairs: pd.DataFrame) -> None:
@@ -64,7 +47,7 @@ def train_model(
     features: ProteinFeatures,
     leakage_audit: dict[str, Any],
     checkpoints: Path,
-    settings: ModelSettings,
+    settings: ModelParameters,
     parameters: RunParameters,
 ) -> tuple[TrainedModel, pd.DataFrame, Figure]:
     """Fit one network on the training pairs, chosen by the validation pairs.
@@ -78,7 +61,7 @@ def train_model(
         How the pairs were split and what the splits share, for the model's card.
     checkpoints : Path
         Folder that an interrupted fit goes on from.
-    settings : ModelSettings
+    settings : ModelParameters
     parameters : RunParameters
 
     Returns
@@ -130,7 +113,7 @@ def refit_model(
     leakage_audit: dict[str, Any],
     checkpoints: Path,
     best: dict[str, Any],
-    settings: ModelSettings,
+    settings: ModelParameters,
     parameters: RunParameters,
 ) -> tuple[TrainedModel, pd.DataFrame, Figure]:
     """As `train_model`, with the best parameters of a search in place of those configured.
@@ -150,7 +133,7 @@ def refit_model(
 
 
 def _temperature(
-    network: PairNetwork, table: Tensor, validation: pd.DataFrame, settings: ModelSettings, run: RunParameters
+    network: PairNetwork, table: Tensor, validation: pd.DataFrame, settings: ModelParameters, run: RunParameters
 ) -> float:
     a, b, label = pair_columns(validation)
     batch_size, device = settings.training.batch_size, resolve_device(run.device)

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from esm2_amp.features import ProteinFeatures
-from esm2_amp.pipelines.model_training.nodes import RunParameters
-from esm2_amp.pipelines.pair_building.nodes import PairParameters
+from esm2_amp.parameters.pair_building import PairParameters
+from esm2_amp.parameters.run import RunParameters
 from esm2_amp.splits.audit import audit_pairs
 from esm2_amp.splits.figures import audit_figure
 

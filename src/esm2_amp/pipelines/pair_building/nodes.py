@@ -2,86 +2,25 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
-from esm2_amp.parameters import Parameters
+from esm2_amp.parameters.pair_building import SPLITS, PairParameters
 from esm2_amp.splits.audit import check_split
 from esm2_amp.splits.clusters import cluster_disjoint_split, similarity_clusters
-from esm2_amp.splits.similarity import SimilarityThresholds, similar_proteins
-from esm2_amp.splits.splitting import SPLITS, Split, SplitFractions, protein_disjoint_split, random_split, seen_class
+from esm2_amp.splits.similarity import similar_proteins
+from esm2_amp.splits.splitting import SplitFractions, protein_disjoint_split, random_split, seen_class
 from esm2_amp.validation import clean_pairs
 
 logger = logging.getLogger(__name__)
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 _MODEL_COLUMNS = ["Protein1", "Protein2", "a", "b", "label", "split"]
-
-
-class SimilarityParameters(SimilarityThresholds):
-    """When proteins are similar, and whether they are searched for.
-
-    Attributes
-    ----------
-    enabled : bool
-        For the audit; `split: cluster_disjoint` searches in any case.
-    """
-
-    enabled: bool
-
-
-class PairParameters(Parameters):
-    """Which pairs are kept, and how they are split.
-
-    Attributes
-    ----------
-    self_pairs, duplicate_pairs : {"keep", "drop"}
-        Pairs of a protein with itself; pairs given again, also as B-A after A-B.
-    split : {"files", "random", "protein_disjoint", "cluster_disjoint"}
-        As given by three pair files, or made from one: at random, with no protein in two splits, or with no protein in
-        one that is similar to a protein in another.
-    disjoint_proteins : bool
-        Whether no protein is supposed to be in two splits, as `protein_disjoint` and `cluster_disjoint` always claim.
-    similarity : SimilarityParameters
-    validation_fraction, test_fraction : float
-        Of the kept pairs, for the splits that are made.
-    sample : dict, optional
-        At most so many pairs of a split, drawn evenly; all by default.
-    seed : int
-    """
-
-    self_pairs: Literal["keep", "drop"]
-    duplicate_pairs: Literal["keep", "drop"]
-    split: Literal["files", "random", "protein_disjoint", "cluster_disjoint"]
-    disjoint_proteins: bool
-    similarity: SimilarityParameters
-    validation_fraction: Fraction
-    test_fraction: Fraction
-    sample: dict[Split, Annotated[int, Field(ge=1)] | None]
-    seed: int
-
-    @model_validator(mode="after")
-    def _leave_pairs_for_training(self) -> "PairParameters":
-        if self.validation_fraction + self.test_fraction >= 1:
-            raise ValueError("validation_fraction + test_fraction must be below 1")
-        return self
-
-    @property
-    def claims_disjoint_proteins(self) -> bool:
-        """Whether a protein in two splits is an error."""
-        return self.disjoint_proteins or self.split in ("protein_disjoint", "cluster_disjoint")
-
-    @property
-    def compares_sequences(self) -> bool:
-        """Whether similar proteins are needed."""
-        return self.similarity.enabled or self.split == "cluster_disjoint"
 
 
 def compare_sequences(proteins: pd.DataFrame, parameters: PairParameters) -> pd.DataFrame:

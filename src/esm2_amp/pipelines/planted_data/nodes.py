@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from esm2_amp.synthetic.planted import PlantedParameters, generate_interactome
+from esm2_amp.parameters.planted_data import PlantedParameters
+from esm2_amp.synthetic.planted import generate_interactome
 
 
 def generate_planted_data(parameters: PlantedParameters) -> tuple[pd.DataFrame, ...]:

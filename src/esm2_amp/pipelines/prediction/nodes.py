@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from esm2_amp.encoder.embedding import resolve_device
+from esm2_amp.devices import resolve_device
 from esm2_amp.errors import InputError
-from esm2_amp.evaluation.metrics import sigmoid
 from esm2_amp.features import ProteinFeatures
+from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters
-from esm2_amp.pipelines.model_training.nodes import RunParameters
-from esm2_amp.training.score import score_pairs
+from esm2_amp.parameters.evaluation import EvaluationParameters
+from esm2_amp.parameters.run import RunParameters
+from esm2_amp.statistics.metrics import sigmoid
 from esm2_amp.validation import clean_pairs, missing_proteins
 
 logger = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """The node that puts the chapters together as one page."""
 
-from esm2_amp.pipelines.model_training.nodes import RunParameters
+from esm2_amp.parameters.run import RunParameters
 from esm2_amp.report.page import render
 from esm2_amp.report.parts import Section
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from esm2_amp.pipelines.functional_regions.nodes import RegionParameters
+from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.regions.enrichment import NOT_ANNOTATED, RANDOM_SEGMENTS
 from esm2_amp.regions.figures import shown_type
 from esm2_amp.regions.summary import GROUP_NAMES

@@ -4,8 +4,7 @@ from typing import Final
 
 import pandas as pd
 
-from esm2_amp.evaluation.metrics import sigmoid
-from esm2_amp.evaluation.palette import METRIC_NAMES
+from esm2_amp.figures.palette import METRIC_NAMES
 from esm2_amp.models.registry import MODELS
 from esm2_amp.pipelines.evaluation.comparison import against, reference_of
 from esm2_amp.pipelines.evaluation.nodes import REPORTED_SPLIT
@@ -25,6 +24,7 @@ from esm2_amp.report.parts import (
     text_cells,
 )
 from esm2_amp.report.plots import curve_plots, interval_plot
+from esm2_amp.statistics.metrics import sigmoid
 
 _METRICS: Final = {name: METRIC_NAMES[name] for name in ("auroc", "aupr", "mcc", "accuracy")}
 _ERRORS: Final = {"ece": "ECE", "ece_calibrated": "ECE, calibrated", "brier": "Brier"}

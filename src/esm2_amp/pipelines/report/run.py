@@ -5,8 +5,9 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.pipelines.evaluation.nodes import EvaluationParameters
-from esm2_amp.pipelines.model_training.nodes import RunParameters
+from esm2_amp.parameters.evaluation import EvaluationParameters
+from esm2_amp.parameters.pair_building import SPLITS
+from esm2_amp.parameters.run import RunParameters
 from esm2_amp.report import cautions
 from esm2_amp.report.parts import (
     Block,
@@ -20,7 +21,6 @@ from esm2_amp.report.parts import (
     table_of,
     text_cells,
 )
-from esm2_amp.splits.splitting import SPLITS
 
 _SPLITS_IN_WORDS: Final = {
     "files": "as three pair files give it",

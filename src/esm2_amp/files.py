@@ -1,18 +1,16 @@
-"""Files that users bring: their names in messages, their endings, and text that is really text."""
+"""Files: their names in messages, their endings, text that is really text, and writing that leaves no file cut short."""
 
 import codecs
 import gzip
+import os
 import re
+import shutil
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar
-
-from kedro.io import AbstractDataset, DatasetError
 
 from esm2_amp.errors import InputError
-
-Loaded = TypeVar("Loaded")
 
 _GZIP = b"\x1f\x8b"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -22,45 +20,6 @@ _NOT_TEXT = {
     _GZIP: "gzip-compressed data; rename it to end in .gz",
 }
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-
-
-class InputFileDataset(AbstractDataset[NoReturn, Loaded | None], Generic[Loaded]):
-    """A file that a user brings, or leaves out: without a `filepath` it loads as None. Subclasses may allow saving.
-
-    Parameters
-    ----------
-    filepath : str, optional
-    optional : bool
-        Whether the file may be missing, too: then it loads as None.
-    metadata : mapping, optional
-        For plugins such as Kedro-Viz; not used here.
-    """
-
-    def __init__(
-        self, filepath: str | None = None, *, optional: bool = False, metadata: Mapping[str, Any] | None = None
-    ) -> None:
-        self._filepath = None if filepath is None else Path(filepath)
-        self._optional = optional
-        self.metadata = metadata
-
-    def _read(self, path: Path) -> Loaded:
-        raise NotImplementedError
-
-    def load(self) -> Loaded | None:
-        """What the file holds, or None where there is no file by choice."""
-        if self._filepath is None or (self._optional and not self._filepath.is_file()):
-            return None
-        return self._read(self._filepath)
-
-    def save(self, data: NoReturn) -> None:
-        """Refuse."""
-        raise DatasetError(f"{type(self).__name__} is read only")
-
-    def _exists(self) -> bool:
-        return self._filepath is None or self._optional or self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": None if self._filepath is None else str(self._filepath)}
 
 
 def shown(path: Path) -> str:
@@ -127,6 +86,44 @@ def read_text(path: Path) -> str:
     if not text.strip():
         raise InputError(f"{name} is empty; check that it was written completely")
     return text
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, flush it to the disk, then rename it.
+
+    A process killed at any moment leaves the old file or the new one. When the disk is full the temporary file is
+    removed and InputError says so.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left_by_a_killed_process in path.parent.glob(f".{path.name}.*.part"):
+        left_by_a_killed_process.unlink(missing_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(
+            f"{path} ({len(content):,} bytes) could not be written: {error.strerror}; free some space or choose "
+            "another data folder, then run the same command again: what was finished before is kept"
+        ) from error
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to fill; when the block ends well, it takes the place of `folder` and what that held."""
+    part, old = (folder.with_name(f".{folder.name}.{state}") for state in ("part", "old"))
+    shutil.rmtree(part, ignore_errors=True)  # a killed process's
+    part.mkdir(parents=True)
+    yield part
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    part.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _decompress(data: bytes, name: str) -> bytes:

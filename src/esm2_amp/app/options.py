@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from esm2_amp.errors import InputError
 from esm2_amp.models.registry import network_class
-from esm2_amp.parameters import Parameters
+from esm2_amp.parameters.base import Parameters
 
 _FILES = (
     "proteins", "pairs", "validation_pairs", "test_pairs", "features", "regions", "entry_list", "top_segments",

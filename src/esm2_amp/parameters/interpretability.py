@@ -1,10 +1,41 @@
 """Parameters of `interpretability`."""
 
-from pydantic import Field, field_validator
+from typing import Self
 
-from esm2_amp.explanation.gradients import GradientParameters
-from esm2_amp.parameters import Parameters
-from esm2_amp.splits.splitting import Split
+from pydantic import Field, field_validator, model_validator
+
+from esm2_amp.parameters.base import Parameters
+from esm2_amp.parameters.pair_building import Split
+
+
+class GradientParameters(Parameters):
+    """How the path from the baseline to a pair is integrated.
+
+    Attributes
+    ----------
+    steps : int
+        Points on the path (Gauss-Legendre).
+    internal_batch : int
+        Points passed through the network at once.
+    tolerance : float
+        Fraction of a pair's logit difference from the baseline by which its attributions may fail to add up to it.
+    share : float
+        Fraction of the pairs that must keep the tolerance.
+    max_steps : int
+        Up to here the steps are doubled for the pairs that don't keep it, until enough of them do.
+    """
+
+    steps: int = Field(ge=1)
+    internal_batch: int = Field(ge=1)
+    tolerance: float = Field(gt=0)
+    share: float = Field(ge=0, le=1)
+    max_steps: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _allow_the_first_steps(self) -> Self:
+        if self.max_steps < self.steps:
+            raise ValueError(f"max_steps must be at least steps, got {self.max_steps} and {self.steps}")
+        return self
 
 
 class FaithfulnessParameters(Parameters):

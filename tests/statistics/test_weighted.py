@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from esm2_amp.evaluation.calibration import expected_calibration_error
-from esm2_amp.evaluation.metrics import decisions, pair_metrics, sigmoid
-from esm2_amp.evaluation.weighted import METRICS, RANK_METRICS, SUM_METRICS, Ranking, metrics_of_sums, pair_terms
-from esm2_amp.evaluation.weighted import sum_influence as influence_of_sums
+from esm2_amp.statistics.calibration import expected_calibration_error
+from esm2_amp.statistics.metrics import decisions, pair_metrics, sigmoid
+from esm2_amp.statistics.weighted import METRICS, RANK_METRICS, SUM_METRICS, Ranking, metrics_of_sums, pair_terms
+from esm2_amp.statistics.weighted import sum_influence as influence_of_sums
 
 THRESHOLD = 0.6
 

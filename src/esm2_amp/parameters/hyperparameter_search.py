@@ -1,12 +1,13 @@
-"""Search spaces: which values of a network's sizes and its training a search may try (METHOD section 4)."""
+"""Parameters of `hyperparameter_search`: how a study is run, and which values it may try (METHOD section 4)."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import optuna
 from pydantic import Discriminator, Field, RootModel, Tag, model_validator
 
-from esm2_amp.parameters import Parameters
-from esm2_amp.training.settings import ModelSettings
+from esm2_amp.parameters.base import Parameters
+
+if TYPE_CHECKING:
+    import optuna
 
 
 class FloatRange(Parameters):
@@ -30,7 +31,7 @@ class FloatRange(Parameters):
             raise ValueError(f"low < high must hold (and 0 < low where log), got low {self.low}, high {self.high}")
         return self
 
-    def suggest(self, trial: optuna.Trial, name: str) -> float:
+    def suggest(self, trial: "optuna.Trial", name: str) -> float:
         """Let a trial draw a value."""
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
@@ -54,7 +55,7 @@ class IntRange(Parameters):
             raise ValueError(f"low <= high must hold, got low {self.low}, high {self.high}")
         return self
 
-    def suggest(self, trial: optuna.Trial, name: str) -> int:
+    def suggest(self, trial: "optuna.Trial", name: str) -> int:
         """Let a trial draw a value."""
         return trial.suggest_int(name, self.low, self.high, step=self.step)
 
@@ -78,7 +79,7 @@ class SearchSpace(RootModel[dict[str, _Range]]):
             raise ValueError("a search space must name at least one parameter, got none")
         return self
 
-    def suggest(self, trial: optuna.Trial) -> dict[str, float | int]:
+    def suggest(self, trial: "optuna.Trial") -> dict[str, float | int]:
         """A value for every parameter of the space."""
         return {name: span.suggest(trial, name) for name, span in self.root.items()}
 
@@ -93,15 +94,36 @@ class SearchSpace(RootModel[dict[str, _Range]]):
         return {name: span.high for name, span in self.root.items()}
 
 
-def with_values(settings: ModelSettings, values: dict[str, Any]) -> ModelSettings:
-    """Settings with some values replaced, each where its name belongs: in the network or in its training.
+class SearchParameters(Parameters):
+    """How a search is run.
 
-    Raises
-    ------
-    pydantic.ValidationError
-        When a name belongs to neither, or a value is out of range.
+    Attributes
+    ----------
+    enabled : bool
+        Whether `training` searches first, and trains with the best parameters.
+    trials : int
+        Trials that the study shall have, those of earlier runs counted.
+    mode : {"cross_validation", "holdout"}
+        Mean over folds of the training pairs, or the validation pairs as they are.
+    folds : int
+        Stratified and shuffled.
+    epochs : int, optional
+        Of each fit; by default as many as the final training has.
+    study : str
+        Name of the study; the model's name is put before it.
+    storage : str, optional
+        URL of an SQL database that several machines can reach; by default a journal file beside the model.
+    pruning : {"none", "median"}
+        Whether a trial ends early that is worse at an epoch than the median of earlier ones.
+    seed : int
     """
-    content = settings.model_dump()
-    for name, value in values.items():
-        content["network" if name in content["network"] else "training"][name] = value
-    return ModelSettings.model_validate(content)
+
+    enabled: bool
+    trials: Annotated[int, Field(ge=1)]
+    mode: Literal["cross_validation", "holdout"]
+    folds: Annotated[int, Field(ge=2)]
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    study: Annotated[str, Field(min_length=1)]
+    storage: str | None = None
+    pruning: Literal["none", "median"]
+    seed: int

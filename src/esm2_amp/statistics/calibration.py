@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from esm2_amp.evaluation.curves import reliability
-from esm2_amp.evaluation.metrics import sigmoid
+from esm2_amp.statistics.curves import reliability
+from esm2_amp.statistics.metrics import sigmoid
 
 logger = logging.getLogger(__name__)
 

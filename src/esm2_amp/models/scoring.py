@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from esm2_amp.models.base import PairNetwork
-from esm2_amp.training.gather import pair_tokens
+from esm2_amp.pairs import pair_tokens
 
 
 @torch.inference_mode()

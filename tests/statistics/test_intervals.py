@@ -4,17 +4,11 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from esm2_amp.evaluation.calibration import expected_calibration_error
-from esm2_amp.evaluation.intervals import (
-    NOT_DISTINGUISHABLE,
-    _variances,
-    bootstrap,
-    intervals,
-    paired_differences,
-)
-from esm2_amp.evaluation.metrics import pair_metrics, sigmoid
-from esm2_amp.evaluation.operating_points import precision_at_odds
-from esm2_amp.evaluation.weighted import METRICS
+from esm2_amp.statistics.calibration import expected_calibration_error
+from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE, _variances, bootstrap, intervals, paired_differences
+from esm2_amp.statistics.metrics import pair_metrics, sigmoid
+from esm2_amp.statistics.operating_points import precision_at_odds
+from esm2_amp.statistics.weighted import METRICS
 
 GAIN = 1.5
 """Logits are this much too sure of themselves, so that there is a calibration error to cover."""

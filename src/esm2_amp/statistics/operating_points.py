@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esm2_amp.errors import InputError
-from esm2_amp.evaluation.metrics import sigmoid
+from esm2_amp.statistics.metrics import sigmoid
 
 T = TypeVar("T", float, NDArray[np.inexact])
 

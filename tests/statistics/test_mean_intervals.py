@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from esm2_amp.evaluation.intervals import mean_intervals, rate_intervals
+from esm2_amp.statistics.intervals import mean_intervals, rate_intervals
 
 
 def apart(pairs):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from esm2_amp.evaluation.curves import MAX_POINTS, confusion, precision_recall, reliability, roc
+from esm2_amp.statistics.curves import MAX_POINTS, confusion, precision_recall, reliability, roc
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from esm2_amp.errors import InputError
-from esm2_amp.io.files import InputFileDataset
+from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.models import ModelDataset
 from esm2_amp.pipelines.report import OPTIONAL
 from esm2_amp.progress import in_words

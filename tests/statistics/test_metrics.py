@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from esm2_amp.errors import InputError
-from esm2_amp.evaluation.metrics import comparison_table, decisions, pair_metrics, sigmoid, undefined
+from esm2_amp.statistics.metrics import comparison_table, decisions, pair_metrics, sigmoid, undefined
 
 # Four positives, six negatives; at probability 0.5: 3 true and 2 false positives, 4 true and 1 false negatives.
 LABEL = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]

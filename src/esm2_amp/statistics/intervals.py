@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from esm2_amp.evaluation.calibration import calibration_interval
-from esm2_amp.evaluation.metrics import pair_metrics
-from esm2_amp.evaluation.weighted import METRICS, Floats, Ranking, metrics_of_sums, pair_terms, sum_influence
+from esm2_amp.statistics.calibration import calibration_interval
+from esm2_amp.statistics.metrics import pair_metrics
+from esm2_amp.statistics.weighted import METRICS, Floats, Ranking, metrics_of_sums, pair_terms, sum_influence
 
 Rows = NDArray[np.int64]
 

@@ -18,10 +18,10 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 from yaml import YAMLError
 
+from esm2_amp.app.options import check_groups, check_options, check_pair_files
 from esm2_amp.errors import InputError
-from esm2_amp.options import check_groups, check_options, check_pair_files
-from esm2_amp.parameters import Parameters
-from esm2_amp.search.study import SearchParameters
+from esm2_amp.parameters.hyperparameter_search import SearchParameters
+from esm2_amp.parameters.tracking import TrackingParameters
 
 logger = logging.getLogger(__name__)
 
@@ -33,18 +33,6 @@ _STEPS_BEFORE_TRAINING = ("feature_extraction", "pair_building")
 _LOOK_AT_REGIONS = {"__default__", "results"}
 _OTHER_PROTEINS = {"proteins", "features", "pairs"}
 """Files of a user in whose place the configured regions don't stand."""
-
-
-class TrackingParameters(Parameters):
-    """Whether runs are recorded.
-
-    Attributes
-    ----------
-    enabled : bool
-        Needs the extra `mlflow`.
-    """
-
-    enabled: bool
 
 
 class UserError(KedroCliError):
@@ -81,7 +69,7 @@ class Session(KedroSession):
         """Kedro's context; where `tracking.enabled`, runs are recorded by MLflow."""
         parameters = self._get_config_loader()["parameters"]["tracking"]
         if TrackingParameters.model_validate(parameters).enabled and not self._hook_manager.has_plugin("tracking"):
-            from esm2_amp.tracking import Tracking  # noqa: PLC0415 - an extra
+            from esm2_amp.app.tracking import Tracking  # noqa: PLC0415 - an extra
 
             self._hook_manager.register(Tracking(), "tracking")
         return super().load_context()

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from esm2_amp.evaluation.calibration import (
+from esm2_amp.statistics.calibration import (
     COLDEST,
     HOTTEST,
     calibration_interval,
     expected_calibration_error,
     fit_temperature,
 )
-from esm2_amp.evaluation.metrics import sigmoid
+from esm2_amp.statistics.metrics import sigmoid
 
 
 def test_expected_calibration_error_worked_out_by_hand():

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from esm2_amp.evaluation.calibration import N_BINS
-from esm2_amp.evaluation.metrics import decisions, sigmoid
-from esm2_amp.evaluation.operating_points import ODDS, precision_at_odds
+from esm2_amp.statistics.calibration import N_BINS
+from esm2_amp.statistics.metrics import decisions, sigmoid
+from esm2_amp.statistics.operating_points import ODDS, precision_at_odds
 
 Floats = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
-from esm2_amp.evaluation.metrics import decisions
+from esm2_amp.statistics.metrics import decisions
 
 MAX_POINTS = 1000
 """Points kept of a curve: finer than print or screen, and a plot of 50,000 pairs stays a small file."""

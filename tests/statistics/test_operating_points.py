@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from esm2_amp.errors import InputError
-from esm2_amp.evaluation.metrics import pair_metrics, sigmoid
-from esm2_amp.evaluation.operating_points import best_threshold, precision_at_odds
+from esm2_amp.statistics.metrics import pair_metrics, sigmoid
+from esm2_amp.statistics.operating_points import best_threshold, precision_at_odds
 
 
 def test_precision_at_rare_positives_is_that_counted_among_repeated_negatives():

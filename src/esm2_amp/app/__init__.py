@@ -1,0 +1,1 @@
+"""How the project runs under Kedro: options, checks, hooks and the session."""

@@ -1,0 +1,140 @@
+"""Parameters of `model_training`: the sizes of each network, and how it is fitted (METHOD sections 3 and 4)."""
+
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import Field
+
+from esm2_amp.parameters.base import Count, Fraction, Parameters, Positive
+
+Size = Annotated[int, Field(ge=1)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+
+Architecture = Literal["ESM2_AMPS", "ESM2_AMP_CSE", "ESM2_DPM", "ESM2_GRU", "ESM2_MEAN"]
+ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
+"""Names of the networks of pairs, in the order in which they are shown."""
+
+
+class NetworkParameters(Parameters):
+    """Sizes of a network; the width D is not among them, the features bring it."""
+
+
+class MeanParameters(NetworkParameters):
+    """Sizes of `ESM2MEAN`."""
+
+    architecture: Literal["ESM2_MEAN"]
+    h1: Size
+    h2: Size
+
+
+class GRUParameters(NetworkParameters):
+    """Sizes of `ESM2GRU`."""
+
+    architecture: Literal["ESM2_GRU"]
+    h1: Size
+    h2: Size
+    layers: Size = 6
+    dropout: Dropout = 0.3
+
+
+class TransformerParameters(NetworkParameters):
+    """Sizes of `ESM2AMPS` and `ESM2AMPCSE`."""
+
+    architecture: Literal["ESM2_AMPS", "ESM2_AMP_CSE"]
+    h1: Size
+    h2: Size
+    layers: Size = 6
+    heads: Size = 8
+    feed_forward: Size = 2048
+    dropout: Dropout = 0.3
+
+
+class DPMParameters(NetworkParameters):
+    """Sizes of `ESM2DPM`."""
+
+    architecture: Literal["ESM2_DPM"]
+    h1: Size
+    h2: Size
+    h3: Size
+
+
+class AEDNNParameters(NetworkParameters):
+    """Sizes of `AEDNN`."""
+
+    architecture: Literal["AE_DNN"] = "AE_DNN"
+    h1: Size
+    h2: Size
+
+
+AnyNetworkParameters = Annotated[
+    TransformerParameters | GRUParameters | MeanParameters | DPMParameters | AEDNNParameters,
+    Field(discriminator="architecture"),
+]
+
+
+class PlateauParameters(Parameters):
+    """ReduceLROnPlateau on the validation loss."""
+
+    factor: Fraction = 0.1
+    patience: Annotated[int, Field(ge=0)] = 5
+    floor: Annotated[float, Field(ge=0)] = 1e-8
+
+
+class TrainingParameters(Parameters):
+    """How a network is fitted.
+
+    Attributes
+    ----------
+    learning_rate, weight_decay : float
+        Of AdamW.
+    batch_size : int
+        Pairs per step of the optimiser.
+    micro_batch_size : int, optional
+        Pairs held in memory at once; gradients are summed up to `batch_size`. Must divide it.
+    epochs : int
+    plateau : PlateauParameters
+    pair_order : {"as_given", "random"}
+        Whether a training pair is read as A-B as its file has it, or as A-B or B-A by a coin of each epoch. For
+        networks that are not symmetric, where the order in the file may tell the label (see the leakage audit).
+    selection : {"best_validation_mcc", "last_epoch"}
+        Which epoch's weights become the model.
+    patience : int, optional
+        Stop after so many epochs without a better validation MCC; by default all epochs are run.
+    precision : str
+        Lightning's name of the number format.
+    features_on : {"auto", "device", "host"}
+        Where the table of features stays: with `auto` on the accelerator when it takes less than half its free memory.
+    """
+
+    learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    batch_size: Count = 256
+    micro_batch_size: Count | None = None
+    epochs: Count
+    plateau: PlateauParameters = PlateauParameters()
+    pair_order: Literal["as_given", "random"] = "as_given"
+    selection: Literal["best_validation_mcc", "last_epoch"] = "best_validation_mcc"
+    patience: Count | None = None
+    gradient_clip: Positive | None = None
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    features_on: Literal["auto", "device", "host"] = "auto"
+
+
+class ModelParameters(Parameters):
+    """A network's sizes, and how it is fitted."""
+
+    network: AnyNetworkParameters
+    training: TrainingParameters
+
+
+def with_values(settings: ModelParameters, values: dict[str, Any]) -> ModelParameters:
+    """Settings with some values replaced, each where its name belongs: in the network or in its training.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        When a name belongs to neither, or a value is out of range.
+    """
+    content = settings.model_dump()
+    for name, value in values.items():
+        content["network" if name in content["network"] else "training"][name] = value
+    return ModelParameters.model_validate(content)

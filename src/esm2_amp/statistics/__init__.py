@@ -1,0 +1,1 @@
+"""Statistics of scored pairs: metrics, intervals, calibration, curves."""
