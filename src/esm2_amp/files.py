@@ -1,4 +1,4 @@
-"""Files: their names in messages, their endings, text that is really text, and writing that leaves no file cut short."""
+"""Files: their names in messages, their endings, text that is really text, and writes that are never cut short."""
 
 import codecs
 import gzip

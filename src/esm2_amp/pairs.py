@@ -1,7 +1,98 @@
-"""Pairs as tokens, gathered from one table of proteins: for training, scoring and explaining alike."""
+"""Pairs of proteins over one table of vectors: what training, scoring and explaining read alike.
 
+No feature of a pair is ever written out. A pair is two rows of a table of protein vectors, and its tokens are gathered
+batch by batch, on the device that the table is on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
+
+import numpy as np
+import pandas as pd
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
+
+from esm2_amp.errors import InputError
+
+
+class ProteinVectors(Protocol):
+    """Vectors of P proteins by name, such as `esm2_amp.features.ProteinFeatures`."""
+
+    @property
+    def entries(self) -> list[str]:
+        """Identifiers of the P proteins, each once."""
+
+    def select(self, tokens: slice, rows: Sequence[int] | None = None) -> Tensor:
+        """The vectors of some tokens: (P or rows, tokens, D)."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """B pairs as rows of a table that holds the vectors of their proteins, and of no others.
+
+    Attributes
+    ----------
+    table : Tensor, shape (P, T / 2, D), float32 or float16
+        The vectors of each protein that a network reads.
+    a, b : Tensor, shape (B,), int64
+        Rows of the partners in the table.
+    label : Tensor, shape (B,), float32, optional
+        1 for interacting pairs, 0 for others; None where labels aren't known.
+    """
+
+    table: Tensor
+    a: Tensor
+    b: Tensor
+    label: Tensor | None = None
+
+    @classmethod
+    def of(cls, vectors: ProteinVectors, pairs: pd.DataFrame, protein_tokens: slice) -> Self:
+        """Look the pairs' proteins up by name, and load the vectors of those in use.
+
+        Parameters
+        ----------
+        vectors : ProteinVectors
+        pairs : DataFrame, B rows
+            `Protein1`, `Protein2` and, where labels are known, `label`.
+        protein_tokens : slice
+            Which of a protein's vectors the network reads.
+
+        Raises
+        ------
+        InputError
+            A pair names a protein that has no vectors.
+        """
+        rows = np.stack(protein_rows(vectors.entries, pairs), axis=1)  # (B, 2)
+        used, in_table = np.unique(rows, return_inverse=True)
+        a, b = torch.from_numpy(in_table.reshape(-1, 2)).unbind(dim=1)
+        label = torch.tensor(pairs["label"].to_numpy("float32")) if "label" in pairs else None
+        return cls(vectors.select(protein_tokens, used.tolist()), a.contiguous(), b.contiguous(), label)
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def take(self, rows: ArrayLike | Tensor) -> Self:
+        """Some of the pairs, by number or by a mask, over the same table."""
+        at = torch.as_tensor(rows)
+        return replace(self, a=self.a[at], b=self.b[at], label=None if self.label is None else self.label[at])
+
+    def swapped(self) -> Self:
+        """The same pairs as B-A."""
+        return replace(self, a=self.b, b=self.a)
+
+    def to(self, device: torch.device) -> Self:
+        """The same pairs with the table and the rows on a device."""
+        return replace(self, table=self.table.to(device), a=self.a.to(device), b=self.b.to(device))
+
+    def batches(self, size: int) -> tuple[Tensor, ...]:
+        """Numbers of the pairs in batches of at most `size`, in order."""
+        return tuple(torch.arange(len(self)).split(size))
+
+    def tokens(self, rows: Tensor | slice = slice(None)) -> Tensor:
+        """Tokens of some of the pairs, A's before B's: (rows, T, D), float32, on the table's device."""
+        return pair_tokens(self.table, self.a[rows], self.b[rows])
 
 
 def pair_tokens(table: Tensor, a: Tensor, b: Tensor) -> Tensor:
@@ -10,7 +101,7 @@ def pair_tokens(table: Tensor, a: Tensor, b: Tensor) -> Tensor:
     Parameters
     ----------
     table : Tensor, shape (P, T / 2, D), float
-        The vectors of each protein that a model reads.
+        The vectors of each protein that a network reads.
     a, b : Tensor, shape (B,), int64
         Rows of the partners, on the table's device.
 
@@ -21,3 +112,35 @@ def pair_tokens(table: Tensor, a: Tensor, b: Tensor) -> Tensor:
     _, half, width = table.shape
     rows = torch.stack((a, b), dim=1).flatten()  # (2 B,)
     return table.index_select(0, rows).view(len(a), 2 * half, width).float()
+
+
+def protein_rows(entries: Sequence[str], pairs: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of both partners of each pair among the proteins, found by their whole names.
+
+    Parameters
+    ----------
+    entries : sequence of P str
+        Each once.
+    pairs : DataFrame, B rows
+        `Protein1`, `Protein2`.
+
+    Returns
+    -------
+    a, b : ndarray, shape (B,), int64
+
+    Raises
+    ------
+    InputError
+        A pair names a protein that isn't among them.
+    """
+    known = pd.Index(entries)
+    a, b = (known.get_indexer(pd.Index(pairs[name])).astype(np.int64) for name in ("Protein1", "Protein2"))
+    for name, rows in (("Protein1", a), ("Protein2", b)):
+        if (missing := rows < 0).any():
+            protein = pairs[name].to_numpy()[missing][0]
+            raise InputError(
+                f"Every pair must be of proteins that have features, but {name} {protein!r} has none among the "
+                f"{len(known):,} stored ({int(missing.sum()):,} pairs); the pairs were built for other protein features than "
+                "those stored now: run `kedro run --pipeline=pair_building` (or training) again"
+            )
+    return a, b

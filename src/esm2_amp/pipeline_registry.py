@@ -9,6 +9,7 @@ from esm2_amp.pipelines import (
     functional_regions,
     hyperparameter_search,
     interpretability,
+    latent_explanation,
     model_release,
     model_training,
     pair_building,
@@ -16,7 +17,6 @@ from esm2_amp.pipelines import (
     prediction,
     report,
 )
-from esm2_amp.pipelines.interpretability.pipeline import IMPORTANCES
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -37,8 +37,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         "report": report.create_pipeline(),
     }
     training = steps["feature_extraction"] + steps["pair_building"] + steps["model_training"]
-    regions_of_run = functional_regions.create_pipeline(IMPORTANCES)
-    results = steps["evaluation"] + steps["interpretability"] + regions_of_run + steps["report"]
+    regions = functional_regions.create_pipeline()
+    results = steps["evaluation"] + steps["interpretability"] + regions + steps["report"]
     return {
         "__default__": training + results,
         "training": training,
@@ -47,7 +47,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         "hyperparameter_search": hyperparameter_search.create_pipeline(),
         "refit": model_training.create_refit_pipeline(),
         "feature_export": feature_extraction.create_export_pipeline(),
-        "functional_regions": functional_regions.create_pipeline(),
+        "functional_regions": regions,
+        "latent_explanation": latent_explanation.create_pipeline(),
         "prediction": prediction.create_pipeline(),
         "model_release": model_release.create_pipeline(),
         "planted_data": planted_data.create_pipeline(),

@@ -7,6 +7,7 @@ from kedro.config import OmegaConfigLoader
 from omegaconf.resolvers import oc
 
 from esm2_amp.app.hooks import InputCheck, RunDiary
+from esm2_amp.app.layers import CatalogLayers
 from esm2_amp.app.session import Session
 
 for _message in (
@@ -23,7 +24,7 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 SESSION_CLASS = Session
-HOOKS = (InputCheck(), RunDiary())
+HOOKS = (CatalogLayers(), InputCheck(), RunDiary())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # the session adds them, where asked for
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {

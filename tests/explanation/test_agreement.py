@@ -5,7 +5,7 @@ from scipy.stats import spearmanr
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.agreement import method_agreement, rank_correlation
-from esm2_amp.explanation.tokens import importance_table
+from esm2_amp.explanation.results import importance_table
 from esm2_amp.protein import pair_token_names
 
 SEGMENTS = slice(1, 11)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from esm2_amp.explanation.planted import chance_of_a_hit, planted_tokens, planted_truth
-from esm2_amp.explanation.tokens import importance_table
+from esm2_amp.explanation.results import importance_table
 from esm2_amp.protein import pair_token_names
 
 SEGMENTS = slice(1, 11)

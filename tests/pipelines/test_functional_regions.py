@@ -13,7 +13,7 @@ from PIL import Image
 
 from conftest import ROOT, kedro_run
 from esm2_amp.errors import InputError
-from esm2_amp.explanation.tokens import importance_table
+from esm2_amp.explanation.results import importance_table
 from esm2_amp.io.regions import RegionFile
 from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.pipelines import functional_regions

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from esm2_amp.errors import InputError
-from esm2_amp.explanation.tokens import importance_table
+from esm2_amp.explanation.results import importance_table
 from esm2_amp.regions.segments import keep_group, rank_segments, read_segments
 
 PAIRS = pd.DataFrame({"Protein1": ["P1", "P3"], "Protein2": ["P2", "P4"], "Label": [1, 0], "Prediction": [1, 1]})

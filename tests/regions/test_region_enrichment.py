@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom, false_discovery_control
 
-from esm2_amp.explanation.tokens import importance_table
+from esm2_amp.explanation.results import importance_table
 from esm2_amp.io.regions import RegionFile
 from esm2_amp.protein import segment_bounds
 from esm2_amp.regions.coverage import coverage

@@ -12,10 +12,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from esm2_amp.app.optional_inputs import does_without
 from esm2_amp.errors import InputError
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.models import ModelDataset
-from esm2_amp.pipelines.report import OPTIONAL
 from esm2_amp.progress import in_words
 
 logger = logging.getLogger("esm2_amp.run")
@@ -28,7 +28,7 @@ _ROOM = 320
 class InputCheck:
     """Refuses to start a run that lacks an input, before hours go into the steps that don't need it.
 
-    What only the report would read, and can do without, is None where it isn't there.
+    What every step that reads it can do without is None where it isn't there.
     """
 
     @hook_impl
@@ -39,7 +39,7 @@ class InputCheck:
             path = getattr(dataset, "_filepath", getattr(dataset, "_path", None))
             if dataset is None or path is None or dataset.exists():
                 continue
-            if name in OPTIONAL and all("report" in node.tags for node in _readers(pipeline, name)):
+            if all(does_without(node, name) for node in pipeline.nodes if name in node.inputs):
                 catalog[name] = MemoryDataset(None)
                 continue
             if makers := [maker for maker, made in pipelines.items() if name in made.all_outputs()]:
@@ -83,10 +83,6 @@ class RunDiary:
         if "report" in pipeline.all_outputs():
             path = Path(str(getattr(catalog.get("report"), "_filepath", "")))
             logger.info("The report, to open in a browser or to send: %s", _shortest(path))
-
-
-def _readers(pipeline: Pipeline, name: str) -> list[Node]:
-    return [node for node in pipeline.nodes if name in node.inputs]
 
 
 def _shortest(path: Path) -> Path:

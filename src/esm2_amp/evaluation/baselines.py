@@ -37,20 +37,20 @@ class ProteinViews(NamedTuple):
 
 
 def composition(
-    train: pd.DataFrame, pairs: pd.DataFrame, proteins: ProteinViews, parameters: BaselineParameters
+    train: pd.DataFrame, pairs: pd.DataFrame, proteins: ProteinViews, parameters: BaselineParameters, seed: int
 ) -> NDArray[np.float64]:
     """Gradient-boosted trees on the partners' amino-acid frequencies and log lengths."""
     assert proteins.sequences is not None
     table = composition_table(proteins.sequences)
     trees = HistGradientBoostingClassifier(
-        **parameters.composition.model_dump(), early_stopping=False, random_state=parameters.seed
+        **parameters.composition.model_dump(), early_stopping=False, random_state=seed
     )
     trees.fit(symmetric_features(table, _rows(train)), train["label"].to_numpy() == 1)
     return np.concatenate([trees.decision_function(block) for block in symmetric_blocks(table, _rows(pairs))])
 
 
 def node_degree(
-    train: pd.DataFrame, pairs: pd.DataFrame, proteins: ProteinViews, parameters: BaselineParameters
+    train: pd.DataFrame, pairs: pd.DataFrame, proteins: ProteinViews, parameters: BaselineParameters, seed: int
 ) -> NDArray[np.float64]:
     """Logistic regression on how many positive and negative training pairs the partners have.
 
@@ -71,7 +71,7 @@ def node_degree(
 
 
 def similarity(
-    train: pd.DataFrame, pairs: pd.DataFrame, proteins: ProteinViews, parameters: BaselineParameters
+    train: pd.DataFrame, pairs: pd.DataFrame, proteins: ProteinViews, parameters: BaselineParameters, seed: int
 ) -> NDArray[np.float64]:
     """Logistic regression on the similarity to the nearest training positive, as cosines of centred mean vectors.
 
@@ -99,7 +99,7 @@ def similarity(
 
 
 def mean_vector_logistic(
-    train: pd.DataFrame, pairs: pd.DataFrame, proteins: ProteinViews, parameters: BaselineParameters
+    train: pd.DataFrame, pairs: pd.DataFrame, proteins: ProteinViews, parameters: BaselineParameters, seed: int
 ) -> NDArray[np.float64]:
     """Logistic regression on the partners' mean vectors."""
     assert proteins.mean_vectors is not None
@@ -110,7 +110,7 @@ def mean_vector_logistic(
 class Baseline(NamedTuple):
     """A baseline and what it reads beside the pairs: None, or the field of `ProteinViews`."""
 
-    logits: Callable[[pd.DataFrame, pd.DataFrame, ProteinViews, BaselineParameters], NDArray[np.float64]]
+    logits: Callable[[pd.DataFrame, pd.DataFrame, ProteinViews, BaselineParameters, int], NDArray[np.float64]]
     reads: Literal["sequences", "mean_vectors"] | None
 
 
@@ -123,7 +123,13 @@ BASELINES: Final[dict[BaselineName, Baseline]] = {
 
 
 def baseline_logits(
-    name: BaselineName, train: pd.DataFrame, pairs: pd.DataFrame, proteins: ProteinViews, parameters: BaselineParameters
+    name: BaselineName,
+    train: pd.DataFrame,
+    pairs: pd.DataFrame,
+    proteins: ProteinViews,
+    parameters: BaselineParameters,
+    *,
+    seed: int,
 ) -> NDArray[np.float64]:
     """Fit a baseline on the training pairs, and score other pairs.
 
@@ -137,6 +143,8 @@ def baseline_logits(
         Columns `a`, `b`.
     proteins : ProteinViews
     parameters : BaselineParameters
+    seed : int
+        Of what a baseline draws at random.
 
     Returns
     -------
@@ -159,7 +167,7 @@ def baseline_logits(
             f"The baseline {name} needs training pairs of both classes, got {positives:,} positive and "
             f"{len(train) - positives:,} negative; add pairs, or choose another split"
         )
-    return logits(train, pairs, proteins, parameters) if len(pairs) else np.empty(0)
+    return logits(train, pairs, proteins, parameters, seed) if len(pairs) else np.empty(0)
 
 
 def composition_table(sequences: Sequence[str]) -> NDArray[np.float64]:

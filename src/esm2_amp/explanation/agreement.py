@@ -1,13 +1,11 @@
 """Whether methods rank the tokens of a pair alike (METHOD section 6)."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from esm2_amp.explanation.methods import check_same_pairs, token_columns
+from esm2_amp.explanation.results import Explanations, importances, token_columns
 
 
 def rank_correlation(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
@@ -28,13 +26,13 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]
         return np.asarray((x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1)))
 
 
-def method_agreement(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def method_agreement(explanations: Explanations) -> pd.DataFrame:
     """Rank correlations between each two methods.
 
     Parameters
     ----------
-    tables : mapping of method name to DataFrame
-        An importance table, or for a method without values of single pairs its `Token` and `Importance`.
+    explanations : dict of Explanation
+        Of the same pairs.
 
     Returns
     -------
@@ -42,25 +40,16 @@ def method_agreement(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         A row for each two methods, in both orders and with themselves: `MethodA`, `MethodB`; `OfMeans`, the correlation
         between their mean importances over pairs; `OfPairs`, the median over pairs of the correlations within a pair;
         NaN where a method has no values of single pairs.
-
-    Raises
-    ------
-    InputError
-        The methods explain different pairs.
     """
-    of_pairs = {name: table for name, table in tables.items() if "Token" not in table}
-    check_same_pairs(of_pairs)
+    of_pairs = importances(explanations)
     tokens = token_columns(next(iter(of_pairs.values())))
-    means = {
-        name: table[tokens].mean() if name in of_pairs else table.set_index("Token")["Importance"].loc[tokens]
-        for name, table in tables.items()
-    }
+    means = {name: found.tokens.set_index("Token")["Importance"].loc[tokens] for name, found in explanations.items()}
     rows = []
-    for first in tables:
-        for second in tables:
+    for first in explanations:
+        for second in explanations:
             of_means = rank_correlation([means[first]], [means[second]])[0]
             within = np.nan
             if first in of_pairs and second in of_pairs:
-                within = float(np.nanmedian(rank_correlation(tables[first][tokens], tables[second][tokens])))
+                within = float(np.nanmedian(rank_correlation(of_pairs[first][tokens], of_pairs[second][tokens])))
             rows.append((first, second, of_means, within))
     return pd.DataFrame(rows, columns=["MethodA", "MethodB", "OfMeans", "OfPairs"])

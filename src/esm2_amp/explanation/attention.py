@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from esm2_amp.errors import InputError
+from esm2_amp.explanation.context import ModelContext
+from esm2_amp.explanation.results import Explanation, Explanations, LabelledArray
+from esm2_amp.explanation.selection import pair_ids
 from esm2_amp.models.amp import TransformerPairNetwork
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import MODELS
-from esm2_amp.pairs import pair_tokens
+from esm2_amp.pairs import Pairs
+from esm2_amp.protein import pair_token_names
 
 MODELS_WITH_ATTENTION: Final = tuple(
     name for name, entry in MODELS.items() if issubclass(entry.network, TransformerPairNetwork)
@@ -41,8 +45,8 @@ class PairAttention(NamedTuple):
     chosen: NDArray[np.float32]
 
 
-def with_attention(network: PairNetwork) -> TransformerPairNetwork:
-    """The network itself; InputError where it has no attention."""
+def require_attention(network: PairNetwork) -> TransformerPairNetwork:
+    """Return the network, or raise InputError where it has no attention."""
     if not isinstance(network, TransformerPairNetwork):
         found = next((name for name, entry in MODELS.items() if isinstance(network, entry.network)), "another network")
         raise InputError(
@@ -71,7 +75,7 @@ def score_with_attention(network: PairNetwork, tokens: Tensor) -> tuple[Tensor, 
     InputError
         The network has no attention.
     """
-    with _recorded_weights(with_attention(network)) as of_layers:
+    with _recorded_weights(require_attention(network)) as of_layers:
         logit = network(tokens)
     return logit, torch.stack(of_layers, dim=1)
 
@@ -132,9 +136,7 @@ READINGS: Final = {
 @torch.inference_mode()
 def read_attention(
     network: PairNetwork,
-    table: Tensor,
-    a: Tensor,
-    b: Tensor,
+    pairs: Pairs,
     *,
     chosen: Sequence[int] = (),
     batch_size: int,
@@ -145,10 +147,8 @@ def read_attention(
     Parameters
     ----------
     network : PairNetwork
-    table : Tensor, shape (P, T / 2, D), float
-        The vectors of each protein that the network reads.
-    a, b : Tensor, shape (B,), int64
-        Rows of the partners, B at least 1.
+    pairs : Pairs
+        B of them, at least 1.
     chosen : sequence of int
         Which of the B pairs' weights to keep.
     batch_size : int
@@ -159,12 +159,11 @@ def read_attention(
     InputError
         The network has no attention.
     """
-    network, table = with_attention(network).to(device).eval(), table.to(device)
+    network, pairs = require_attention(network).to(device).eval(), pairs.to(device)
     logits, readings, total = [], [], torch.zeros(())
     kept: dict[int, Tensor] = {}
-    for rows in torch.arange(len(a)).split(batch_size):
-        tokens = pair_tokens(table, a[rows].to(device), b[rows].to(device))
-        logit, weights = (part.float().cpu() for part in score_with_attention(network, tokens))
+    for rows in pairs.batches(batch_size):
+        logit, weights = (part.float().cpu() for part in score_with_attention(network, pairs.tokens(rows)))
         logits.append(logit)
         readings.append([read(weights) for read in READINGS.values()])
         total = total + weights.double().sum(dim=0)
@@ -174,6 +173,36 @@ def read_attention(
     return PairAttention(
         logit=torch.cat(logits).numpy(),
         importance=dict(zip(READINGS, importance, strict=True)),
-        mean=(total / len(a)).numpy(),
+        mean=(total / len(pairs)).numpy(),
         chosen=torch.stack([kept[row] for row in chosen]).numpy() if chosen else np.empty(shape, dtype=np.float32),
     )
+
+
+MEAN_OF_PAIRS: Final = "mean of all pairs"
+"""Label of the averaged attention beside that of single pairs."""
+
+
+def explain_by_attention(context: ModelContext) -> Explanations:
+    """Read which tokens the model attends to while it scores each pair.
+
+    A token's importance is the attention that it receives from all tokens: averaged over the layers, in the last layer,
+    or followed through all layers to the input (rollout). The first explanation has the `weights` in its details: mean
+    over the pairs, and each chosen pair's own, pair × layer × query × key.
+    """
+    found = read_attention(
+        context.network, context.pairs, chosen=context.chosen, batch_size=context.batch_size, device=context.device
+    )
+    tokens, ids = context.network.protein_tokens, pair_ids(context.explained)
+    names = np.array(pair_token_names(tokens))
+    axes = {
+        "pair": np.array([MEAN_OF_PAIRS, *(ids[row] for row in context.chosen)]),
+        "layer": np.arange(1, len(found.mean) + 1),
+        "query": names,
+        "key": names,
+    }
+    weights = LabelledArray(np.concatenate([found.mean[None], found.chosen]).astype(np.float32), axes)
+    details: dict[str, Any] = {"attention": {"weights": weights}}
+    return {
+        method: Explanation.of_pairs(context.explained, importance, tokens, **details.get(method, {}))
+        for method, importance in found.importance.items()
+    }

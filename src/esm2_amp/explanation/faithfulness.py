@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from esm2_amp.models.base import PairNetwork
-from esm2_amp.pairs import pair_tokens
+from esm2_amp.pairs import Pairs
 from esm2_amp.statistics.intervals import mean_intervals
 from esm2_amp.statistics.metrics import sigmoid
 
@@ -33,17 +33,15 @@ class Scorer(NamedTuple):
     Attributes
     ----------
     network : PairNetwork
-    table : Tensor, shape (P, T / 2, D), float
-    a, b : Tensor, shape (B,), int64
+    pairs : Pairs
+        B of them.
     baseline : Tensor, shape (T, D), float32
     batch_size : int
     device : torch.device
     """
 
     network: PairNetwork
-    table: Tensor
-    a: Tensor
-    b: Tensor
+    pairs: Pairs
     baseline: Tensor
     batch_size: int
     device: torch.device
@@ -61,14 +59,14 @@ class Scorer(NamedTuple):
         probability : ndarray, shape (2, B, T + 1), float64
             Of deletion, then of insertion, by the number of tokens treated.
         """
-        network, table = self.network.to(self.device).eval(), self.table.to(self.device)
+        network, pairs = self.network.to(self.device).eval(), self.pairs.to(self.device)
         baseline = self.baseline.to(self.device)
         order = torch.from_numpy(np.argsort(-importance, axis=1, kind="stable")).to(self.device)
         rank = order.argsort(dim=1)[..., None]  # (B, T, 1)
         steps = range(len(baseline) + 1)
         logits = torch.empty(2, len(rank), len(steps))
-        for rows in torch.arange(len(rank)).split(self.batch_size):
-            tokens = pair_tokens(table, self.a[rows].to(self.device), self.b[rows].to(self.device))
+        for rows in pairs.batches(self.batch_size):
+            tokens = pairs.tokens(rows)
             for step in steps:
                 treated = rank[rows.to(self.device)] < step
                 logits[0, rows, step] = network(torch.where(treated, baseline, tokens)).float().cpu()
@@ -107,18 +105,18 @@ def faithfulness(
         Of each pair; their curves are averaged.
     seed : int
     """
-    shape = len(scorer.a), len(scorer.baseline)
+    shape = len(scorer.pairs), len(scorer.baseline)
     generator = np.random.default_rng(seed)
     drawn = [scorer.curves(generator.random(shape)) for _ in range(random_orders)]
     found = {name: scorer.curves(importance) for name, importance in importances.items()}
     found[RANDOM] = np.mean(drawn, axis=0)
-    proteins = scorer.a.numpy(), scorer.b.numpy()
+    proteins = scorer.pairs.a.numpy(), scorer.pairs.b.numpy()
     areas, curves = [], []
     for name, of_method in found.items():
         for curve, values, at_random in zip(CURVES, of_method, found[RANDOM], strict=True):
             area = _area(values)
-            around = zip(*mean_intervals(np.stack([area, area - _area(at_random)], axis=1), *proteins), strict=True)
-            own, difference = around
+            both = np.stack([area, area - _area(at_random)], axis=1)
+            own, difference = zip(*mean_intervals(both, *proteins), strict=True)
             areas.append((name, curve, *own, *difference, _verdict(name, curve, *difference)))
             points = zip(range(values.shape[1]), *mean_intervals(values, *proteins), strict=True)
             curves += [(name, curve, *point) for point in points]

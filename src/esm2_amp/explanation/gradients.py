@@ -11,11 +11,15 @@ from captum.attr import IntegratedGradients
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from esm2_amp.explanation.context import ModelContext
+from esm2_amp.explanation.results import Explanation, Explanations, LabelledArray, importance_table
+from esm2_amp.explanation.selection import pair_ids
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.scoring import score_pairs
-from esm2_amp.pairs import pair_tokens
+from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.interpretability import GradientParameters
 from esm2_amp.progress import Progress
+from esm2_amp.protein import pair_token_names
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +70,7 @@ class Attributions(NamedTuple):
         }
 
 
-def tell_error(found: Attributions, parameters: GradientParameters) -> None:
+def log_error(found: Attributions, parameters: GradientParameters) -> None:
     """Log for how many pairs the attributions add up, as a warning where they are too few."""
     within = float(np.mean(found.error <= parameters.tolerance))
     again = int((found.steps > parameters.steps).sum())
@@ -82,29 +86,26 @@ def tell_error(found: Attributions, parameters: GradientParameters) -> None:
     )
 
 
-def mean_pair(table: Tensor, a: Tensor, b: Tensor) -> Tensor:
+def mean_pair(pairs: Pairs) -> Tensor:
     """The baseline: the mean of background pairs, each in both orders.
 
     The networks that are explained can't tell A from B; a baseline that could would break this symmetry.
 
     Parameters
     ----------
-    table : Tensor, shape (P, T / 2, D), float
-    a, b : Tensor, shape (pairs,), int64
+    pairs : Pairs
 
     Returns
     -------
     baseline : Tensor, shape (T, D), float32
     """
-    protein = table[torch.cat([a, b])].float().mean(dim=0)
+    protein = pairs.table[torch.cat([pairs.a, pairs.b])].float().mean(dim=0)
     return torch.cat([protein, protein])
 
 
 def integrated_gradients(
     network: PairNetwork,
-    table: Tensor,
-    a: Tensor,
-    b: Tensor,
+    pairs: Pairs,
     *,
     baseline: Tensor,
     parameters: GradientParameters,
@@ -118,27 +119,26 @@ def integrated_gradients(
     Parameters
     ----------
     network : PairNetwork
-    table : Tensor, shape (P, T / 2, D), float
-        The vectors of each protein that the network reads.
-    a, b : Tensor, shape (B,), int64
-        Rows of the partners.
+    pairs : Pairs
+        B of them.
     baseline : Tensor, shape (T, D), float32
     parameters : GradientParameters
     device : torch.device
     """
-    network, table, baseline = network.to(device).eval(), table.to(device), baseline.to(device)
-    logit = score_pairs(network, table, a, b, batch_size=parameters.internal_batch, device=device)
+    network, pairs, baseline = network.to(device).eval(), pairs.to(device), baseline.to(device)
+    logit = score_pairs(network, pairs, batch_size=parameters.internal_batch, device=device)
     with torch.inference_mode():
         baseline_logit = float(network(baseline[None]))
-    blank = np.empty((len(a), *baseline.shape), dtype=np.float32)
-    found = Attributions(blank, logit, baseline_logit, np.empty(len(a)), np.zeros(len(a), dtype=np.int64))
-    rows, steps = torch.arange(len(a)), parameters.steps
+    count = len(pairs)
+    blank = np.empty((count, *baseline.shape), dtype=np.float32)
+    found = Attributions(blank, logit, baseline_logit, np.empty(count), np.zeros(count, dtype=np.int64))
+    rows, steps = torch.arange(count), parameters.steps
     with _frozen(network):
         while True:
-            _integrate(found, rows, steps, network, table, (a, b), baseline, parameters.internal_batch)
+            _integrate(found, rows, steps, network, pairs, baseline, parameters.internal_batch)
             outside = np.flatnonzero(found.error > parameters.tolerance)
             steps *= 2
-            if steps > parameters.max_steps or len(outside) <= (1 - parameters.share) * len(a):
+            if steps > parameters.max_steps or len(outside) <= (1 - parameters.share) * count:
                 break
             rows = torch.from_numpy(outside)
     return found
@@ -149,8 +149,7 @@ def _integrate(
     rows: Tensor,
     steps: int,
     network: PairNetwork,
-    table: Tensor,
-    partners: tuple[Tensor, Tensor],
+    pairs: Pairs,
     baseline: Tensor,
     batch_size: int,
 ) -> None:
@@ -158,7 +157,7 @@ def _integrate(
     method = IntegratedGradients(network)
     progress = Progress(logger, f"Integrated Gradients in {steps} steps, pairs", len(rows))
     for part in rows.split(batch_size):
-        tokens = pair_tokens(table, *(side[part].to(table.device) for side in partners))
+        tokens = pairs.tokens(part.to(pairs.table.device))
         values = method.attribute(tokens, baseline[None], n_steps=steps, internal_batch_size=batch_size).detach()
         at = part.numpy()
         found.attribution[at] = values.cpu().numpy()
@@ -177,3 +176,38 @@ def _frozen(network: nn.Module) -> Iterator[None]:
     finally:
         for parameter, is_needed in needed.items():
             parameter.requires_grad_(is_needed)
+
+
+def explain_by_gradients(context: ModelContext) -> Explanations:
+    """Split the difference between a pair's score and that of an average pair among the pair's tokens.
+
+    Integrated Gradients: the gradient of the score, summed along the way from the average pair (the baseline) to the
+    explained one. The parts add up to the difference, which is checked. Details: `attributions`, the logit that each
+    feature adds (pair × token × feature); and `contributions`, the logit that each token adds, its sign kept, with the
+    pair's `Logit`, the `BaselineLogit`, the `Error` of the sum as a fraction of their difference, and the `Steps`.
+    """
+    found = integrated_gradients(
+        context.network,
+        context.pairs,
+        baseline=context.baseline,
+        parameters=context.gradients,
+        device=context.device,
+    )
+    log_error(found, context.gradients)
+    tokens = context.network.protein_tokens
+    axes = {
+        "pair": np.array(pair_ids(context.explained)),
+        "token": np.array(pair_token_names(tokens)),
+        "feature": np.arange(found.attribution.shape[-1]),
+    }
+    contributions = importance_table(context.explained, found.attribution.sum(axis=-1), tokens).assign(
+        Logit=found.logit, BaselineLogit=found.baseline_logit, Error=found.error, Steps=found.steps
+    )
+    explanation = Explanation.of_pairs(
+        context.explained,
+        found.importance,
+        tokens,
+        attributions=LabelledArray(found.attribution, axes),
+        contributions=contributions,
+    )
+    return {"integrated_gradients": explanation._replace(check=found.summary(context.gradients))}

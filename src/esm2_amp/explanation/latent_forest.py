@@ -15,10 +15,14 @@ from sklearn.metrics import matthews_corrcoef
 from sklearn.model_selection import StratifiedKFold
 
 from esm2_amp.errors import InputError
-from esm2_amp.explanation.latent_attributions import LatentAttributions
+from esm2_amp.explanation.context import LatentContext
+from esm2_amp.explanation.latent_attributions import LatentAttributions, additivity
+from esm2_amp.explanation.latents import explanation_of_latents, token_means
+from esm2_amp.explanation.results import Explanation, Explanations, token_table
 from esm2_amp.parameters.hyperparameter_search import SearchParameters
 from esm2_amp.parameters.latent_explanation import ForestParameters
 from esm2_amp.progress import Progress
+from esm2_amp.protein import pair_token_names
 from esm2_amp.search.report import best_parameters, trials_table
 from esm2_amp.search.study import open_study, quiet_optuna, run_search
 
@@ -92,11 +96,11 @@ def fit_forest(
         study_name.update(part.data)
     search = SearchParameters(
         enabled=True, trials=settings.trials, mode=settings.mode, folds=max(2, settings.folds),
-        study=study_name.hexdigest()[:8], pruning="none", seed=seed,
+        study=study_name.hexdigest()[:8], pruning="none",
     )  # fmt: skip
     with quiet_optuna():
         study = open_study(name, settings.search_space, {}, folder, search)
-        run_search(study, settings.search_space, objective, folder, search)
+        run_search(study, settings.search_space, objective, folder, search, seed=seed)
     best = best_parameters(study)
     forest = _forest(best["parameters"], settings, seed).fit(*training)
     row = {"trial": best["trial"], "MCC": best["value"], **best["parameters"]}
@@ -164,3 +168,25 @@ def explain_forest(
         progress.add(len(by_column[some]))
     expected = float(explainer.expected_value[1])
     return LatentAttributions(by_column, expected, forest.predict_proba(pairs)[:, 1] - expected)
+
+
+TREE_SHAP_EXACT_TO = 1e-6
+"""Largest error of a pair's sum, in probability."""
+
+
+def explain_by_tree_shap(context: LatentContext) -> Explanations:
+    """Say how much each latent of a pair moved the forest's probability (Tree SHAP).
+
+    SHAP values are in units of probability. They are exact: a pair's values add up to its probability minus the mean
+    over background pairs. A token's importance is the mean of its latents' absolute values.
+    """
+    found = explain_forest(context.forest, context.values, context.background_values)
+    check = additivity(found, "Tree SHAP", exact_to=TREE_SHAP_EXACT_TO)
+    return {"forest_shap": explanation_of_latents(context, found.by_column, check)}
+
+
+def explain_by_gini(context: LatentContext) -> Explanations:
+    """Say which tokens the forest's trees split by: one value a token, for all pairs alike."""
+    tokens = context.protein_tokens
+    table = token_table(pair_token_names(tokens), token_means(context.forest.feature_importances_, tokens))
+    return {"gini": Explanation(None, table, {}, {})}

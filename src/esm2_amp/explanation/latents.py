@@ -1,7 +1,7 @@
 """Latents of proteins and of pairs: how well they hold the features, their columns by name, their sums by token."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,9 @@ from torch import Tensor
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.autoencoder import Autoencoder
+from esm2_amp.explanation.context import LatentContext
+from esm2_amp.explanation.results import PAIR_COLUMNS, Explanation
+from esm2_amp.pairs import protein_rows
 from esm2_amp.protein import SIDES, pair_token_names
 
 FITTED, HELD_OUT, UNSEEN = "fitted", "held out", "unseen"
@@ -154,27 +157,33 @@ def latent_values(latents: pd.DataFrame) -> NDArray[np.float32]:
     return np.array(latents.drop(columns="Entry"), dtype=np.float32, order="C")
 
 
-def check_latent_rows(latents: pd.DataFrame, pairs: pd.DataFrame) -> None:
-    """Raise InputError when the pairs' rows `a`, `b` were made for other proteins."""
-    entries = latents["Entry"].to_numpy()
-    for rows, name in (("a", "Protein1"), ("b", "Protein2")):
-        at = pairs[rows].to_numpy()
-        if at.max(initial=-1) >= len(entries) or (entries[at] != pairs[name].to_numpy()).any():
-            raise InputError(
-                f"Column {rows} of the pairs must give the row of {name} among the latents, but points to other "
-                "proteins: one of both is from an earlier run; run `kedro run --pipeline=interpretability` again"
-            )
+class LatentVectors:
+    """Latents of P proteins as one vector each, for `esm2_amp.pairs.Pairs`.
+
+    Parameters
+    ----------
+    latents : DataFrame
+        Of `latent_table`.
+    """
+
+    def __init__(self, latents: pd.DataFrame) -> None:
+        self.entries: list[str] = latents["Entry"].tolist()
+        self._values = torch.from_numpy(latent_values(latents)).unsqueeze(1)  # (P, 1, D' / 2)
+
+    def select(self, tokens: slice, rows: Sequence[int] | None = None) -> Tensor:
+        """The vectors of all proteins or of some: (P or rows, 1, D' / 2)."""
+        return self._values[:, tokens] if rows is None else self._values[list(rows)][:, tokens]
 
 
 def pair_values(latents: pd.DataFrame, pairs: pd.DataFrame) -> NDArray[np.float32]:
-    """Both proteins' latents side by side, found by row number, so that P1234 never takes the row of P12345.
+    """Both proteins' latents side by side, found by their whole names, so that P1234 never takes the row of P12345.
 
     Parameters
     ----------
     latents : DataFrame
         Of `latent_table`.
     pairs : DataFrame, B rows
-        `Protein1`, `Protein2`, and their rows `a`, `b`.
+        `Protein1`, `Protein2`.
 
     Returns
     -------
@@ -184,11 +193,10 @@ def pair_values(latents: pd.DataFrame, pairs: pd.DataFrame) -> NDArray[np.float3
     Raises
     ------
     InputError
-        When the rows were made for other proteins.
+        A pair names a protein without latents.
     """
-    check_latent_rows(latents, pairs)
     of_proteins = latent_values(latents)
-    return np.hstack([of_proteins[pairs["a"]], of_proteins[pairs["b"]]])
+    return np.hstack([of_proteins[rows] for rows in protein_rows(latents["Entry"].tolist(), pairs)])
 
 
 def pair_features(latents: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -202,3 +210,29 @@ def token_means(values: ArrayLike, protein_tokens: slice) -> NDArray[np.float64]
     array = np.abs(np.asarray(values, dtype=np.float64))
     means: NDArray[np.float64] = array.reshape(*array.shape[:-1], len(pair_token_names(protein_tokens)), -1).mean(-1)
     return means
+
+
+def explanation_of_latents(
+    context: LatentContext, by_column: NDArray[np.floating], check: dict[str, Any]
+) -> Explanation:
+    """The explanation of pairs from the attributions of their latents.
+
+    Parameters
+    ----------
+    context : LatentContext
+    by_column : ndarray, shape (B, D')
+    check : dict
+        How well they add up.
+
+    Returns
+    -------
+    explanation : Explanation
+        With the `values` of each latent in its details: `Protein1`, `Protein2`, then `A_cls_0` … `B_eos_149`.
+    """
+    explained, tokens = context.explained, context.protein_tokens
+    columns = context.latents.columns
+    values = pd.DataFrame(by_column.astype(np.float32), index=explained.index, columns=columns)
+    explanation = Explanation.of_pairs(
+        explained, token_means(by_column, tokens), tokens, values=explained[PAIR_COLUMNS].join(values)
+    )
+    return explanation._replace(check=check)

@@ -1,51 +1,110 @@
-"""The methods of explanation: what figures call them, and what their bars measure."""
+"""The methods of explanation: what each is called, measures and needs, and the function that computes it."""
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-import pandas as pd
+if TYPE_CHECKING:
+    from esm2_amp.explanation.results import Explanations
 
-from esm2_amp.errors import InputError
+KNOWS_LITTLE: Final = 0.6
+"""AUROC below which a classifier is warned of: what it looks at says little about interaction."""
 
 
 class Method(NamedTuple):
-    """A method as figures show it."""
+    """A method of explanation.
+
+    Attributes
+    ----------
+    name : str
+        What figures call it.
+    unit : str
+        What its importances are.
+    needs : {"model", "latents"}
+        What `explain` takes: a `esm2_amp.explanation.context.ModelContext` or a `LatentContext`.
+    explain : callable
+        From the context to explanations by method. It may give those of several methods that one pass computes.
+    """
 
     name: str
     unit: str
+    needs: Literal["model", "latents"]
+    explain: "Callable[[Any], Explanations]"
+
+
+# The modules below import captum and shap, so each is imported when its method is asked for.
+
+
+def _by_attention(context: Any) -> "Explanations":
+    from esm2_amp.explanation.attention import explain_by_attention  # noqa: PLC0415
+
+    return explain_by_attention(context)
+
+
+def _by_gradients(context: Any) -> "Explanations":
+    from esm2_amp.explanation.gradients import explain_by_gradients  # noqa: PLC0415
+
+    return explain_by_gradients(context)
+
+
+def _by_gini(context: Any) -> "Explanations":
+    from esm2_amp.explanation.latent_forest import explain_by_gini  # noqa: PLC0415
+
+    return explain_by_gini(context)
+
+
+def _by_tree_shap(context: Any) -> "Explanations":
+    from esm2_amp.explanation.latent_forest import explain_by_tree_shap  # noqa: PLC0415
+
+    return explain_by_tree_shap(context)
+
+
+def _by_deep_shap(context: Any) -> "Explanations":
+    from esm2_amp.explanation.latent_network import explain_by_deep_shap  # noqa: PLC0415
+
+    return explain_by_deep_shap(context)
+
+
+def _by_latent_gradients(context: Any) -> "Explanations":
+    from esm2_amp.explanation.latent_network import explain_by_latent_gradients  # noqa: PLC0415
+
+    return explain_by_latent_gradients(context)
 
 
 _RECEIVED: Final = "Attention received (share of all)"
-_SHAP: Final = "Mean |SHAP value| (probability)"
+_OF_A_FEATURE: Final = "Mean |attribution| of a feature (logit)"
 
 METHODS: Final = {
-    "attention": Method("Attention", _RECEIVED),
-    "attention_last_layer": Method("Attention, last layer", _RECEIVED),
-    "attention_rollout": Method("Attention rollout", _RECEIVED),
-    "integrated_gradients": Method("Integrated Gradients", "Mean |attribution| of a feature (logit)"),
-    "forest_shap": Method("Forest: Tree SHAP", _SHAP),
-    "network_shap": Method("Latent network: Deep SHAP", "Mean |SHAP value| of a feature (logit)"),
-    "network_gradients": Method("Latent network: Int. Gradients", "Mean |attribution| of a feature (logit)"),
-    "gini": Method("Forest: Gini", "Mean decrease in impurity"),
+    "attention": Method("Attention", _RECEIVED, "model", _by_attention),
+    "attention_last_layer": Method("Attention, last layer", _RECEIVED, "model", _by_attention),
+    "attention_rollout": Method("Attention rollout", _RECEIVED, "model", _by_attention),
+    "integrated_gradients": Method("Integrated Gradients", _OF_A_FEATURE, "model", _by_gradients),
+    "forest_shap": Method("Forest: Tree SHAP", "Mean |SHAP value| (probability)", "latents", _by_tree_shap),
+    "network_shap": Method(
+        "Latent network: Deep SHAP", "Mean |SHAP value| of a feature (logit)", "latents", _by_deep_shap
+    ),
+    "network_gradients": Method("Latent network: Int. Gradients", _OF_A_FEATURE, "latents", _by_latent_gradients),
+    "gini": Method("Forest: Gini", "Mean decrease in impurity", "latents", _by_gini),
 }
-"""Every method by the name its files carry."""
-
-KNOWS_LITTLE: Final = 0.6
-"""An AUROC below it is told as a warning: what such a classifier looks at says little about interaction."""
+"""Every method by the name that its files have."""
 
 
-def token_columns(table: pd.DataFrame) -> list[str]:
-    """The columns of an importance table that are tokens: `A_segment0` … `B_segment9`."""
-    return [name for name in table.columns if name.startswith(("A_", "B_"))]
+def explain(methods: Iterable[str], context: Any) -> "Explanations":
+    """Explain pairs by several methods.
 
+    Parameters
+    ----------
+    methods : iterable of str
+        Names of `METHODS`, all of which need the same.
+    context : ModelContext or LatentContext
 
-def check_same_pairs(tables: Mapping[str, pd.DataFrame]) -> None:
-    """Raise InputError when tables are of different pairs, or importance tables of different tokens."""
-    (first, expected), *others = tables.items()
-    for name, table in others:
-        same_pairs = table[["Protein1", "Protein2"]].equals(expected[["Protein1", "Protein2"]])
-        if not same_pairs or token_columns(table) not in ([], token_columns(others[0][1])):
-            raise InputError(
-                f"Methods are compared on the same pairs and tokens, but {name} is of others than {first}; "
-                "run `kedro run --pipeline=interpretability` again"
-            )
+    Returns
+    -------
+    explanations : dict of Explanation
+        In the order of `methods`.
+    """
+    methods = list(methods)
+    found: Explanations = {}
+    for name in methods:
+        if name not in found:
+            found |= METHODS[name].explain(context)
+    return {name: found[name] for name in methods}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from esm2_amp.explanation.methods import check_same_pairs, token_columns
+from esm2_amp.explanation.results import token_columns
 from esm2_amp.explanation.selection import is_true_positive
 from esm2_amp.statistics.intervals import rate_intervals
 
@@ -67,13 +67,7 @@ def planted_truth(tables: Mapping[str, pd.DataFrame], sites: pd.DataFrame) -> pd
         `Method`; `Top`, how many tokens are looked at; `Pairs`; `Rate`, the share of pairs that have a planted site
         among them, with its 95 % interval `Low` to `High`; `Chance`, the rate of tokens drawn at random. No rows
         where no site is known for the pairs.
-
-    Raises
-    ------
-    InputError
-        The methods explain different pairs.
     """
-    check_same_pairs(tables)
     first = next(iter(tables.values()))
     tokens = token_columns(first)
     planted = planted_tokens(first, tokens, sites)

@@ -1,26 +1,12 @@
 """Arrays whose axes have names and labels, as catalog entries."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
+from esm2_amp.explanation.results import LabelledArray
 from esm2_amp.io.local import LocalDataset
-
-
-class LabelledArray(NamedTuple):
-    """An array and what its axes mean.
-
-    Attributes
-    ----------
-    array : ndarray
-    axes : dict of str to ndarray
-        Of each axis in order its name, and the labels along it.
-    """
-
-    array: NDArray[Any]
-    axes: dict[str, NDArray[Any]]
 
 
 class LabelledArrayDataset(LocalDataset[LabelledArray, LabelledArray]):

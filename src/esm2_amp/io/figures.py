@@ -43,14 +43,14 @@ class FigureDataset(LocalDataset[Figure, bytes | None]):
     @override
     def save(self, data: Figure) -> None:
         if data.axes:
-            _write(data, self._filepath, self._dpi)
+            write_figure(data, self._filepath, self._dpi)
         else:
             self._filepath.unlink(missing_ok=True)
             self._filepath.with_suffix(".pdf").unlink(missing_ok=True)
 
     def preview(self) -> ImagePreview:
         """The PNG, as Kedro-Viz shows it."""
-        return _as_preview(self._filepath)
+        return as_preview(self._filepath)
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "dpi": self._dpi}
@@ -83,17 +83,18 @@ class FigureFolderDataset(LocalDataset[Mapping[str, Figure], dict[str, bytes]]):
     def save(self, data: Mapping[str, Figure]) -> None:
         with replacing(self._filepath) as folder:
             for name, figure in data.items():
-                _write(figure, folder / f"{_as_file_name(name)}.png", self._dpi)
+                write_figure(figure, folder / f"{_as_file_name(name)}.png", self._dpi)
 
     def preview(self) -> ImagePreview:
         """The first PNG by name, as Kedro-Viz shows it."""
-        return _as_preview(min(self._filepath.glob("*.png")))
+        return as_preview(min(self._filepath.glob("*.png")))
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "dpi": self._dpi}
 
 
-def _as_preview(image: Path) -> ImagePreview:
+def as_preview(image: Path) -> ImagePreview:
+    """A PNG as Kedro-Viz shows it."""
     return ImagePreview(b64encode(image.read_bytes()).decode())
 
 
@@ -102,8 +103,10 @@ def _as_file_name(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
 
 
-def _write(figure: Figure, file: Path, dpi: int) -> None:
+def write_figure(figure: Figure, file: Path, dpi: int, *, pdf: bool = True) -> None:
+    """Write a figure as PNG and, by choice, as PDF beside it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(_PDF_OPTIONS):
         figure.savefig(file, dpi=dpi)
-        figure.savefig(file.with_suffix(".pdf"), metadata={"CreationDate": None})
+        if pdf:
+            figure.savefig(file.with_suffix(".pdf"), metadata={"CreationDate": None})

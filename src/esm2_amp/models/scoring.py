@@ -3,36 +3,27 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from esm2_amp.models.base import PairNetwork
-from esm2_amp.pairs import pair_tokens
+from esm2_amp.pairs import Pairs
 
 
 @torch.inference_mode()
-def score_pairs(
-    network: PairNetwork, table: Tensor, a: Tensor, b: Tensor, *, batch_size: int, device: torch.device
-) -> NDArray[np.float32]:
+def score_pairs(network: PairNetwork, pairs: Pairs, *, batch_size: int, device: torch.device) -> NDArray[np.float32]:
     """Logits of pairs.
 
     Parameters
     ----------
     network : PairNetwork
-    table : Tensor, shape (P, T / 2, D), float
-        The vectors of each protein that the network reads.
-    a, b : Tensor, shape (pairs,), int64
-        Rows of the partners.
+    pairs : Pairs, B of them
     batch_size : int
     device : torch.device
 
     Returns
     -------
-    logit : ndarray, shape (pairs,), float32
+    logit : ndarray, shape (B,), float32
     """
     network = network.to(device).eval()
-    table = table.to(device)
-    batches = zip(a.split(batch_size), b.split(batch_size), strict=True)
-    logits = [
-        network(pair_tokens(table, some_a.to(device), some_b.to(device))).float().cpu() for some_a, some_b in batches
-    ]
+    pairs = pairs.to(device)
+    logits = [network(pairs.tokens(rows)).float().cpu() for rows in pairs.batches(batch_size)]
     return torch.cat(logits).numpy() if logits else np.empty(0, dtype=np.float32)

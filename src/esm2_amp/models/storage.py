@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from esm2_amp.errors import InputError
+from esm2_amp.features import ProteinFeatures
 from esm2_amp.files import replacing
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import MODELS, network_class
+from esm2_amp.pairs import Pairs
 
 PUBLISHED_HEADS = 8
 """Attention heads of the published transformers; a checkpoint's tensors don't show them (METHOD section 3)."""
@@ -38,6 +41,36 @@ class TrainedModel(NamedTuple):
     architecture: str
     network: PairNetwork
     card: dict[str, Any]
+
+    def pairs(self, features: ProteinFeatures, pairs: pd.DataFrame) -> Pairs:
+        """Pairs as the network reads them.
+
+        Raises
+        ------
+        InputError
+            The features are of another width or encoder than those the model was trained on, or a pair names a protein
+            without features.
+        """
+        self.check_features(features)
+        return Pairs.of(features, pairs, self.network.protein_tokens)
+
+    def check_features(self, features: ProteinFeatures) -> None:
+        """Raise InputError when the model can't read the features, or was trained on another encoder's."""
+        width = self.network.sizes["width"]
+        if features.width != width:
+            raise InputError(
+                f"The model {self.architecture} reads vectors of width {width}, but the features have width "
+                f"{features.width} (encoder {features.provenance['encoder']}); give the encoder the model was trained "
+                "with (--params=encoder=...), or another model or checkpoint"
+            )
+        trained_on = self.card.get("features", {})
+        imported = "imported" in (trained_on.get("encoder"), features.provenance["encoder"])
+        if trained_on and not imported and trained_on["fingerprint"] != features.provenance["fingerprint"]:
+            raise InputError(
+                f"The model {self.architecture} was trained on features of the encoder {trained_on['encoder']}, but "
+                f"these come from other weights ({features.provenance['encoder']}); "
+                f"give --params=encoder={trained_on['encoder']}"
+            )
 
 
 def save_model(model: TrainedModel, folder: Path) -> None:

@@ -69,14 +69,12 @@ class BaselineParameters(Parameters):
     composition : CompositionParameters
     similarity : SimilarityParameters
     mean_vector_logistic : MeanVectorParameters
-    seed : int
     """
 
     use: tuple[BaselineName, ...] = Field(default=get_args(BaselineName), min_length=1)
     composition: CompositionParameters = CompositionParameters()
     similarity: SimilarityParameters = SimilarityParameters()
     mean_vector_logistic: MeanVectorParameters = MeanVectorParameters()
-    seed: int = 42
 
 
 class EvaluationParameters(Parameters):
@@ -87,18 +85,13 @@ class EvaluationParameters(Parameters):
     threshold : float or "validation"
         Probability from which a pair is called interacting; or for each model and baseline the one of its best MCC on
         the validation pairs.
-    batch_size : int
-        Pairs scored at once.
     replicates : int
         Bootstrap replicates behind each interval.
-    seed : int
     baselines : BaselineParameters
     """
 
     threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["validation"]
-    batch_size: int = Field(ge=1)
     replicates: int = Field(ge=100)
-    seed: int
     baselines: BaselineParameters
 
     @property

@@ -5,7 +5,6 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from esm2_amp.parameters.base import Parameters
-from esm2_amp.parameters.run import Device
 from esm2_amp.protein import window_starts
 
 
@@ -51,17 +50,15 @@ class ExtractionParameters(Parameters):
     Attributes
     ----------
     embedding : EmbeddingParameters
-    device : {"auto", "cpu", "cuda", "mps"}
     stored_as : {"float32", "float16"}
         Number format in the store.
     shard_residues : int
         Residues embedded between two writes: the most that a killed run loses. A longer protein has its own shard.
     cluster : str, optional
-        Address of a Dask scheduler whose workers embed the shards, each on its own `device`.
+        Address of a Dask scheduler whose workers embed the shards, each on its own device.
     """
 
     embedding: EmbeddingParameters
-    device: Device
     stored_as: Literal["float32", "float16"]
     shard_residues: int = Field(ge=1)
     cluster: str | None = None

@@ -43,7 +43,6 @@ class RegionParameters(Parameters):
         How many pairs are drawn where none is named.
     data_name : str
         What figures call the data.
-    seed : int
     """
 
     explained_model: str
@@ -61,4 +60,3 @@ class RegionParameters(Parameters):
     map_pairs: list[str] | str | None
     maps: int = Field(ge=0)
     data_name: str
-    seed: int

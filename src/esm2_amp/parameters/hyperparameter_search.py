@@ -115,7 +115,6 @@ class SearchParameters(Parameters):
         URL of an SQL database that several machines can reach; by default a journal file beside the model.
     pruning : {"none", "median"}
         Whether a trial ends early that is worse at an epoch than the median of earlier ones.
-    seed : int
     """
 
     enabled: bool
@@ -126,4 +125,3 @@ class SearchParameters(Parameters):
     study: Annotated[str, Field(min_length=1)]
     storage: str | None = None
     pruning: Literal["none", "median"]
-    seed: int

@@ -1,11 +1,13 @@
 """Parameters of `interpretability`."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from esm2_amp.parameters.base import Parameters
-from esm2_amp.parameters.pair_building import Split
+
+ModelMethod = Literal["attention", "attention_last_layer", "attention_rollout", "integrated_gradients"]
+LatentMethod = Literal["forest_shap", "network_shap", "network_gradients", "gini"]
 
 
 class GradientParameters(Parameters):
@@ -70,33 +72,36 @@ class InterpretabilityParameters(Parameters):
 
     Attributes
     ----------
-    split : {"test", "validation", "train"}
+    split : {"test", "validation"}
+        Of the scored pairs.
+    methods : tuple of str
+        Methods that look into the model itself, in the order of figures; also one text with spaces between.
     pairs : int, optional
         How many are drawn, half of them true positives where there are enough; all by default.
     chosen_pairs : tuple of str
         Pairs that are always among them and get a heat map each, as `Protein1-Protein2` in either order; also one
         text with spaces between.
     background : int
-        Training pairs whose mean is the baseline.
+        Training pairs that stand for a pair without information: their mean is the baseline, and explanations on
+        latents compare a pair with each of them.
     batch_size : int
-        Pairs scored at once.
-    seed : int
+        Pairs passed through the network at once.
     integrated_gradients : GradientParameters
     faithfulness : FaithfulnessParameters
     randomised_weights : RandomisedWeightsParameters
     """
 
-    split: Split
+    split: Literal["test", "validation"]
+    methods: tuple[ModelMethod, ...] = Field(min_length=1)
     pairs: int | None = Field(ge=2)
     chosen_pairs: tuple[str, ...]
     background: int = Field(ge=1)
     batch_size: int = Field(ge=1)
-    seed: int
     integrated_gradients: GradientParameters
     faithfulness: FaithfulnessParameters
     randomised_weights: RandomisedWeightsParameters
 
-    @field_validator("chosen_pairs", mode="before")
+    @field_validator("chosen_pairs", "methods", mode="before")
     @classmethod
     def _split_text(cls, value: object) -> object:
         return value.split() if isinstance(value, str) else value

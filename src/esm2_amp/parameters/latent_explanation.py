@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from esm2_amp.parameters.base import Count, Fraction, Parameters, Positive
 from esm2_amp.parameters.hyperparameter_search import SearchSpace
-from esm2_amp.parameters.interpretability import GradientParameters
+from esm2_amp.parameters.interpretability import GradientParameters, LatentMethod
 from esm2_amp.parameters.model_training import ARCHITECTURES, AEDNNParameters, TrainingParameters
 
 SEARCHABLE = ("n_estimators", "max_depth", "min_samples_split", "min_samples_leaf", "max_features", "max_samples")
@@ -94,18 +94,30 @@ class LatentNetworkParameters(Parameters):
     training: TrainingParameters
 
 
-class BackgroundParameters(Parameters):
-    """The training pairs that attributions compare a pair with."""
-
-    pairs: Count
-    seed: int
-
-
 class LatentParameters(Parameters):
-    """The autoencoder, the classifiers on its latents, and their explanation."""
+    """The autoencoder, the classifiers on its latents, and their explanation.
 
+    Attributes
+    ----------
+    enabled : bool
+        Whether runs that explain models do so on latents, too. `--pipeline=latent_explanation` does in any case.
+    methods : tuple of str
+        In the order of figures; also one text with spaces between.
+    autoencoder : AutoencoderParameters
+    forest : ForestParameters
+    network : LatentNetworkParameters
+    gradients : GradientParameters
+        As for `interpretability.integrated_gradients`, on latents.
+    """
+
+    enabled: bool
+    methods: tuple[LatentMethod, ...] = Field(min_length=1)
     autoencoder: AutoencoderParameters
     forest: ForestParameters
     network: LatentNetworkParameters
-    background: BackgroundParameters
     gradients: GradientParameters
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _split_text(cls, value: object) -> object:
+        return value.split() if isinstance(value, str) else value

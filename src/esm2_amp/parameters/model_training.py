@@ -13,6 +13,9 @@ Architecture = Literal["ESM2_AMPS", "ESM2_AMP_CSE", "ESM2_DPM", "ESM2_GRU", "ESM
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
 """Names of the networks of pairs, in the order in which they are shown."""
 
+EXPLAINED: Final[tuple[Architecture, ...]] = ("ESM2_AMPS", "ESM2_AMP_CSE")
+"""Those with attention, which `interpretability` explains."""
+
 
 class NetworkParameters(Parameters):
     """Sizes of a network; the width D is not among them, the features bring it."""

@@ -59,7 +59,6 @@ class PairParameters(Parameters):
         Of the kept pairs, for the splits that are made.
     sample : dict, optional
         At most so many pairs of a split, drawn evenly; all by default.
-    seed : int
     """
 
     self_pairs: Literal["keep", "drop"]
@@ -70,7 +69,6 @@ class PairParameters(Parameters):
     validation_fraction: Fraction
     test_fraction: Fraction
     sample: dict[Split, Annotated[int, Field(ge=1)] | None]
-    seed: int
 
     @model_validator(mode="after")
     def _leave_pairs_for_training(self) -> "PairParameters":

@@ -88,7 +88,13 @@ def _storage(folder: Path, parameters: SearchParameters) -> BaseStorage:
 
 
 def run_search(
-    study: optuna.Study, space: SearchSpace, objective: Objective, folder: Path, parameters: SearchParameters
+    study: optuna.Study,
+    space: SearchSpace,
+    objective: Objective,
+    folder: Path,
+    parameters: SearchParameters,
+    *,
+    seed: int,
 ) -> None:
     """Add trials until the study has as many as asked for, whoever runs them.
 
@@ -105,7 +111,7 @@ def run_search(
         with FileLock(folder / "search.lock"):
             _retry_lost(study)
         if sum(_counts(trial) for trial in study.get_trials(deepcopy=False)) < parameters.trials:
-            if (trial := _next_trial(study, parameters)) is not None:
+            if (trial := _next_trial(study, parameters, seed)) is not None:
                 _evaluate(study, trial, space, objective)
                 progress.tell(trial.number)
         elif _has_living_trials(study):
@@ -137,11 +143,11 @@ def _counts(trial: FrozenTrial) -> bool:
     return trial.state != TrialState.WAITING and "discarded" not in trial.user_attrs
 
 
-def _next_trial(study: optuna.Study, parameters: SearchParameters) -> optuna.Trial | None:
+def _next_trial(study: optuna.Study, parameters: SearchParameters, seed: int) -> optuna.Trial | None:
     """A trial of this process, or None when others began as many as asked for in the meantime."""
     trial = study.ask()
     # from the trial's number, not from the sampler's state: neither a resumed search nor another process draws it again
-    study.sampler = optuna.samplers.TPESampler(seed=parameters.seed * 1_000_003 + trial.number)
+    study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + trial.number)
     trial.set_user_attr("worker", _worker())
     earlier = sum(other.number < trial.number for other in counted_trials(study))
     if earlier < parameters.trials:

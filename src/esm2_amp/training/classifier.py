@@ -19,9 +19,9 @@ from torchmetrics.functional.classification import (
 from typing_extensions import override
 
 from esm2_amp.models.base import PairNetwork
-from esm2_amp.pairs import pair_tokens
+from esm2_amp.pairs import Pairs, pair_tokens
 from esm2_amp.parameters.model_training import TrainingParameters
-from esm2_amp.training.gather import PairBatch, PairBatches
+from esm2_amp.training.batches import PairBatch, PairBatches
 
 METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mcc": binary_matthews_corrcoef,
@@ -83,7 +83,7 @@ class PairClassifier(L.LightningModule):
         """
         data, micro_batches = self.trainer.datamodule, self.trainer.accumulate_grad_batches  # type: ignore[attr-defined]
         earlier = batch_idx // micro_batches * self.settings.batch_size
-        return pairs * micro_batches / min(self.settings.batch_size, len(data.training_pairs[0]) - earlier)
+        return pairs * micro_batches / min(self.settings.batch_size, len(data.training_pairs) - earlier)
 
     @override
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -132,8 +132,8 @@ class PairData(L.LightningDataModule):
 
     Parameters
     ----------
-    training, validation : tuple of Tensor
-        Rows of A, rows of B, labels.
+    training, validation : Pairs
+        Labelled.
     batch_size : int
         Pairs held in memory at once.
     seed : int
@@ -141,9 +141,7 @@ class PairData(L.LightningDataModule):
         Whether training pairs are read in either order.
     """
 
-    def __init__(
-        self, training: PairBatch, validation: PairBatch, batch_size: int, seed: int, *, swapping: bool
-    ) -> None:
+    def __init__(self, training: Pairs, validation: Pairs, batch_size: int, seed: int, *, swapping: bool) -> None:
         super().__init__()
         self.training_pairs, self.validation_pairs = training, validation
         self.batch_size, self.seed, self.swapping = batch_size, seed, swapping
@@ -152,9 +150,9 @@ class PairData(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[PairBatch]:
         assert self.trainer is not None
         order = self.seed * 1_000_003 + self.trainer.current_epoch
-        batches = PairBatches(*self.training_pairs, self.batch_size, order, swapping=self.swapping)
+        batches = PairBatches(self.training_pairs, self.batch_size, order, swapping=self.swapping)
         return DataLoader(batches, batch_size=None)
 
     @override
     def val_dataloader(self) -> DataLoader[PairBatch]:
-        return DataLoader(PairBatches(*self.validation_pairs, self.batch_size), batch_size=None)
+        return DataLoader(PairBatches(self.validation_pairs, self.batch_size), batch_size=None)

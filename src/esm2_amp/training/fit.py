@@ -15,10 +15,10 @@ from torch import Tensor
 from esm2_amp.errors import InputError
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import build_network
+from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.model_training import ModelParameters, TrainingParameters
 from esm2_amp.training.callbacks import EpochRecord, EpochReport, Patience
 from esm2_amp.training.classifier import PairClassifier, PairData
-from esm2_amp.training.gather import PairBatch
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
 from esm2_amp.training.trainer import quiet_trainer
 
@@ -42,16 +42,9 @@ class Fit(NamedTuple):
     record: pd.DataFrame
 
 
-def pair_columns(pairs: pd.DataFrame) -> PairBatch:
-    """Columns `a`, `b`, `label` of a table of pairs as tensors."""
-    a, b = (torch.tensor(pairs[name].to_numpy("int64")) for name in ("a", "b"))
-    return a, b, torch.tensor(pairs["label"].to_numpy("float32"))
-
-
 def fit_network(
-    table: Tensor,
-    training: PairBatch,
-    validation: PairBatch,
+    training: Pairs,
+    validation: Pairs,
     settings: ModelParameters,
     *,
     folder: Path,
@@ -62,10 +55,8 @@ def fit_network(
 
     Parameters
     ----------
-    table : Tensor, shape (P, T / 2, D), float
-        The vectors of each protein that the network reads.
-    training, validation : tuple of Tensor
-        Rows of A, rows of B, labels.
+    training, validation : Pairs
+        Labelled pairs over one table.
     settings : ModelParameters
     folder : Path
         Where checkpoints are kept: the weights of the three best epochs by validation MCC, and all that going on
@@ -82,9 +73,9 @@ def fit_network(
     name = settings.network.architecture
     record, best = EpochRecord(name), _best_checkpoints(folder)
     callbacks = [record, *_early_stopping(settings.training), best, last_checkpoint(folder)]
-    with _prepared(table, training, validation, settings, callbacks, folder=folder, device=device, seed=seed) as fit:
+    with _prepared(training, validation, settings, callbacks, folder=folder, device=device, seed=seed) as fit:
         # all that decides the outcome of a fit
-        fingerprint = f"{settings.model_dump_json()} {seed} {hash_tensors(*training, *validation, table)}"
+        fingerprint = f"{settings.model_dump_json()} {seed} {hash_pairs(training, validation)}"
         resume_from = checkpoint_to_resume(folder, fingerprint, name)
         fit.trainer.fit(fit.classifier, fit.data, ckpt_path=resume_from, weights_only=False)
     table_of_epochs = pd.DataFrame(record.rows)
@@ -98,9 +89,8 @@ def fit_network(
 
 
 def fit_trial(
-    table: Tensor,
-    training: PairBatch,
-    validation: PairBatch,
+    training: Pairs,
+    validation: Pairs,
     settings: ModelParameters,
     *,
     name: str,
@@ -112,7 +102,7 @@ def fit_trial(
 
     Parameters
     ----------
-    table, training, validation, settings, device, seed
+    training, validation, settings, device, seed
         As for `fit_network`.
     name : str
         What is being fitted, for the log, which has a line a minute.
@@ -131,7 +121,7 @@ def fit_trial(
     """
     record = EpochRecord(name, quiet_for=60, tells_last=False)
     callbacks = [record, EpochReport(on_epoch)]
-    with _prepared(table, training, validation, settings, callbacks, folder=None, device=device, seed=seed) as fit:
+    with _prepared(training, validation, settings, callbacks, folder=None, device=device, seed=seed) as fit:
         fit.trainer.fit(fit.classifier, fit.data)
     return pd.DataFrame(record.rows)
 
@@ -144,9 +134,8 @@ class _Prepared(NamedTuple):
 
 @contextmanager
 def _prepared(
-    table: Tensor,
-    training: PairBatch,
-    validation: PairBatch,
+    training: Pairs,
+    validation: Pairs,
     settings: ModelParameters,
     callbacks: list[L.Callback],
     *,
@@ -155,8 +144,9 @@ def _prepared(
     seed: int,
 ) -> Iterator[_Prepared]:
     """What a fit needs, its initial weights from the seed; the random state outside stays as it is."""
-    for split, (_, _, label) in {"training": training, "validation": validation}.items():
-        _check_classes(split, label)
+    for split, pairs in {"training": training, "validation": validation}.items():
+        _check_classes(split, pairs)
+    table = training.table
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = build_network(settings.network, table.shape[-1])
@@ -168,8 +158,9 @@ def _prepared(
         yield _Prepared(trainer, classifier, PairData(training, validation, batch_size, seed, swapping=swapping))
 
 
-def _check_classes(split: str, label: Tensor) -> None:
-    positives, count = int(label.sum()), len(label)
+def _check_classes(split: str, pairs: Pairs) -> None:
+    assert pairs.label is not None
+    positives, count = int(pairs.label.sum()), len(pairs)
     if positives in (0, count):
         raise InputError(
             f"The {split} pairs must hold both classes, got {positives} positive and {count - positives} negative; "
@@ -228,6 +219,12 @@ def _load_weights(classifier: PairClassifier, file: Path) -> int:
     state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
     classifier.network.load_state_dict(state)
     return int(checkpoint["epoch"]) + 1
+
+
+def hash_pairs(*parts: Pairs) -> str:
+    """SHA-256 of pairs, labels and vectors: whether two fits saw the same data. The parts share one table."""
+    columns = [column for pairs in parts for column in (pairs.a, pairs.b, pairs.label) if column is not None]
+    return hash_tensors(*columns, parts[0].table)
 
 
 def hash_tensors(*tensors: Tensor) -> str:

@@ -10,9 +10,10 @@ from esm2_amp.errors import InputError
 from esm2_amp.evaluation.assessment import assess
 from esm2_amp.evaluation.baselines import BASELINES, ProteinViews, baseline_logits
 from esm2_amp.features import ProteinFeatures
+from esm2_amp.pairs import protein_rows
 from esm2_amp.parameters.evaluation import EvaluationParameters
+from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.evaluation.nodes import identify
-from esm2_amp.pipelines.model_training.nodes import check_rows
 from esm2_amp.progress import in_words
 from esm2_amp.protein import TOKENS
 
@@ -22,7 +23,11 @@ _MEAN = TOKENS.index("mean")
 
 
 def score_baselines(
-    pairs: pd.DataFrame, features: ProteinFeatures, proteins: pd.DataFrame, parameters: EvaluationParameters
+    pairs: pd.DataFrame,
+    features: ProteinFeatures,
+    proteins: pd.DataFrame,
+    parameters: EvaluationParameters,
+    run: RunParameters,
 ) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
     """Fit simple predictors on the same training pairs, and measure them on the same validation and test pairs.
 
@@ -38,6 +43,7 @@ def score_baselines(
     proteins : DataFrame
         `Entry`, `Sequence`; empty beside imported features. A baseline that reads what isn't there is left out.
     parameters : EvaluationParameters
+    run : RunParameters
 
     Returns
     -------
@@ -51,7 +57,8 @@ def score_baselines(
     InputError
         No baseline is left.
     """
-    check_rows(features, pairs)
+    a, b = protein_rows(features.entries, pairs)
+    pairs = pairs.assign(a=a, b=b)
     views = _protein_views(features, proteins)
     train, held_out = pairs[pairs["split"] == "train"], pairs[pairs["split"] != "train"]
     scores = identify(held_out)
@@ -62,7 +69,7 @@ def score_baselines(
             logger.info("baseline %s: left out, the imported features come without %s", name, reads.replace("_", " "))
             continue
         started = time.monotonic()
-        logit = baseline_logits(name, train, held_out, views, parameters.baselines)
+        logit = baseline_logits(name, train, held_out, views, parameters.baselines, seed=run.seed)
         metrics[name] = assess(name, scores, logit, parameters.threshold).metrics
         scores[name] = logit
         logger.info("baseline %s: fitted and scored in %s", name, in_words(time.monotonic() - started))

@@ -15,7 +15,7 @@ from esm2_amp.evaluation.strata import stratum_intervals
 from esm2_amp.models.registry import MODELS
 from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.evaluation.nodes import REPORTED_SPLIT
+from esm2_amp.pipelines.evaluation.nodes import REPORTED_SPLIT, reported
 from esm2_amp.statistics.intervals import bootstrap, intervals, paired_differences
 from esm2_amp.statistics.metrics import comparison_table, sigmoid
 
@@ -78,7 +78,7 @@ def compare_models(
     options: dict[str, Any] = {
         "threshold": {name: of_model["threshold"] for name, of_model in metrics.items()},
         "replicates": parameters.replicates,
-        "seed": parameters.seed,
+        "seed": run.seed,
     }
     sample = bootstrap(pairs["Label"], logits, pairs["Protein1"], pairs["Protein2"], **options)
     found = intervals(sample)
@@ -141,7 +141,8 @@ def against(reference: str, differences: pd.DataFrame) -> pd.DataFrame:
 
 
 def _title(run: RunParameters) -> str:
-    return f"{REPORTED_SPLIT.capitalize()} split of {run.data_name}"
+    title = reported(run)
+    return title[0].upper() + title[1:]
 
 
 def _shown(name: str) -> str:

@@ -5,31 +5,19 @@ from kedro.pipeline import Node, Pipeline
 from esm2_amp.models.registry import MODELS
 from esm2_amp.pipelines.evaluation.baselines import score_baselines
 from esm2_amp.pipelines.evaluation.comparison import compare_models, plot_comparison
-from esm2_amp.pipelines.evaluation.nodes import plot_model, score_model_pairs
+from esm2_amp.pipelines.evaluation.nodes import evaluate_model
 from esm2_amp.pipelines.per_model import for_every_model
 
 
 def create_pipeline() -> Pipeline:
-    """Trained models → scored pairs, metrics and plots of each, and their comparison with the baselines."""
+    """Trained models → scored pairs, metrics and figures of each, and their comparison with the baselines."""
     each = for_every_model(
         [
             Node(
-                score_model_pairs,
+                evaluate_model,
                 inputs=["model_pairs", "protein_features", "model", "params:evaluation", "params:run"],
-                outputs=["scored_pairs", "metrics"],
-                name="score_pairs",
-            ),
-            Node(
-                plot_model,
-                inputs=["scored_pairs", "metrics", "model", "params:run"],
-                outputs=[
-                    "summary_plot",
-                    "roc_plot",
-                    "precision_recall_plot",
-                    "confusion_plot",
-                    "calibration_plot",
-                ],
-                name="plot_model",
+                outputs=["scored_pairs", "metrics", "evaluation_plots", "description"],
+                name="evaluate_model",
             ),
         ],
         inputs={"model_pairs", "protein_features"},
@@ -46,7 +34,7 @@ def _comparison() -> Pipeline:
         [
             Node(
                 score_baselines,
-                inputs=["model_pairs", "protein_features", "proteins", "params:evaluation"],
+                inputs=["model_pairs", "protein_features", "proteins", "params:evaluation", "params:run"],
                 outputs=["baseline_scores", "baseline_metrics"],
                 name="score_baselines",
             ),

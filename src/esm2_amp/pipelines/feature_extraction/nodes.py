@@ -18,6 +18,7 @@ from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.feature_store import FeatureIndex, FeatureShard, StoreContents
 from esm2_amp.io.published_features import PublishedFeatures
 from esm2_amp.parameters.feature_extraction import ExtractionParameters
+from esm2_amp.parameters.run import Device, RunParameters
 from esm2_amp.progress import Progress
 from esm2_amp.validation import clean_proteins
 
@@ -49,6 +50,7 @@ def extract_features(
     stored: StoreContents,
     published: PublishedFeatures | None,
     parameters: ExtractionParameters,
+    run: RunParameters,
 ) -> Iterator[FeatureShard | FeatureIndex]:
     """Let ESM-2 read each protein, and sum it up in 13 vectors: cls, the means of ten segments, eos, the mean of all.
 
@@ -65,6 +67,7 @@ def extract_features(
     published : PublishedFeatures, optional
         Features in the published layout; when given they take the place of proteins and encoder.
     parameters : ExtractionParameters
+    run : RunParameters
 
     Yields
     ------
@@ -88,7 +91,7 @@ def extract_features(
         f"{len(proteins):,}", f"{len(wanted):,}", f"{len(wanted) - len(missing):,}", f"{len(missing):,}",
     )  # fmt: skip
     located = [present]
-    for shard in _embed_shards(missing, loaded, extraction.group, parameters):
+    for shard in _embed_shards(missing, loaded, extraction.group, parameters, run.device):
         yield shard
         located.append(shard.table.assign(shard=shard.name, row=range(len(shard.table))))
     table = pd.DataFrame({"Entry": proteins["Entry"], "key": keys}).merge(pd.concat(located), on="key", how="left")
@@ -115,13 +118,14 @@ def _extraction(encoder: Encoder, parameters: ExtractionParameters) -> _Extracti
 
 
 def _embed_shards(
-    missing: pd.DataFrame, encoder: Encoder, group: str, parameters: ExtractionParameters
+    missing: pd.DataFrame, encoder: Encoder, group: str, parameters: ExtractionParameters, device: Device
 ) -> Iterator[FeatureShard]:
     """Shards of similar lengths, longest first: what needs the most memory fails at once if it fails."""
     progress = Progress(logger, "embedding residues", int(missing["length"].sum()))
     parts = [part for _, part in missing.groupby(_shard_numbers(missing["length"], parameters.shard_residues))]
     embedded = _embed_elsewhere if parameters.cluster and parts else _embed_here
-    for number, feature in embedded([part["sequence"].tolist() for part in parts], encoder, parameters, progress):
+    sequences = [part["sequence"].tolist() for part in parts]
+    for number, feature in embedded(sequences, encoder, parameters, device, progress):
         part = parts[number]
         windows = [len(parameters.embedding.window_starts(length)) for length in part["length"]]
         table = part[["key", "length"]].assign(windows=windows).reset_index(drop=True)
@@ -129,17 +133,17 @@ def _embed_shards(
 
 
 def _embed_here(
-    parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, progress: Progress
+    parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, device: Device, progress: Progress
 ) -> Iterator[tuple[int, Tensor]]:
-    device = resolve_device(parameters.device)
+    resolved = resolve_device(device)
     for number, part in enumerate(parts):
-        yield number, embed(encoder, part, parameters.embedding, device, progress.add)
+        yield number, embed(encoder, part, parameters.embedding, resolved, progress.add)
 
 
 def _embed_elsewhere(
-    parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, progress: Progress
+    parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, device: Device, progress: Progress
 ) -> Iterator[tuple[int, Tensor]]:
-    work = Work.of(encoder, parameters.embedding, parameters.device)
+    work = Work.of(encoder, parameters.embedding, device)
     for number, features in embed_on_cluster(work, parts, str(parameters.cluster)):
         progress.add(sum(map(len, parts[number])))
         yield number, features

@@ -23,6 +23,7 @@ def create_pipeline() -> Pipeline:
                     "stored_features",
                     "published_features",
                     "params:feature_extraction",
+                    "params:run",
                 ],
                 outputs="protein_features",
                 name="extract_features",

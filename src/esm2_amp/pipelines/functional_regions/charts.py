@@ -58,7 +58,7 @@ def draw_pairs(
     regions: pd.DataFrame,
     proteins: pd.DataFrame,
     report: dict[str, Any],
-    importance: pd.DataFrame | None,
+    importance: pd.DataFrame,
     parameters: RegionParameters,
 ) -> Figures:
     """Draw a map of each chosen pair: both proteins to scale, their annotated regions, and the segments' importance."""
@@ -74,7 +74,7 @@ def draw_pairs(
         names = (first["Protein1"], first["Protein2"])
         kind = GROUP_NAMES.get(first["Group"], first["Group"]).removesuffix("s")
         title = f"{pair}, {kind} ({first['Group']}) of {_data_name(parameters)}"
-        of_tokens = None if importance is None else _importance_of(names, importance)
+        of_tokens = None if importance.empty else _importance_of(names, importance)
         both = (lengths[names[0]], lengths[names[1]])
         maps[pair] = protein_map(PairMap(names, both, of_pair, regions, report["types"], of_tokens, title))
     return maps

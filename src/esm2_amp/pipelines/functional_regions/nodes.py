@@ -6,9 +6,12 @@ from typing import Any
 import pandas as pd
 
 from esm2_amp.errors import InputError
+from esm2_amp.explanation.results import Explanations, importances
 from esm2_amp.files import listed
 from esm2_amp.io.regions import RegionFile
 from esm2_amp.parameters.functional_regions import RegionParameters
+from esm2_amp.parameters.model_training import EXPLAINED
+from esm2_amp.parameters.run import RunParameters
 from esm2_amp.regions.coverage import Coverage, coverage, coverage_table
 from esm2_amp.regions.enrichment import DEPLETED, ENRICHED, enrichment
 from esm2_amp.regions.hit_rates import hit_rates, side_by_side
@@ -21,46 +24,59 @@ from esm2_amp.validation import clean_proteins
 logger = logging.getLogger(__name__)
 
 
-def choose_importance(parameters: RegionParameters, **importances: pd.DataFrame) -> pd.DataFrame:
-    """The importance table of the model and method asked for, among those made in the same run.
-
-    Parameters
-    ----------
-    parameters : RegionParameters
-    **importances : DataFrame
-        By `model.method`.
-    """
-    name = f"{parameters.explained_model}.{parameters.explained_by}"
-    if name not in importances:
-        raise InputError(f"explained_model.explained_by must be one of {', '.join(importances)}; got {name}")
-    return importances[name]
-
-
 def select_segments(
-    importance: pd.DataFrame | None,
     top_segments: pd.DataFrame | None,
     low_segments: pd.DataFrame | None,
     parameters: RegionParameters,
-) -> pd.DataFrame:
+    *explanations: Explanations | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Top and low segments of each pair, ranked by importance or read from tables that take its place.
+
+    Parameters
+    ----------
+    top_segments, low_segments : DataFrame, optional
+        A user's tables.
+    parameters : RegionParameters
+    *explanations : dict of Explanation, optional
+        Those of each explained model, in the order of `EXPLAINED`, then those on latents; None where there are none.
 
     Returns
     -------
     segments : DataFrame
         `esm2_amp.regions.segments.SEGMENT_COLUMNS`.
+    importance : DataFrame
+        The importance table that they were ranked by; empty where tables take its place.
     """
     group = parameters.group
     if top_segments is None and low_segments is None:
-        if importance is None:
-            raise InputError("There is neither an importance table nor tables of segments; run interpretability first")
+        importance = _chosen_importance(parameters, explanations)
         segments = rank_segments(importance, parameters.ranks)
     elif top_segments is None or low_segments is None:
         raise InputError("Segments are read from two tables: give both top_segments=FILE and low_segments=FILE")
     else:
+        importance = pd.DataFrame({"Protein1": [], "Protein2": []}, dtype="str")
         tables = dict(zip(SELECTIONS, (top_segments, low_segments), strict=True))
         _warn_of_other_decision(tables, group)
         segments = read_segments(tables, parameters.ranks, None if group == "all" else group)
-    return keep_group(segments, group)
+    return keep_group(segments, group), importance
+
+
+def _chosen_importance(parameters: RegionParameters, explanations: tuple[Explanations | None, ...]) -> pd.DataFrame:
+    """The importance table of the model and method asked for."""
+    tables = {
+        f"{model}.{method}": table
+        for model, found in zip(2 * EXPLAINED, explanations, strict=True)
+        for method, table in importances(found or {}).items()
+    }
+    if not tables:
+        raise InputError(
+            "There are neither importances of a model nor tables of segments; run `kedro run "
+            "--pipeline=interpretability` first, or give --params=top_segments=FILE,low_segments=FILE"
+        )
+    name = f"{parameters.explained_model}.{parameters.explained_by}"
+    if name not in tables:
+        raise InputError(f"explained_model.explained_by must be one of {', '.join(tables)}; got {name}")
+    return tables[name]
 
 
 def _warn_of_other_decision(tables: dict[str, pd.DataFrame], group: str) -> None:
@@ -187,6 +203,7 @@ def measure_enrichment(
     proteins: pd.DataFrame,
     report: dict[str, Any],
     parameters: RegionParameters,
+    run: RunParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Test whether important segments lie in annotated regions more often than chance has it, and say so in words.
 
@@ -206,7 +223,7 @@ def measure_enrichment(
         permutations=parameters.permutations,
         replicates=parameters.replicates,
         level=parameters.level,
-        seed=parameters.seed,
+        seed=run.seed,
     )
     summary = summarise(table)
     annotated = table[table["p"].notna()]

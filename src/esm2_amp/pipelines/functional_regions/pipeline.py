@@ -1,12 +1,12 @@
 """Wiring of `functional_regions`."""
 
-from collections.abc import Iterable
+from typing import Final
 
 from kedro.pipeline import Node, Pipeline
 
+from esm2_amp.parameters.model_training import EXPLAINED
 from esm2_amp.pipelines.functional_regions.charts import draw_groups, draw_pairs
 from esm2_amp.pipelines.functional_regions.nodes import (
-    choose_importance,
     measure_coverage,
     measure_enrichment,
     place_annotations,
@@ -14,63 +14,47 @@ from esm2_amp.pipelines.functional_regions.nodes import (
     write_workbook,
 )
 
-
-def create_pipeline(importances: Iterable[str] = ()) -> Pipeline:
-    """Importances or ranked segments, and annotations → coverage, hit rates, tests and charts.
-
-    Parameters
-    ----------
-    importances : iterable of str
-        Importance tables that the same run makes, such as `ESM2_AMPS.attention_importance`; the proteins are then the
-        run's, too. Without any, both are read from files, or left out where a user's files take their place.
-    """
-    steps = Pipeline(_nodes(), tags="functional_regions")
-    if not importances:
-        return steps
-    tables = {name.removesuffix("_importance"): name for name in importances}
-    choose = Node(
-        choose_importance,
-        inputs={"parameters": "params:functional_regions", **tables},
-        outputs="chosen_importance",
-        name="choose_importance",
-        tags="functional_regions",
-    )
-    renamed = {"segment_importance": "chosen_importance", "known_proteins": "proteins"}
-    return Pipeline([choose]) + Pipeline(
-        steps,
-        inputs={**renamed, **{name: name for name in steps.inputs() - set(renamed) if not name.startswith("params:")}},
-        outputs={name: name for name in steps.outputs()},
-        parameters={"params:functional_regions": "params:functional_regions"},
-    )
+_EXPLANATIONS: Final = [f"{model}.{table}" for table in ("explanations", "latent_explanations") for model in EXPLAINED]
+_ANNOTATED: Final = ["region_segments", "regions", "region_proteins", "regions_report"]
+_PARAMETERS: Final = "params:functional_regions"
 
 
-def _nodes() -> list[Node]:
-    parameters, annotated = "params:functional_regions", ["regions", "region_proteins", "regions_report"]
+def create_pipeline() -> Pipeline:
+    """Explanations or ranked segments, and annotations → coverage, hit rates, tests and charts."""
+    return Pipeline([*_measurement(), *_presentation()], tags="functional_regions")
+
+
+def _measurement() -> list[Node]:
     return [
         Node(
             select_segments,
-            inputs=["segment_importance", "top_segments", "low_segments", parameters],
-            outputs="ranked_segments",
+            inputs=["top_segments", "low_segments", _PARAMETERS, *_EXPLANATIONS],
+            outputs=["ranked_segments", "chosen_importance"],
             name="select_segments",
         ),
         Node(
             place_annotations,
-            inputs=["region_file", "ranked_segments", "known_proteins", "given_proteins", parameters],
-            outputs=["region_segments", *annotated, "region_problems"],
+            inputs=["region_file", "ranked_segments", "known_proteins", "given_proteins", _PARAMETERS],
+            outputs=[*_ANNOTATED, "region_problems"],
             name="place_annotations",
         ),
         Node(
             measure_coverage,
-            inputs=["region_segments", *annotated, parameters],
+            inputs=[*_ANNOTATED, _PARAMETERS],
             outputs=["segment_coverage", "hit_rates"],
             name="measure_coverage",
         ),
         Node(
             measure_enrichment,
-            inputs=["region_segments", *annotated, parameters],
+            inputs=[*_ANNOTATED, _PARAMETERS, "params:run"],
             outputs=["region_enrichment", "region_summary"],
             name="measure_enrichment",
         ),
+    ]
+
+
+def _presentation() -> list[Node]:
+    return [
         Node(
             write_workbook,
             inputs=[
@@ -86,13 +70,13 @@ def _nodes() -> list[Node]:
         ),
         Node(
             draw_groups,
-            inputs=["region_segments", *annotated, "region_enrichment", parameters],
+            inputs=[*_ANNOTATED, "region_enrichment", _PARAMETERS],
             outputs=["donut_plots", "coverage_plots", "enrichment_plots"],
             name="draw_groups",
         ),
         Node(
             draw_pairs,
-            inputs=["region_segments", *annotated, "segment_importance", parameters],
+            inputs=[*_ANNOTATED, "chosen_importance", _PARAMETERS],
             outputs="pair_maps",
             name="draw_pairs",
         ),

@@ -7,22 +7,23 @@ import numpy as np
 import optuna
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
-from torch import Tensor
 
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.registry import MODELS
+from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.hyperparameter_search import SearchParameters, SearchSpace
 from esm2_amp.parameters.model_training import ModelParameters, with_values
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.model_training.nodes import check_rows
 from esm2_amp.search.report import best_parameters, epochs_table, keep_fold, kept_folds, study_figures, trials_table
 from esm2_amp.search.study import open_study, quiet_optuna, run_search
 from esm2_amp.splits.audit import warn_unless_new_proteins
 from esm2_amp.splits.splitting import seen_class
-from esm2_amp.training.fit import fit_trial, hash_tensors, pair_columns
-from esm2_amp.training.gather import PairBatch
+from esm2_amp.training.fit import fit_trial, hash_pairs
+
+FoldRows = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 LAST_EPOCH = -1
 """The objective is the last epoch's MCC, not the best one's, which would favour noise."""
@@ -31,8 +32,8 @@ LAST_EPOCH = -1
 class Fold(NamedTuple):
     """Pairs to fit on, and pairs to measure on."""
 
-    training: PairBatch
-    validation: PairBatch
+    training: Pairs
+    validation: Pairs
 
 
 class SearchReport(NamedTuple):
@@ -71,27 +72,25 @@ def search_hyperparameters(
     parameters : SearchParameters
     run : RunParameters
     """
-    check_rows(features, pairs)
     settings = with_values(settings, {"epochs": parameters.epochs or settings.training.epochs})
     check_space(space, settings)
-    folds = make_folds(pairs, parameters)
     architecture = settings.network.architecture
-    table = features.select(MODELS[architecture].network.protein_tokens)
+    pairs = pairs[pairs["split"] != "test"].reset_index(drop=True)
+    of_network = Pairs.of(features, pairs, MODELS[architecture].network.protein_tokens)
+    folds = [Fold(*map(of_network.take, rows)) for rows in fold_rows(pairs, parameters, run.seed)]
     conditions = {
         "mode": parameters.mode,
         "settings": with_values(settings, space.lowest).model_dump(),
         "seed": run.seed,
-        "hash of features and folds": hash_tensors(
-            table, *(column for fold in folds for part in fold for column in part)
-        ),
+        "hash of features and folds": hash_pairs(*(part for fold in folds for part in fold)),
     }
 
     def objective(trial: optuna.Trial, values: dict[str, Any]) -> float:
-        return _mean_mcc(trial, with_values(settings, values), table, folds, run)
+        return _mean_mcc(trial, with_values(settings, values), folds, run)
 
     with quiet_optuna():
         study = open_study(architecture, space, conditions, folder, parameters)
-        run_search(study, space, objective, folder, parameters)
+        run_search(study, space, objective, folder, parameters, seed=run.seed)
         trials = trials_table(study)
         return SearchReport(best_parameters(study), trials, trials, epochs_table(study), *study_figures(study))
 
@@ -102,47 +101,52 @@ def check_space(space: SearchSpace, settings: ModelParameters) -> None:
         with_values(settings, values)
 
 
-def make_folds(pairs: pd.DataFrame, parameters: SearchParameters) -> list[Fold]:
-    """The pairs that each trial fits on and is measured on.
+def fold_rows(pairs: pd.DataFrame, parameters: SearchParameters, seed: int) -> list[FoldRows]:
+    """Numbers of the pairs that each fold fits on and is measured on.
 
     Parameters
     ----------
     pairs : DataFrame
         Columns `a`, `b`, `label`, `split`.
     parameters : SearchParameters
+    seed : int
+
+    Returns
+    -------
+    folds : list of (training, validation)
+        Each an ndarray of int64, positions in `pairs`.
 
     Raises
     ------
     InputError
         When a class has fewer training pairs than there are folds.
     """
-    training, validation = (pairs[pairs["split"] == split] for split in ("train", "validation"))
+    rows, validation = (np.flatnonzero(pairs["split"] == split) for split in ("train", "validation"))
     if parameters.mode == "holdout":
-        return [Fold(pair_columns(training), pair_columns(validation))]
+        return [(rows, validation)]
+    training = pairs.iloc[rows]
     fewest = int(training["label"].value_counts().reindex([0.0, 1.0], fill_value=0).min())
     if fewest < parameters.folds:
         raise InputError(
             f"search.folds = {parameters.folds} needs at least as many training pairs of each class, got {fewest} of "
             "one; lower search.folds, add pairs, or choose search.mode holdout"
         )
-    splitter = StratifiedKFold(parameters.folds, shuffle=True, random_state=parameters.seed)
-    rows = list(splitter.split(training, training["label"]))
-    _warn_of_known_proteins(training, rows)
-    return [Fold(pair_columns(training.iloc[fitted]), pair_columns(training.iloc[held])) for fitted, held in rows]
+    splitter = StratifiedKFold(parameters.folds, shuffle=True, random_state=seed)
+    folds = list(splitter.split(training, training["label"]))
+    _warn_of_known_proteins(training, folds)
+    return [(rows[fitted], rows[held]) for fitted, held in folds]
 
 
-def _warn_of_known_proteins(training: pd.DataFrame, rows: list[tuple[np.ndarray, np.ndarray]]) -> None:
+def _warn_of_known_proteins(training: pd.DataFrame, folds: list[FoldRows]) -> None:
     seen = []
-    for _, held in rows:
+    for _, held in folds:
         split = np.full(len(training), "train", dtype=object)
         split[held] = "validation"
         seen.append(seen_class(training.assign(split=split)).iloc[held])
     warn_unless_new_proteins(pd.concat(seen), "cross-validation")
 
 
-def _mean_mcc(
-    trial: optuna.Trial, settings: ModelParameters, table: Tensor, folds: list[Fold], run: RunParameters
-) -> float:
+def _mean_mcc(trial: optuna.Trial, settings: ModelParameters, folds: list[Fold], run: RunParameters) -> float:
     """Fit every fold that a trial of the same values hasn't finished already."""
     records = kept_folds(trial)
 
@@ -155,7 +159,7 @@ def _mean_mcc(
 
     for number in range(len(records), len(folds)):
         name = f"{settings.network.architecture} trial {trial.number}, fold {number + 1} of {len(folds)}"
-        record = fit_trial(table, *folds[number], settings, name=name, device=run.device, seed=run.seed, on_epoch=tell)
+        record = fit_trial(*folds[number], settings, name=name, device=run.device, seed=run.seed, on_epoch=tell)
         keep_fold(trial, number, record)
         records.append(record)
     return float(np.mean([record["validation_mcc"].iloc[LAST_EPOCH] for record in records]))

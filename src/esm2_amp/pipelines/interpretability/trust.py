@@ -8,27 +8,36 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from esm2_amp.devices import resolve_device
 from esm2_amp.explanation import figures
 from esm2_amp.explanation.agreement import method_agreement
-from esm2_amp.explanation.attention import read_attention, with_attention
+from esm2_amp.explanation.attention import read_attention, require_attention
+from esm2_amp.explanation.drawing import Subject
 from esm2_amp.explanation.faithfulness import Scorer, faithfulness
 from esm2_amp.explanation.gradients import integrated_gradients
-from esm2_amp.explanation.methods import METHODS, check_same_pairs, token_columns
+from esm2_amp.explanation.methods import METHODS
 from esm2_amp.explanation.planted import COLUMNS, TOPS, planted_truth
 from esm2_amp.explanation.randomisation import randomised_weights
+from esm2_amp.explanation.results import Explanations, importances, of_same_pairs, token_columns
 from esm2_amp.explanation.selection import is_true_positive
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.amp import TransformerPairNetwork
 from esm2_amp.models.storage import TrainedModel
 from esm2_amp.parameters.interpretability import InterpretabilityParameters
+from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.interpretability.nodes import baseline_of, pairs_of, title_of
+from esm2_amp.pipelines.interpretability.nodes import baseline_of
 
 logger = logging.getLogger(__name__)
 
 
 def compare_methods(
-    model: TrainedModel, parameters: InterpretabilityParameters, run: RunParameters, **methods: pd.DataFrame
+    explained: pd.DataFrame,
+    explanations: Explanations,
+    latent_explanations: Explanations | None,
+    settings: ModelParameters,
+    parameters: InterpretabilityParameters,
+    run: RunParameters,
 ) -> tuple[pd.DataFrame, Figure]:
     """Ask whether the methods rank the tokens alike: over all pairs, and within each pair.
 
@@ -36,10 +45,14 @@ def compare_methods(
 
     Parameters
     ----------
-    model, parameters, run
-        What the title names.
-    **methods : DataFrame
-        Importance tables by the name of the method, or `Token` and `Importance` where it has none of single pairs.
+    explained : DataFrame
+        `explained_pairs`.
+    explanations, latent_explanations : dict of Explanation
+        Those on latents are taken along where they are of the same pairs.
+    settings : ModelParameters
+        Of the explained model.
+    parameters : InterpretabilityParameters
+    run : RunParameters
 
     Returns
     -------
@@ -48,20 +61,20 @@ def compare_methods(
     plot : Figure
         The same as a matrix.
     """
-    agreement = method_agreement(methods)
-    explained = next(table for table in methods.values() if "Token" not in table)
-    title = title_of(model, "agreement of the methods", explained, parameters, run)
+    agreement = method_agreement(of_same_pairs(explained, explanations, latent_explanations))
+    title = _subject(settings.network.architecture, parameters, run).title("agreement of the methods", explained)
     return agreement, figures.agreement_matrix(agreement, title)
 
 
 def measure_faithfulness(
     explained: pd.DataFrame,
+    explanations: Explanations,
+    latent_explanations: Explanations | None,
     pairs: pd.DataFrame,
     features: ProteinFeatures,
     model: TrainedModel,
     parameters: InterpretabilityParameters,
     run: RunParameters,
-    **methods: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     """Ask whether the score rests on the tokens that a method calls important.
 
@@ -76,22 +89,20 @@ def measure_faithfulness(
         Mean probability by the number of tokens taken away or put back.
     plot : Figure
     """
-    check_same_pairs({"explained_pairs": explained, **methods})
-    rows = _positives(explained, parameters.faithfulness.pairs, parameters.seed)
-    of_model = pairs_of(model, features, explained.iloc[rows], run)
+    tables = importances(of_same_pairs(explained, explanations, latent_explanations))
+    options = parameters.faithfulness
+    rows = _positives(explained, options.pairs, run.seed)
+    tested = explained.iloc[rows]
     scorer = Scorer(
         model.network,
-        of_model.table,
-        of_model.a,
-        of_model.b,
-        baseline_of(model, features, pairs, parameters),
+        model.pairs(features, tested),
+        baseline_of(model, features, pairs, parameters, run),
         parameters.batch_size,
-        of_model.device,
+        resolve_device(run.device),
     )
-    importances = {name: table[token_columns(table)].to_numpy()[rows] for name, table in methods.items()}
-    options = parameters.faithfulness
-    found = faithfulness(importances, scorer, random_orders=options.random_orders, seed=parameters.seed)
-    title = title_of(model, "faithfulness of explanations", explained.iloc[rows], parameters, run)
+    ranked = {name: table[token_columns(table)].to_numpy()[rows] for name, table in tables.items()}
+    found = faithfulness(ranked, scorer, random_orders=options.random_orders, seed=run.seed)
+    title = _subject(model.architecture, parameters, run).title("faithfulness of explanations", tested)
     return *found, figures.faithfulness_figure(*found, title)
 
 
@@ -114,28 +125,30 @@ def randomise_weights(
         Rank correlations with the trained model's explanation, by how much is random.
     plot : Figure
     """
-    explained = explained.iloc[_positives(explained, parameters.randomised_weights.pairs, parameters.seed)]
-    table, a, b, device = pairs_of(model, features, explained, run)
-    baseline = baseline_of(model, features, pairs, parameters)
+    explained = explained.iloc[_positives(explained, parameters.randomised_weights.pairs, run.seed)]
+    of_model, device = model.pairs(features, explained), resolve_device(run.device)
+    baseline = baseline_of(model, features, pairs, parameters, run)
     options = parameters.integrated_gradients
     quickly = options.model_copy(update={"max_steps": options.steps, "share": 0.0})
 
     def explain(network: TransformerPairNetwork) -> dict[str, NDArray[np.float32]]:
-        attention = read_attention(network, table, a, b, batch_size=parameters.batch_size, device=device)
-        gradients = integrated_gradients(network, table, a, b, baseline=baseline, parameters=quickly, device=device)
+        attention = read_attention(network, of_model, batch_size=parameters.batch_size, device=device)
+        gradients = integrated_gradients(network, of_model, baseline=baseline, parameters=quickly, device=device)
         return attention.importance | {"integrated_gradients": gradients.importance}
 
-    found = randomised_weights(with_attention(model.network), explain, parameters.seed)
-    title = title_of(model, "control with randomised weights", explained, parameters, run)
+    found = randomised_weights(require_attention(model.network), explain, run.seed)
+    title = _subject(model.architecture, parameters, run).title("control with randomised weights", explained)
     return found, figures.randomised_weights_figure(found, title)
 
 
 def check_planted_truth(
+    explained: pd.DataFrame,
+    explanations: Explanations,
+    latent_explanations: Explanations | None,
     sites: pd.DataFrame | None,
-    model: TrainedModel,
+    settings: ModelParameters,
     parameters: InterpretabilityParameters,
     run: RunParameters,
-    **methods: pd.DataFrame,
 ) -> tuple[pd.DataFrame, Figure]:
     """Where it is known which segments make two proteins interact, ask how often the methods find them.
 
@@ -149,20 +162,25 @@ def check_planted_truth(
         Of `planted_truth`.
     plot : Figure
     """
-    explained = next(iter(methods.values()))
     if sites is None or not sites["Entry"].isin(explained[["Protein1", "Protein2"]].to_numpy().ravel()).any():
         logger.info("No planted site is known in the explained pairs: nothing to check the methods against")
         return pd.DataFrame(columns=COLUMNS), Figure()
-    table = planted_truth(methods, sites)
-    for line in _lines(table, model.architecture) if len(table) else ():
+    table = planted_truth(importances(of_same_pairs(explained, explanations, latent_explanations)), sites)
+    for line in _lines(table, settings.network.architecture) if len(table) else ():
         logger.info("%s", line)
     is_used = is_true_positive(explained)
-    title = title_of(model, "planted truth", explained[is_used] if is_used.any() else explained, parameters, run)
-    return table, figures.planted_truth_figure(table, title)
+    used = explained[is_used] if is_used.any() else explained
+    return table, figures.planted_truth_figure(
+        table, _subject(settings.network.architecture, parameters, run).title("planted truth", used)
+    )
+
+
+def _subject(model: str, parameters: InterpretabilityParameters, run: RunParameters) -> Subject:
+    return Subject(model, parameters.split, run.data_name)
 
 
 def _lines(table: pd.DataFrame, model: str) -> Iterator[str]:
-    """What a run says of the planted truth, in lines that fit a terminal of 80 columns beside the time and level."""
+    """The planted truth for the log, in lines that fit a terminal of 80 columns beside the time and level."""
     width = max(len(METHODS[method].name) for method in table["Method"])
     yield f"{model}: how often the most important tokens of a pair hold a planted site"
     yield f"{'':{width}}" + "".join(f"  {f'top {top}':>7}" for top in TOPS)

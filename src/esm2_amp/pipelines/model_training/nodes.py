@@ -6,40 +6,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from esm2_amp.devices import resolve_device
-from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import TrainedModel
+from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.model_training import ModelParameters, with_values
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.statistics.calibration import fit_temperature
 from esm2_amp.training.figures import training_figure
-from esm2_amp.training.fit import fit_network, pair_columns
+from esm2_amp.training.fit import fit_network
 
 logger = logging.getLogger(__name__)
 
 _PAIR = ["Protein1", "Protein2", "label", "split"]
 """What pairs are told apart by, whatever features they point into."""
-
-
-def check_rows(features: ProteinFeatures, pairs: pd.DataFrame) -> None:
-    """Raise InputError when the pairs' row numbers were made for other features."""
-    entries = features.index["Entry"].to_numpy()
-    for column, name in (("a", "Protein1"), ("b", "Protein2")):
-        rows = pairs[column].to_numpy()
-        if rows.max(initial=-1) >= len(entries) or (entries[rows] != pairs[name].to_numpy()).any():
-            raise InputError(
-                "The pairs were built for other protein features than those stored now; "
-                "run `kedro run --pipeline=pair_building` (or training) again"
-            )
 
 
 def train_model(
@@ -48,7 +34,7 @@ def train_model(
     leakage_audit: dict[str, Any],
     checkpoints: Path,
     settings: ModelParameters,
-    parameters: RunParameters,
+    run: RunParameters,
 ) -> tuple[TrainedModel, pd.DataFrame, Figure]:
     """Fit one network on the training pairs, chosen by the validation pairs.
 
@@ -62,7 +48,7 @@ def train_model(
     checkpoints : Path
         Folder that an interrupted fit goes on from.
     settings : ModelParameters
-    parameters : RunParameters
+    run : RunParameters
 
     Returns
     -------
@@ -72,38 +58,27 @@ def train_model(
     figure : Figure
         Loss and MCC over the epochs.
     """
-    check_rows(features, pairs)
     architecture = settings.network.architecture
-    pairs = pairs[pairs["split"].isin(["train", "validation"])]
-    used, rows = np.unique(pairs[["a", "b"]], return_inverse=True)  # proteins of the test set need no memory
-    pairs = pairs.assign(a=rows[:, 0], b=rows[:, 1])
-    parts = {split: pairs[pairs["split"] == split] for split in ("train", "validation")}
-    table = features.select(MODELS[architecture].network.protein_tokens, used.tolist())
-    fit = fit_network(
-        table,
-        pair_columns(parts["train"]),
-        pair_columns(parts["validation"]),
-        settings,
-        folder=checkpoints,
-        device=parameters.device,
-        seed=parameters.seed,
-    )
+    pairs = pairs[pairs["split"].isin(["train", "validation"])]  # proteins of the test set need no memory
+    both = Pairs.of(features, pairs, MODELS[architecture].network.protein_tokens)
+    training, validation = (both.take((pairs["split"] == split).to_numpy()) for split in ("train", "validation"))
+    fit = fit_network(training, validation, settings, folder=checkpoints, device=run.device, seed=run.seed)
     card = {
         "model": architecture,
         "settings": settings.model_dump(),
-        "seed": parameters.seed,
-        "data": parameters.data_name,
+        "seed": run.seed,
+        "data": run.data_name,
         "split": leakage_audit,
         "pairs_sha256": hashlib.sha256(pairs[_PAIR].to_csv(index=False).encode()).hexdigest(),
         "features": {"width": features.width, **features.provenance},
         "selected_epoch": _selected_epoch(fit.record),
-        "temperature": _temperature(fit.network, table, parts["validation"], settings, parameters),
+        "temperature": _temperature(fit.network, validation, settings, run),
         "versions": {name: version(name) for name in ("esm2_amp", "torch", "lightning")},
     }
     return (
         TrainedModel(architecture, fit.network, card),
         fit.record,
-        training_figure(fit.record, f"{architecture}, {parameters.data_name}"),
+        training_figure(fit.record, f"{architecture}, {run.data_name}"),
     )
 
 
@@ -114,13 +89,13 @@ def refit_model(
     checkpoints: Path,
     best: dict[str, Any],
     settings: ModelParameters,
-    parameters: RunParameters,
+    run: RunParameters,
 ) -> tuple[TrainedModel, pd.DataFrame, Figure]:
     """As `train_model`, with the best parameters of a search in place of those configured.
 
     Parameters
     ----------
-    pairs, features, leakage_audit, checkpoints, settings, parameters
+    pairs, features, leakage_audit, checkpoints, settings, run
         As for `train_model`.
     best : dict
         `best_parameters` of `hyperparameter_search`; the card keeps it.
@@ -128,17 +103,14 @@ def refit_model(
     values = ", ".join(f"{name} {value:.4g}" for name, value in best["parameters"].items())
     logger.info("Refit with the best of %s, trial %d: %s", best["study"], best["trial"], values)
     settings = with_values(settings, best["parameters"])
-    model, record, figure = train_model(pairs, features, leakage_audit, checkpoints, settings, parameters)
+    model, record, figure = train_model(pairs, features, leakage_audit, checkpoints, settings, run)
     return model._replace(card={**model.card, "search": best}), record, figure
 
 
-def _temperature(
-    network: PairNetwork, table: Tensor, validation: pd.DataFrame, settings: ModelParameters, run: RunParameters
-) -> float:
-    a, b, label = pair_columns(validation)
-    batch_size, device = settings.training.batch_size, resolve_device(run.device)
-    logit = score_pairs(network, table, a, b, batch_size=batch_size, device=device)
-    return fit_temperature(label.numpy(), logit, settings.network.architecture)
+def _temperature(network: PairNetwork, validation: Pairs, settings: ModelParameters, run: RunParameters) -> float:
+    assert validation.label is not None
+    logit = score_pairs(network, validation, batch_size=run.scoring_batch_size, device=resolve_device(run.device))
+    return fit_temperature(validation.label.numpy(), logit, settings.network.architecture)
 
 
 def _selected_epoch(record: pd.DataFrame) -> dict[str, float]:

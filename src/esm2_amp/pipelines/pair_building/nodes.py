@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
+from esm2_amp.pairs import protein_rows
 from esm2_amp.parameters.pair_building import SPLITS, PairParameters
+from esm2_amp.parameters.run import RunParameters
 from esm2_amp.splits.audit import check_split
 from esm2_amp.splits.clusters import cluster_disjoint_split, similarity_clusters
 from esm2_amp.splits.similarity import similar_proteins
@@ -107,6 +109,7 @@ def split_pairs(
     proteins: pd.DataFrame,
     similar: pd.DataFrame,
     parameters: PairParameters,
+    run: RunParameters,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Give every pair its split: training, validation or test.
 
@@ -120,6 +123,7 @@ def split_pairs(
     proteins, similar : DataFrame
         What `compare_sequences` read, and what it found.
     parameters : PairParameters
+    run : RunParameters
 
     Returns
     -------
@@ -134,17 +138,13 @@ def split_pairs(
             "Similar proteins were searched among other proteins than those of the stored features; "
             "run `kedro run --pipeline=feature_extraction`, then pair_building again"
         )
-    rows = pd.Series(np.arange(len(entries), dtype=np.int32), index=entries)
-    table = pairs.assign(
-        a=rows.loc[pairs["Protein1"]].to_numpy(),
-        b=rows.loc[pairs["Protein2"]].to_numpy(),
-        label=pairs["Label"].to_numpy(np.float32),
-    )
-    table["split"] = _assign_splits(table, similar, len(entries), parameters)
+    a, b = (rows.astype(np.int32) for rows in protein_rows(entries, pairs))
+    table = pairs.assign(a=a, b=b, label=pairs["Label"].to_numpy(np.float32))
+    table["split"] = _assign_splits(table, similar, len(entries), parameters, run.seed)
     kept = table[table["split"].notna()]
     # Before the sample: whether a split is sound must not depend on the pairs drawn.
     check_split(kept, claims_disjoint_proteins=parameters.claims_disjoint_proteins)
-    kept = _sample(kept[_MODEL_COLUMNS], parameters).reset_index(drop=True)
+    kept = _sample(kept[_MODEL_COLUMNS], parameters, run.seed).reset_index(drop=True)
     kept = kept.assign(seen=seen_class(kept))
     report = {"split": parameters.split, "pairs_dropped": len(table) - len(kept)} | _split_report(kept)
     _check_splits(kept, parameters)
@@ -155,7 +155,7 @@ def split_pairs(
 
 
 def _assign_splits(
-    table: pd.DataFrame, similar: pd.DataFrame, n_proteins: int, parameters: PairParameters
+    table: pd.DataFrame, similar: pd.DataFrame, n_proteins: int, parameters: PairParameters, seed: int
 ) -> NDArray[np.object_]:
     fractions = SplitFractions(parameters.validation_fraction, parameters.test_fraction)
     a, b, label = (table[name].to_numpy() for name in ("a", "b", "Label"))
@@ -163,16 +163,16 @@ def _assign_splits(
         return table["file_split"].to_numpy(object)
     if parameters.split == "random":
         _check_enough_for_split(label, fractions)
-        return random_split(label, fractions, parameters.seed)
+        return random_split(label, fractions, seed)
     if parameters.split == "protein_disjoint":
-        return protein_disjoint_split(a, b, fractions, parameters.seed)
+        return protein_disjoint_split(a, b, fractions, seed)
     cluster = similarity_clusters(similar, n_proteins)
     sizes = np.bincount(cluster)
     logger.info(
         "%s proteins in %s clusters of similar ones, %s in the largest",
         f"{n_proteins:,}", f"{len(sizes):,}", f"{sizes.max():,}",
     )  # fmt: skip
-    return cluster_disjoint_split(a, b, cluster, fractions, parameters.seed)
+    return cluster_disjoint_split(a, b, cluster, fractions, seed)
 
 
 def _check_enough_for_split(label: np.ndarray, fractions: SplitFractions) -> None:
@@ -185,11 +185,11 @@ def _check_enough_for_split(label: np.ndarray, fractions: SplitFractions) -> Non
         )
 
 
-def _sample(pairs: pd.DataFrame, parameters: PairParameters) -> pd.DataFrame:
+def _sample(pairs: pd.DataFrame, parameters: PairParameters, seed: int) -> pd.DataFrame:
     parts = []
     for split in SPLITS:
         part, most = pairs[pairs["split"] == split], parameters.sample.get(split)
-        parts.append(part if most is None or most >= len(part) else part.sample(most, random_state=parameters.seed))
+        parts.append(part if most is None or most >= len(part) else part.sample(most, random_state=seed))
     return pd.concat(parts).sort_index()
 
 

@@ -31,7 +31,14 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 split_pairs,
-                inputs=["pairs", "protein_features", "proteins", "similar_proteins", "params:pair_building"],
+                inputs=[
+                    "pairs",
+                    "protein_features",
+                    "proteins",
+                    "similar_proteins",
+                    "params:pair_building",
+                    "params:run",
+                ],
                 outputs=["model_pairs", "split_report"],
                 name="split_pairs",
             ),

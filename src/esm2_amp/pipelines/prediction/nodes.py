@@ -3,12 +3,9 @@
 import logging
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 
 from esm2_amp.devices import resolve_device
-from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import TrainedModel
@@ -56,50 +53,27 @@ def score_new_pairs(
         model's training fitted on its validation pairs; a published checkpoint has none), `Prediction`, all empty when
         the pair could not be scored, and `Status`: `scored`, or the proteins without features.
     """
-    check_features_match(features, model)
     threshold = parameters.fixed_threshold
-    rows = pd.Series(np.arange(len(features.index)), index=features.entries)
-    a, b = (pairs[name].map(rows) for name in ("Protein1", "Protein2"))
-    known = a.notna() & b.notna()
-    rows_a, rows_b = (found[known].to_numpy("int64") for found in (a, b))
-    used = np.union1d(rows_a, rows_b)
+    missing = missing_proteins(pairs, features.entries)
+    known = missing == ""
     logit = score_pairs(
         model.network,
-        features.select(model.network.protein_tokens, used.tolist()),
-        torch.from_numpy(np.searchsorted(used, rows_a)),
-        torch.from_numpy(np.searchsorted(used, rows_b)),
-        batch_size=parameters.batch_size,
+        model.pairs(features, pairs[known]),
+        batch_size=run.scoring_batch_size,
         device=resolve_device(run.device),
     )
     predicted = pairs.drop(columns="row", errors="ignore").reset_index(drop=True)
-    predicted["Probability"] = pd.Series(sigmoid(logit), index=predicted.index[known])
+    predicted["Probability"] = pd.Series(sigmoid(logit), index=predicted.index[known.to_numpy()])
     if (temperature := model.card.get("temperature")) is not None:
-        predicted["CalibratedProbability"] = pd.Series(sigmoid(logit / temperature), index=predicted.index[known])
+        predicted["CalibratedProbability"] = pd.Series(
+            sigmoid(logit / temperature), index=predicted.index[known.to_numpy()]
+        )
     decided = predicted["Probability"] >= threshold
     predicted["Prediction"] = decided.astype("Int8").where(known.to_numpy())
-    missing = missing_proteins(pairs, features.entries)
-    predicted["Status"] = ("not scored: no sequence or features for " + missing).where(missing != "", SCORED)
+    not_scored = "not scored: no sequence or features for " + missing
+    predicted["Status"] = not_scored.where(~known, SCORED).to_numpy()
     logger.info(
         "%s of %s pairs scored by %s, trained on %s", f"{known.sum():,}", f"{len(pairs):,}",
         model.card.get("name", model.architecture), model.card.get("data", "data it doesn't name"),
     )  # fmt: skip
     return predicted
-
-
-def check_features_match(features: ProteinFeatures, model: TrainedModel) -> None:
-    """Raise InputError when a model can't read the features, or was trained on another encoder's."""
-    width = model.network.sizes["width"]
-    if features.width != width:
-        raise InputError(
-            f"The model {model.architecture} reads vectors of width {width}, but the features have width "
-            f"{features.width} (encoder {features.provenance['encoder']}); give the encoder the model was trained "
-            "with (--params=encoder=...), or another model or checkpoint"
-        )
-    trained_on = model.card.get("features", {})
-    imported = "imported" in (trained_on.get("encoder"), features.provenance["encoder"])
-    if trained_on and not imported and trained_on["fingerprint"] != features.provenance["fingerprint"]:
-        raise InputError(
-            f"The model {model.architecture} was trained on features of the encoder {trained_on['encoder']}, but "
-            f"these come from other weights ({features.provenance['encoder']}); "
-            f"give --params=encoder={trained_on['encoder']}"
-        )

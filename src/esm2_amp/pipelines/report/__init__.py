@@ -1,5 +1,5 @@
 """Pipeline `report`."""
 
-from esm2_amp.pipelines.report.pipeline import OPTIONAL, create_pipeline
+from esm2_amp.pipelines.report.pipeline import create_pipeline
 
-__all__ = ["OPTIONAL", "create_pipeline"]
+__all__ = ["create_pipeline"]

@@ -1,4 +1,4 @@
-"""The node that tells what a model looks at, and how far that may be trusted."""
+"""The node that says what a model looks at, and how far that may be trusted."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -8,7 +8,9 @@ import pandas as pd
 
 from esm2_amp.explanation.faithfulness import CURVES, RANDOM
 from esm2_amp.explanation.methods import METHODS
+from esm2_amp.explanation.results import Explanations, of_same_pairs
 from esm2_amp.explanation.selection import is_true_positive
+from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.report import cautions
 from esm2_amp.report.parts import (
     Block,
@@ -27,15 +29,11 @@ from esm2_amp.report.parts import (
     text_cells,
 )
 
-TABLES: Final = (
-    "agreement", "faithfulness", "randomised_weights", "planted_truth", "forest_metrics", "network_metrics",
-)  # fmt: skip
-"""Tables of `interpretability` that the report reads, beside those of its methods."""
+TABLES: Final = ("agreement", "faithfulness", "randomised_weights", "planted_truth")
+"""What asks how far explanations may be trusted, each with a figure `<table>_plot`."""
 
-PICTURES: Final = (
-    "agreement_plot", "faithfulness_plot", "randomised_weights_plot", "planted_truth_plot", "attention_maps",
-    "integrated_gradients_pairs",
-)  # fmt: skip
+CLASSIFIERS: Final = ("forest_metrics", "network_metrics")
+"""Metrics of the classifiers that explanations on latents are of."""
 
 _COMMAND: Final = "kedro run --pipeline=interpretability"
 _TOP_TOKENS: Final = 3
@@ -44,43 +42,47 @@ _TOLERANCE: Final = 1e-3
 
 
 def summarise_explanation(
+    settings: ModelParameters,
     explained: pd.DataFrame | None,
     scored: pd.DataFrame,
     metrics: dict[str, Any],
-    description: dict[str, Any],
-    **found: Any,
+    explanations: Explanations | None,
+    latent_explanations: Explanations | None,
+    plots: dict[str, Any] | None,
+    latent_plots: dict[str, Any] | None,
+    **found: Any | None,
 ) -> Section:
-    """Tell what one model looks at by each method, whether the methods agree, and whether they are right.
+    """Say what one model looks at by each method, whether the methods agree, and whether they are right.
 
     Parameters
     ----------
+    settings : ModelParameters
+        Of the model.
     explained : DataFrame, optional
         `explained_pairs` of `interpretability`.
     scored : DataFrame
         The model's scored pairs.
     metrics : dict
         The model's, of `evaluation`.
-    description : dict
-        Of `describe_model`.
+    explanations, latent_explanations : dict of Explanation, optional
+        By method.
+    plots, latent_plots : dict of PNGs, optional
+        The figures beside them.
     **found
-        `TABLES`, `PICTURES`, and `<method>_tokens` and `<method>_plot` of each method; None where not made yet.
+        `TABLES`, their figures, and `CLASSIFIERS`; None where not made yet.
     """
-    name = description["model"]
+    name = settings.network.architecture
     section = f"explanation-{name}", f"What {name} looks at"
-    if explained is None:
+    if explained is None or not explanations:
         return Section(*section, [Missing(f"The scores of {name} aren't explained yet.", _COMMAND)])
     if not _is_of_same_model(explained, scored):
         words = f"The explanations that there are belong to an earlier {name}, with other scores."
         return Section(*section, [Missing(words, _COMMAND)])
-    blocks = [
-        Paragraph(_introduction(explained)),
-        *_trust(name, found),
-        *_tokens(found),
-        *_maps(found),
-    ]
-    missing = sorted(METHODS[method].name for method in METHODS if found.get(f"{method}_tokens") is None)
-    if missing:
-        blocks.append(Missing(f"Not made yet: {', '.join(missing)}.", _COMMAND))
+    of_pairs = of_same_pairs(explained, explanations, latent_explanations)
+    if not any(METHODS[method].needs == "latents" for method in of_pairs):
+        found |= dict.fromkeys(CLASSIFIERS)  # of other explanations than those shown
+    pictures = (plots or {}) | (latent_plots or {})
+    blocks = [Paragraph(_introduction(explained)), *_trust(name, found), *_tokens(of_pairs, pictures), *_maps(pictures)]
     told = [f"{name}: {caution}" for caution in cautions.of_explanation(found, metrics["test"]["auroc"])]
     return Section(*section, blocks, told)
 
@@ -157,20 +159,20 @@ def _names(methods: Iterable[str]) -> list[Cell]:
     return text_cells(METHODS[method].name for method in methods)
 
 
-def _tokens(found: Mapping[str, Any]) -> Iterator[Block]:
+def _tokens(explanations: Explanations, drawn: Mapping[str, Any]) -> Iterator[Block]:
     pictures = []
-    for method, (shown, unit) in METHODS.items():
-        tokens, picture = found.get(f"{method}_tokens"), found.get(f"{method}_plot")
-        if tokens is None or picture is None:
+    for method, explanation in explanations.items():
+        if (picture := drawn.get(f"{method}_tokens")) is None:
             continue
+        tokens, (name, unit, *_) = explanation.tokens, METHODS[method]
         top = ", ".join(f"{row.Token} {row.Importance:.3g}" for row in tokens[:_TOP_TOKENS].itertuples())
-        pictures.append(picture_of(picture, f"Bars of {len(tokens)} tokens by {shown}, {unit}; first {top}"))
+        pictures.append(picture_of(picture, f"Bars of {len(tokens)} tokens by {name}, {unit}; first {top}"))
     if pictures:
         yield Group("Tokens by importance", [Gallery(pictures)])
 
 
-def _maps(found: Mapping[str, Any]) -> Iterator[Block]:
-    maps, gradients = found.get("attention_maps") or {}, found.get("integrated_gradients_pairs") or {}
+def _maps(drawn: Mapping[str, Any]) -> Iterator[Block]:
+    maps, gradients = drawn.get("attention_maps", {}), drawn.get("integrated_gradients_pairs", {})
     pictures = [_map(pair, png) for pair, png in maps.items()]
     if pictures:
         yield Group("Attention, layer by layer", [Gallery(pictures, is_wide=True)])

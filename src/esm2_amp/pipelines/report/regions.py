@@ -37,7 +37,9 @@ _CHARTS: Final = {
 }
 
 
-def summarise_regions(parameters: RegionParameters, scored: pd.DataFrame, **found: Any) -> tuple[Section, Section]:
+def summarise_regions(
+    parameters: RegionParameters, scored: pd.DataFrame, **found: Any | None
+) -> tuple[Section, Section]:
     """Tell where important segments lie, in words and charts, and map single pairs.
 
     Parameters

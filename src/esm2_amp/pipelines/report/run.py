@@ -4,7 +4,6 @@ import platform
 from importlib.metadata import version
 from typing import Any, Final
 
-from esm2_amp.models.storage import TrainedModel
 from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.pair_building import SPLITS
 from esm2_amp.parameters.run import RunParameters
@@ -34,18 +33,6 @@ _SHOWN_DIGITS: Final = 12
 _NOT_REPORTED: Final = ("read", "kept", "positives", "negatives")
 
 
-def describe_model(model: TrainedModel) -> dict[str, Any]:
-    """What is known of a trained model without its weights.
-
-    Returns
-    -------
-    description : dict
-        `model`, its number of `weights`, and its `card`.
-    """
-    weights = sum(weight.numel() for weight in model.network.parameters())
-    return {"model": model.architecture, "weights": weights, "card": model.card}
-
-
 def summarise_run(
     run: RunParameters,
     evaluation: EvaluationParameters,
@@ -63,7 +50,7 @@ def summarise_run(
     proteins_report, pairs_report, leakage_audit : dict
         Of `feature_extraction` and `pair_building`.
     *descriptions : dict
-        Of `describe_model`, every model of the registry.
+        Of `evaluation`, every model of the registry: `model`, its number of `weights`, and its `card`.
     """
     card = descriptions[0]["card"]
     settings = {description["model"]: description["card"]["settings"] for description in descriptions}
@@ -84,7 +71,7 @@ def _facts(run: RunParameters, evaluation: EvaluationParameters, card: dict[str,
         ("Encoder", f"{features['encoder']}, vectors of width {features['width']}"),
         ("Fingerprint of its weights", _short(features["fingerprint"])),
         ("SHA-256 of training and validation pairs", _short(card["pairs_sha256"])),
-        ("Seeds", f"{card['seed']} of training, {evaluation.seed} of evaluation"),
+        ("Seeds", f"{card['seed']} of training, {run.seed} of evaluation"),
         ("Intervals", f"95 %, {evaluation.replicates:,} bootstrap replicates over proteins"),
         ("Decision", _decision(evaluation)),
         ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())),

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from esm2_amp.pairs import pair_tokens
-from esm2_amp.training.gather import PairBatches
+from esm2_amp.training.batches import PairBatches
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])

@@ -1,4 +1,4 @@
-"""Pairs as tokens, gathered from one table of proteins: for training, scoring and explaining alike."""
+"""Batches of training pairs, in an order that the seed and the epoch alone decide."""
 
 import math
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
+
+from esm2_amp.pairs import Pairs
 
 PairBatch = tuple[Tensor, Tensor, Tensor]
 """Rows of partner A (B,), rows of partner B (B,), int64; labels (B,), float32."""
@@ -16,8 +18,8 @@ class PairBatches(IterableDataset[PairBatch]):
 
     Parameters
     ----------
-    a, b : Tensor, shape (pairs,), int64
-    label : Tensor, shape (pairs,), float32
+    pairs : Pairs
+        Labelled.
     batch_size : int
     shuffle_seed : int, optional
         Draw a random order from this seed; without one the order stays.
@@ -26,23 +28,17 @@ class PairBatches(IterableDataset[PairBatch]):
     """
 
     def __init__(
-        self,
-        a: Tensor,
-        b: Tensor,
-        label: Tensor,
-        batch_size: int,
-        shuffle_seed: int | None = None,
-        *,
-        swapping: bool = False,
+        self, pairs: Pairs, batch_size: int, shuffle_seed: int | None = None, *, swapping: bool = False
     ) -> None:
-        self.columns = (a, b, label)
+        self.pairs = pairs
         self.batch_size, self.shuffle_seed, self.swapping = batch_size, shuffle_seed, swapping
 
     def __len__(self) -> int:
-        return math.ceil(len(self.columns[0]) / self.batch_size)
+        return math.ceil(len(self.pairs) / self.batch_size)
 
     def __iter__(self) -> Iterator[PairBatch]:
-        a, b, label = self.columns
+        a, b, label = self.pairs.a, self.pairs.b, self.pairs.label
+        assert label is not None
         order = torch.arange(len(a))
         if self.shuffle_seed is not None:
             generator = torch.Generator().manual_seed(self.shuffle_seed)

@@ -1,7 +1,8 @@
-"""Nodes of `interpretability` on latents: the autoencoder, and two classifiers of its latents."""
+"""Nodes of `latent_explanation`: the autoencoder, two classifiers of its latents, and what these rest on."""
 
 import logging
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,42 +10,44 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from sklearn.ensemble import RandomForestClassifier
-from torch import Tensor
 
 from esm2_amp.devices import resolve_device
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.autoencoder import Autoencoder, load_autoencoder
 from esm2_amp.explanation.autoencoder_fit import AutoencoderFit, fit_autoencoder
-from esm2_amp.explanation.figures import token_bars
+from esm2_amp.explanation.context import LatentContext
+from esm2_amp.explanation.drawing import Figures, Subject, draw_latent_explanations
 from esm2_amp.explanation.latent_figures import autoencoder_figure
 from esm2_amp.explanation.latent_forest import LabelledPairs, fit_forest, forest_logits
 from esm2_amp.explanation.latents import (
     FITTED,
     HELD_OUT,
     UNSEEN,
-    check_latent_rows,
+    LatentVectors,
     latent_table,
-    latent_values,
+    pair_features,
     pair_values,
     protein_groups,
     reconstruct,
     reconstruction_table,
-    token_means,
 )
-from esm2_amp.explanation.methods import KNOWS_LITTLE, METHODS
-from esm2_amp.explanation.tokens import token_table
+from esm2_amp.explanation.methods import KNOWS_LITTLE, explain
+from esm2_amp.explanation.results import Explanations
+from esm2_amp.explanation.selection import draw_background
 from esm2_amp.features import ProteinFeatures
+from esm2_amp.models.ae_dnn import AEDNN
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import TrainedModel
+from esm2_amp.pairs import Pairs, protein_rows
+from esm2_amp.parameters.interpretability import InterpretabilityParameters
 from esm2_amp.parameters.latent_explanation import LatentParameters
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.model_training.nodes import check_rows
-from esm2_amp.protein import TOKENS, pair_token_names
+from esm2_amp.protein import TOKENS
 from esm2_amp.statistics.metrics import Metrics, pair_metrics
 from esm2_amp.training.figures import training_figure
-from esm2_amp.training.fit import fit_network, pair_columns
+from esm2_amp.training.fit import fit_network
 
 logger = logging.getLogger(__name__)
 
@@ -86,10 +89,9 @@ def train_autoencoder(
         Of `reconstruction_table`.
     figure : Figure
     """
-    check_rows(features, pairs)
     model = settings.network.architecture
     tokens = MODELS[model].network.protein_tokens
-    _network_settings(model, parameters)  # tells what is missing before the work begins
+    _network_settings(model, parameters)  # raises before the work begins
     table, options = features.select(tokens), parameters.autoencoder
     if model in options.weights:
         network = load_autoencoder(options.weights[model])
@@ -97,7 +99,8 @@ def train_autoencoder(
         fit = AutoencoderFit(network, pd.DataFrame(columns=["epoch", "training_loss", "validation_loss", "selected"]))
         group = np.full(len(table), UNSEEN, dtype=object)
     else:
-        group = protein_groups(pairs, len(table), options.held_out, run.seed)
+        a, b = protein_rows(features.entries, pairs)
+        group = protein_groups(pairs.assign(a=a, b=b), len(table), options.held_out, run.seed)
         fitted, held_out = (table[torch.from_numpy(group == name)].flatten(0, 1) for name in (FITTED, HELD_OUT))
         fit = fit_autoencoder(
             fitted, held_out, options, name=f"{model} autoencoder", folder=checkpoints, device=run.device, seed=run.seed
@@ -131,12 +134,11 @@ def train_forest(
     settings: ModelParameters,
     parameters: LatentParameters,
     run: RunParameters,
-) -> tuple[RandomForestClassifier, pd.DataFrame, pd.DataFrame, Metrics, pd.DataFrame, Figure]:
+) -> tuple[RandomForestClassifier, pd.DataFrame, pd.DataFrame, Metrics]:
     """Train a random forest (AE_RF) to tell interacting pairs from others by their latents.
 
-    Optuna searches for the forest's best parameters. Gini importance says which tokens its trees split by: one value
-    per token for all pairs. The metrics on test pairs say how much the forest knows, and so how far its explanation
-    can be trusted.
+    Optuna searches for the forest's best parameters. The metrics on test pairs say how much the forest knows, and so
+    how far its explanation can be trusted.
 
     Parameters
     ----------
@@ -154,15 +156,11 @@ def train_forest(
     )
     fit = fit_forest(training, validation, parameters.forest, name=f"{model} AE_RF", folder=studies, seed=run.seed)
     metrics = _measured("AE_RF", test.label, forest_logits(fit.forest, test.latents))
-    protein_tokens = MODELS[model].network.protein_tokens
-    tokens = token_table(pair_token_names(protein_tokens), token_means(fit.forest.feature_importances_, protein_tokens))
-    title = f"{model}, {METHODS['gini'].name}\ntraining pairs of {run.data_name}\n{knowledge(metrics)}"
-    figure = token_bars(tokens, title, METHODS["gini"].unit)
-    return fit.forest, fit.best, fit.trials, metrics, tokens, figure
+    return fit.forest, fit.best, fit.trials, metrics
 
 
 def _measured(name: str, label: ArrayLike, logit: ArrayLike) -> Metrics:
-    """Metrics on the test pairs, told to the log."""
+    """Metrics on the test pairs, logged."""
     metrics = pair_metrics(label, logit)
     auroc = metrics["auroc"]
     knows_little = auroc is None or auroc < KNOWS_LITTLE
@@ -211,15 +209,13 @@ def train_latent_network(
     """
     model = settings.network.architecture
     own = _network_settings(model, parameters)
-    train, validation, test = (pairs[pairs["split"] == split] for split in ("train", "validation", "test"))
-    check_latent_rows(latents, pairs)
-    table = network_table(latents)
-    fit = fit_network(
-        table, pair_columns(train), pair_columns(validation), own, folder=checkpoints, device=run.device, seed=run.seed
+    of_network = Pairs.of(LatentVectors(latents), pairs, AEDNN.protein_tokens)
+    train, validation, test = (
+        of_network.take((pairs["split"] == split).to_numpy()) for split in ("train", "validation", "test")
     )
-    a, b, label = pair_columns(test)
-    logit = score_pairs(fit.network, table, a, b, batch_size=own.training.batch_size, device=resolve_device(run.device))
-    metrics = _measured("AE_DNN", label, logit)
+    fit = fit_network(train, validation, own, folder=checkpoints, device=run.device, seed=run.seed)
+    logit = score_pairs(fit.network, test, batch_size=own.training.batch_size, device=resolve_device(run.device))
+    metrics = _measured("AE_DNN", pairs.loc[pairs["split"] == "test", "label"], logit)
     card = {"model": "AE_DNN", "latents_of": model, "settings": own.model_dump(), "seed": run.seed,
             "data": run.data_name, "test": metrics}  # fmt: skip
     return (
@@ -236,6 +232,97 @@ def _network_settings(model: str, parameters: LatentParameters) -> ModelParamete
     return ModelParameters(network=parameters.network.sizes[model], training=parameters.network.training)
 
 
-def network_table(latents: pd.DataFrame) -> Tensor:
-    """Latents as AE_DNN reads them: one vector per protein, (P, 1, D' / 2)."""
-    return torch.from_numpy(latent_values(latents)).unsqueeze(1)
+class LatentPairs(NamedTuple):
+    """Latents of both partners side by side.
+
+    Attributes
+    ----------
+    explained, background : DataFrame
+        `A_cls_0` … `B_eos_149` of the explained pairs, and of those they are compared with.
+    split : str
+        Of the explained pairs.
+    """
+
+    explained: pd.DataFrame
+    background: pd.DataFrame
+    split: str
+
+
+def gather_latents(
+    explained: pd.DataFrame,
+    pairs: pd.DataFrame,
+    latents: pd.DataFrame,
+    interpretability: InterpretabilityParameters,
+    run: RunParameters,
+) -> LatentPairs:
+    """Put the latents of both partners side by side: of the explained pairs, and of those they are compared with.
+
+    The background is drawn from the training pairs. SHAP asks what a pair's score would be if a latent had the value
+    that it has in background pairs.
+
+    Parameters
+    ----------
+    explained : DataFrame
+        `explained_pairs` of `interpretability`.
+    pairs : DataFrame
+        `model_pairs`.
+    latents : DataFrame
+        Of `latent_table`.
+    interpretability : InterpretabilityParameters
+    run : RunParameters
+    """
+    background = draw_background(pairs, interpretability.background, run.seed)
+    of_explained, of_background = (pair_features(latents, table) for table in (explained, background))
+    return LatentPairs(of_explained, of_background, interpretability.split)
+
+
+def explain_latents(
+    explained: pd.DataFrame,
+    latent_pairs: LatentPairs,
+    forest: RandomForestClassifier,
+    forest_metrics: Metrics,
+    network: TrainedModel,
+    settings: ModelParameters,
+    parameters: LatentParameters,
+    run: RunParameters,
+) -> tuple[Explanations, Figures]:
+    """Explain the pairs by what the two classifiers of latents rest on, and draw it.
+
+    Parameters
+    ----------
+    explained : DataFrame
+        `explained_pairs` of `interpretability`.
+    latent_pairs : LatentPairs
+    forest, forest_metrics
+        Of `train_forest`.
+    network : TrainedModel
+        AE_DNN.
+    settings : ModelParameters
+        Of the explained model.
+    parameters : LatentParameters
+    run : RunParameters
+
+    Returns
+    -------
+    explanations : dict of Explanation
+        By method.
+    figures : dict of Figure
+    """
+    if not isinstance(network.network, AEDNN):
+        raise InputError(f"The classifier of latents must be an AE_DNN, got {network.architecture}; train it again")
+    model = settings.network.architecture
+    context = LatentContext(
+        explained,
+        MODELS[model].network.protein_tokens,
+        latent_pairs.explained,
+        latent_pairs.background,
+        forest,
+        network.network,
+        parameters.gradients,
+        resolve_device(run.device),
+    )
+    found = explain(parameters.methods, context)
+    known = {"forest": knowledge(forest_metrics), "network": knowledge(network.card["test"])}
+    remarks = {name: known["network" if name.startswith("network") else "forest"] for name in found}
+    subject = Subject(model, latent_pairs.split, run.data_name)
+    return found, draw_latent_explanations(found, context, subject, remarks)

@@ -1,0 +1,91 @@
+"""Figures that one step draws, as one catalog entry: written beside other files, each under its own name."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro_datasets._typing import ImagePreview
+from typing_extensions import override
+
+from esm2_amp.files import write_atomically
+from esm2_amp.io.figures import FigureFolderDataset, as_preview, write_figure
+from esm2_amp.io.local import LocalDataset
+
+
+class FigureSetDataset(LocalDataset[Mapping[str, Any], dict[str, Any]]):
+    """Figures by name in a folder that may hold other files, too.
+
+    A Matplotlib figure is written as `<name>.png` and, by choice, `<name>.pdf`; a Plotly figure as `<name>.json`; a
+    mapping of figures into the folder `<name>`, which they have to themselves. An index tells which figures there are,
+    so that those of an earlier run that this one doesn't draw are removed.
+
+    Loads as the PNGs, and mappings of PNGs, by name; Plotly figures aren't loaded.
+
+    Parameters
+    ----------
+    filepath : str
+        The index, a JSON file in the folder of the figures.
+    dpi : int
+        Of the PNGs.
+    pdf : bool
+        Whether Matplotlib figures are written as PDF, too.
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
+    """
+
+    def __init__(
+        self, *, filepath: str, dpi: int = 300, pdf: bool = True, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._folder, self._dpi, self._pdf = self._filepath.parent, dpi, pdf
+
+    @override
+    def load(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, kind in self._index().items():
+            if kind == "folder":
+                found[name] = FigureFolderDataset(filepath=str(self._folder / name)).load()
+            elif kind == "png":
+                found[name] = (self._folder / f"{name}.png").read_bytes()
+        return found
+
+    @override
+    def save(self, data: Mapping[str, Any]) -> None:
+        kinds = {name: self._write(name, figure) for name, figure in data.items()}
+        for name, kind in self._index().items():
+            if kinds.get(name) != kind:
+                self._remove(name, kind)
+        write_atomically(self._filepath, json.dumps(kinds, indent=2).encode())
+
+    def preview(self) -> ImagePreview:
+        """The first PNG, as Kedro-Viz shows it."""
+        first = next(name for name, kind in self._index().items() if kind == "png")
+        return as_preview(self._folder / f"{first}.png")
+
+    def _index(self) -> dict[str, str]:
+        if not self._filepath.exists():
+            return {}
+        index: dict[str, str] = json.loads(self._filepath.read_text(encoding="utf-8"))
+        return index
+
+    def _write(self, name: str, figure: Any) -> str:
+        if isinstance(figure, Mapping):
+            FigureFolderDataset(filepath=str(self._folder / name), dpi=self._dpi).save(figure)
+            return "folder"
+        if hasattr(figure, "to_plotly_json"):
+            write_atomically(self._folder / f"{name}.json", figure.to_json().encode())
+            return "json"
+        write_figure(figure, self._folder / f"{name}.png", self._dpi, pdf=self._pdf)
+        return "png"
+
+    def _remove(self, name: str, kind: str) -> None:
+        path = self._folder / name
+        if kind == "folder":
+            shutil.rmtree(path, ignore_errors=True)
+        for ending in {"png": ("png", "pdf"), "json": ("json",)}.get(kind, ()):
+            Path(f"{path}.{ending}").unlink(missing_ok=True)
+
+    def _describe(self) -> dict[str, Any]:
+        return {**super()._describe(), "dpi": self._dpi, "pdf": self._pdf}
