@@ -13,6 +13,7 @@ from esm2_amp.io.pairs import PairsDataset
 from esm2_amp.io.proteins import ProteinsDataset
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.scoring import score_pairs
+from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.training.fit import fit_network
@@ -39,17 +40,18 @@ def features(parameters, proteins):
     return embed(encoder, proteins["Sequence"].tolist(), options, CPU)
 
 
-def columns(split, proteins):
+def columns(split, proteins, table):
     pairs = PairsDataset(str(PLANTED / f"{split}_pairs.csv")).load()
     row = {entry: number for number, entry in enumerate(proteins["Entry"])}
     a, b = (torch.tensor([row[entry] for entry in pairs[name]]) for name in ("Protein1", "Protein2"))
-    return a, b, torch.tensor(pairs["Label"].astype("float32").to_numpy())
+    return table, a, b, torch.tensor(pairs["Label"].astype("float32").to_numpy())
 
 
 def test_amps_learns_the_planted_rule(parameters, proteins, features, tmp_path):
     settings = ModelParameters.model_validate(parameters["ESM2_AMPS"]["settings"])
     table = features[:, MODELS["ESM2_AMPS"].network.protein_tokens].contiguous()
-    training, validation, test = (columns(split, proteins) for split in ("train", "validation", "test"))
-    fit = fit_network(table, training, validation, settings, folder=tmp_path, device="cpu", seed=42)
-    logit = score_pairs(fit.network, table, test[0], test[1], batch_size=1024, device=CPU)
-    assert roc_auc_score(test[2], logit) >= 0.95
+    splits = ("train", "validation", "test")
+    training, validation, test = (Pairs(*columns(split, proteins, table)) for split in splits)
+    fit = fit_network(training, validation, settings, folder=tmp_path, device="cpu", seed=42)
+    logit = score_pairs(fit.network, test, batch_size=1024, device=CPU)
+    assert roc_auc_score(test.label, logit) >= 0.95

@@ -75,7 +75,7 @@ class Pairs:
 
     def take(self, rows: ArrayLike | Tensor) -> Self:
         """Some of the pairs, by number or by a mask, over the same table."""
-        at = torch.as_tensor(rows)
+        at = rows if isinstance(rows, Tensor) else torch.tensor(np.asarray(rows))
         return replace(self, a=self.a[at], b=self.b[at], label=None if self.label is None else self.label[at])
 
     def swapped(self) -> Self:
@@ -139,8 +139,8 @@ def protein_rows(entries: Sequence[str], pairs: pd.DataFrame) -> tuple[NDArray[n
         if (missing := rows < 0).any():
             protein = pairs[name].to_numpy()[missing][0]
             raise InputError(
-                f"Every pair must be of proteins that have features, but {name} {protein!r} has none among the "
-                f"{len(known):,} stored ({int(missing.sum()):,} pairs); the pairs were built for other protein features than "
-                "those stored now: run `kedro run --pipeline=pair_building` (or training) again"
+                f"Every pair must be of proteins that have features, but {name} {protein!r} has none "
+                f"({missing.sum():,} such pairs): the pairs were built for other protein features than those stored "
+                "now; run `kedro run --pipeline=pair_building` (or training) again"
             )
     return a, b

@@ -48,7 +48,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "refit": model_training.create_refit_pipeline(),
         "feature_export": feature_extraction.create_export_pipeline(),
         "functional_regions": regions,
-        "latent_explanation": latent_explanation.create_pipeline(),
+        "latent_explanation": latent_explanation.create_pipeline() + interpretability.create_trust_pipeline(),
         "prediction": prediction.create_pipeline(),
         "model_release": model_release.create_pipeline(),
         "planted_data": planted_data.create_pipeline(),

@@ -155,7 +155,7 @@ def ours(case: Case, folder: Path) -> Measured:
         return trainer(callbacks=[StepClock(), *callbacks], **options, **limits)
 
     features = store_of(case, folder).load()
-    parameters = RunParameters(device="cpu", seed=0, data_name="random")
+    parameters = RunParameters(device="cpu", seed=0, data_name="random", scoring_batch_size=8)
     with mock.patch.object(L, "Trainer", stopped_early), tempfile.TemporaryDirectory(dir=folder) as checkpoints:
         train_model(random_pairs(features.entries), features, {}, Path(checkpoints, "fit"), settings, parameters)
     return Measured(imports, memory("VmHWM"), seconds_per_1000(ends, settings.training.batch_size))

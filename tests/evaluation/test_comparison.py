@@ -24,12 +24,12 @@ from esm2_amp.protein import STANDARD_RESIDUES, TOKENS
 
 N_PROTEINS = 40
 USE = ["composition", "mean_vector_logistic", "similarity", "node_degree"]
-RUN = RunParameters(device="cpu", seed=0, data_name="drawn pairs")
+RUN = RunParameters(device="cpu", seed=0, data_name="drawn pairs", scoring_batch_size=8)
 
 
 def parameters(*use, threshold=0.5):
     baselines = {"use": use or USE, "composition": {"max_iter": 5}}
-    return EvaluationParameters(threshold=threshold, batch_size=8, replicates=100, seed=0, baselines=baselines)
+    return EvaluationParameters(threshold=threshold, replicates=100, baselines=baselines)
 
 
 @pytest.fixture
@@ -63,13 +63,13 @@ def pairs(proteins):
 
 def test_baselines_are_scored_by_what_their_own_proteins_are(pairs, features, proteins):
     shuffled = proteins.sample(frac=1, random_state=0)
-    scores, metrics = score_baselines(pairs, features, shuffled, parameters())
+    scores, metrics = score_baselines(pairs, features, shuffled, parameters(), RUN)
     assert list(metrics) == USE
     assert list(scores) == ["Protein1", "Protein2", "Split", "Seen", "Label", *USE]
     views = ProteinViews(proteins["Sequence"].tolist(), features.select(slice(12, 13))[:, 0].numpy())
     for name in USE:
         held_out = pairs[pairs["split"] != "train"]
-        expected = baseline_logits(name, pairs[:100], held_out, views, parameters().baselines)
+        expected = baseline_logits(name, pairs[:100], held_out, views, parameters().baselines, seed=RUN.seed)
         np.testing.assert_array_equal(scores[name], expected)
         test = scores["Split"] == "test"
         auroc = sk.roc_auc_score(scores["Label"][test], scores[name][test])
@@ -83,17 +83,17 @@ def without(features, token):
 
 def test_baselines_that_read_what_imported_features_lack_are_left_out_with_a_line(pairs, features, proteins, caplog):
     with caplog.at_level(logging.INFO):
-        _, metrics = score_baselines(pairs, without(features, "mean"), proteins[:0], parameters())
+        _, metrics = score_baselines(pairs, without(features, "mean"), proteins[:0], parameters(), RUN)
     assert list(metrics) == ["node_degree"]
     assert "baseline composition: left out, the imported features come without sequences" in caplog.text
     assert "baseline similarity: left out, the imported features come without mean vectors" in caplog.text
     with pytest.raises(InputError, match=r"must name a baseline .*, got composition; add node_degree"):
-        score_baselines(pairs, features, proteins[:0], parameters("composition"))
+        score_baselines(pairs, features, proteins[:0], parameters("composition"), RUN)
 
 
 def test_proteins_of_another_run_than_the_features_are_refused(pairs, features, proteins):
     with pytest.raises(InputError, match="must be those of the features, but lack P0"):
-        score_baselines(pairs, features, proteins[1:], parameters())
+        score_baselines(pairs, features, proteins[1:], parameters(), RUN)
 
 
 def model_scores(pairs, spread, threshold=0.5):
@@ -112,7 +112,7 @@ def model_scores(pairs, spread, threshold=0.5):
 def inputs(pairs, features, proteins):
     scored, metrics = model_scores(pairs, 0.5, "validation")
     options = parameters(threshold="validation")
-    return options, RUN, *score_baselines(pairs, features, proteins, options), *scored, *metrics
+    return options, RUN, *score_baselines(pairs, features, proteins, options, RUN), *scored, *metrics
 
 
 def test_comparison_agrees_with_scikit_learn_on_the_test_pairs(inputs):
@@ -176,7 +176,7 @@ def test_figures_show_models_against_the_first_baseline_and_every_stratum_with_p
 def test_test_pairs_of_one_class_leave_empty_cells_and_figures_that_can_be_drawn(pairs, features, proteins):
     pairs.loc[pairs["split"] == "test", "label"] = 0.0
     scored, metrics = model_scores(pairs, 0.5)
-    scores = score_baselines(pairs, features, proteins, parameters())
+    scores = score_baselines(pairs, features, proteins, parameters(), RUN)
     comparison = compare_models(parameters(), RUN, *scores, *scored, *metrics)
     assert comparison.models[["auroc", "auroc_low", "auroc_high"]].isna().all().all()
     assert comparison.models["accuracy"].notna().all()

@@ -3,18 +3,17 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from esm2_amp.errors import InputError
 from esm2_amp.explanation.agreement import method_agreement, rank_correlation
-from esm2_amp.explanation.results import importance_table
+from esm2_amp.explanation.results import Explanation
 from esm2_amp.protein import pair_token_names
 
 SEGMENTS = slice(1, 11)
 
 
-def table_of(seed, pairs=6):
+def explanation_of(seed, pairs=6):
     rng = np.random.default_rng(seed)
     identified = pd.DataFrame({"Protein1": [f"P{i}" for i in range(pairs)], "Protein2": "Q", "Label": 1})
-    return importance_table(identified, rng.random((pairs, 20)).round(1), SEGMENTS)
+    return Explanation.of_pairs(identified, rng.random((pairs, 20)).round(1), SEGMENTS)
 
 
 def test_correlation_of_each_row_is_spearmans():
@@ -29,10 +28,10 @@ def test_row_of_equal_values_has_no_correlation():
 
 
 def test_agreement_of_means_and_within_pairs():
-    tables = {"attention": table_of(1), "integrated_gradients": table_of(2)}
-    agreement = method_agreement(tables).set_index(["MethodA", "MethodB"])
+    explanations = {"attention": explanation_of(1), "integrated_gradients": explanation_of(2)}
+    agreement = method_agreement(explanations).set_index(["MethodA", "MethodB"])
     names = pair_token_names(SEGMENTS)
-    first, second = (table[names] for table in tables.values())
+    first, second = (found.importance[names] for found in explanations.values())
     found = agreement.loc[("attention", "integrated_gradients")]
     assert found["OfMeans"] == pytest.approx(spearmanr(first.mean(), second.mean()).statistic)
     within = [spearmanr(x, y).statistic for x, y in zip(first.to_numpy(), second.to_numpy(), strict=True)]
@@ -42,15 +41,8 @@ def test_agreement_of_means_and_within_pairs():
 
 
 def test_method_without_values_of_pairs_is_compared_by_its_tokens():
-    attention = table_of(1)
-    mean = attention[pair_token_names(SEGMENTS)].mean()
-    gini = mean.sort_values().rename_axis("Token").rename("Importance").reset_index()
+    attention = explanation_of(1)
+    gini = Explanation(None, attention.tokens.iloc[::-1], {}, {})
     found = method_agreement({"attention": attention, "gini": gini}).set_index(["MethodA", "MethodB"])
     assert found.loc[("attention", "gini"), "OfMeans"] == pytest.approx(1)
     assert np.isnan(found.loc[("attention", "gini"), "OfPairs"])
-
-
-def test_methods_that_explain_other_pairs():
-    other = table_of(2).assign(Protein1="P9")
-    with pytest.raises(InputError, match="same pairs and tokens, but forest_shap is of others than attention; run"):
-        method_agreement({"attention": table_of(1), "forest_shap": other})

@@ -16,6 +16,7 @@ from esm2_amp.explanation.attention import (
 from esm2_amp.models.registry import MODELS, build_network
 from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import load_model
+from esm2_amp.pairs import Pairs
 
 CPU = torch.device("cpu")
 SIZES = {"h1": 10, "h2": 6, "layers": 3, "heads": 4, "feed_forward": 20, "dropout": 0.3}
@@ -31,7 +32,7 @@ def some_pairs(network, pairs=11, width=24):
     half = len(range(*network.protein_tokens.indices(13)))
     table = torch.randn(9, half, width, generator=generator)
     a, b = torch.randint(9, (2, pairs), generator=generator)
-    return table, a, b
+    return Pairs(table, a, b)
 
 
 def forward_by_hand(network, tokens):
@@ -67,8 +68,8 @@ def test_weights_and_logits_are_those_of_a_forward_pass_by_hand(name):
 def test_logits_are_those_that_the_pairs_get_without_explanation(name):
     network = network_of(name)
     pairs = some_pairs(network)
-    found = read_attention(network, *pairs, batch_size=4, device=CPU)
-    np.testing.assert_allclose(found.logit, score_pairs(network, *pairs, batch_size=11, device=CPU), atol=1e-5)
+    found = read_attention(network, pairs, batch_size=4, device=CPU)
+    np.testing.assert_allclose(found.logit, score_pairs(network, pairs, batch_size=11, device=CPU), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", MODELS_WITH_ATTENTION)
@@ -87,10 +88,10 @@ def test_logits_of_published_weights_are_the_golden_ones(name, golden):
 @pytest.mark.parametrize("batch_size", [1, 4, 11])
 def test_batches_change_neither_mean_nor_importance(batch_size):
     network = network_of("ESM2_AMPS")
-    table, a, b = some_pairs(network)
-    found = read_attention(network, table, a, b, chosen=[7, 2], batch_size=batch_size, device=CPU)
+    pairs = some_pairs(network)
+    found = read_attention(network, pairs, chosen=[7, 2], batch_size=batch_size, device=CPU)
     with torch.inference_mode():
-        _, weights = score_with_attention(network, torch.cat([table[a], table[b]], dim=1))
+        _, weights = score_with_attention(network, torch.cat([pairs.table[pairs.a], pairs.table[pairs.b]], dim=1))
     np.testing.assert_allclose(found.mean, weights.mean(dim=0), atol=1e-6)
     np.testing.assert_allclose(found.chosen, weights[[7, 2]], atol=1e-6)
     for method, read in READINGS.items():
@@ -100,15 +101,15 @@ def test_batches_change_neither_mean_nor_importance(batch_size):
 
 def test_network_is_left_without_hooks():
     network = network_of("ESM2_AMPS")
-    read_attention(network, *some_pairs(network), batch_size=4, device=CPU)
+    read_attention(network, some_pairs(network), batch_size=4, device=CPU)
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
 
 
 @pytest.mark.parametrize("name", MODELS_WITH_ATTENTION)
 def test_swapping_partners_swaps_the_explanation(name):
     network = network_of(name)
-    table, a, b = some_pairs(network)
-    there, back = (read_attention(network, table, *pair, batch_size=4, device=CPU) for pair in ((a, b), (b, a)))
+    pairs = some_pairs(network)
+    there, back = (read_attention(network, given, batch_size=4, device=CPU) for given in (pairs, pairs.swapped()))
     for method in READINGS:
         of_a, of_b = np.split(there.importance[method], 2, axis=1)
         np.testing.assert_allclose(back.importance[method], np.hstack([of_b, of_a]), atol=1e-6)
@@ -128,4 +129,5 @@ def test_readings_of_two_tokens_by_hand():
 def test_model_without_attention_is_told_which_have_it(name, golden):
     network = load_model(golden / f"{name}.pth", name).network
     with pytest.raises(InputError, match=f"ESM2_AMPS and ESM2_AMP_CSE, got {name}, which has none"):
-        read_attention(network, torch.zeros(1, 1, 1), *torch.zeros(2, 1, dtype=torch.int64), batch_size=1, device=CPU)
+        pair = Pairs(torch.zeros(1, 1, 1), *torch.zeros(2, 1, dtype=torch.int64))
+        read_attention(network, pair, batch_size=1, device=CPU)

@@ -13,7 +13,7 @@ from esm2_amp.explanation.autoencoder_fit import fit_autoencoder
 from esm2_amp.explanation.latents import reconstruct
 from esm2_amp.io.autoencoders import AutoencoderDataset
 from esm2_amp.parameters.latent_explanation import AutoencoderParameters
-from esm2_amp.pipelines.interpretability.latent_nodes import check_sizes
+from esm2_amp.pipelines.latent_explanation.nodes import check_sizes
 from esm2_amp.training.callbacks import AtomicCheckpointIO
 
 SETTINGS = {

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from esm2_amp.explanation.faithfulness import CURVES, RANDOM, Scorer, faithfulness
-from esm2_amp.pairs import pair_tokens
+from esm2_amp.pairs import Pairs
 from esm2_amp.statistics.metrics import sigmoid
 
 CPU = torch.device("cpu")
@@ -23,12 +23,12 @@ def scorer():
     generator = torch.Generator().manual_seed(0)
     table = torch.rand(40, TOKENS // 2, WIDTH, generator=generator) ** 4
     a, b = torch.randint(40, (2, PAIRS), generator=generator)
-    return Scorer(Sum(), table, a, b, torch.zeros(TOKENS, WIDTH), 7, CPU)
+    return Scorer(Sum(), Pairs(table, a, b), torch.zeros(TOKENS, WIDTH), 7, CPU)
 
 
 @pytest.fixture
 def truth(scorer):
-    return pair_tokens(scorer.table, scorer.a, scorer.b).sum(dim=2).numpy()
+    return scorer.pairs.tokens().sum(dim=2).numpy()
 
 
 def test_curves_are_those_of_tokens_replaced_one_by_one(scorer, truth):

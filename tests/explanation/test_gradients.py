@@ -6,9 +6,9 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from esm2_amp.explanation.gradients import integrated_gradients, mean_pair, tell_error
+from esm2_amp.explanation.gradients import integrated_gradients, log_error, mean_pair
 from esm2_amp.models.registry import MODELS, build_network
-from esm2_amp.pairs import pair_tokens
+from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.interpretability import GradientParameters
 
 CPU = torch.device("cpu")
@@ -23,7 +23,7 @@ def parameters_of(**given):
 def some_pairs(half=10, pairs=7):
     generator = torch.Generator().manual_seed(2)
     table = torch.randn(9, half, WIDTH, generator=generator)
-    return table, *torch.randint(9, (2, pairs), generator=generator)
+    return Pairs(table, *torch.randint(9, (2, pairs), generator=generator))
 
 
 def transformer(name="ESM2_AMPS"):
@@ -33,10 +33,9 @@ def transformer(name="ESM2_AMPS"):
 
 
 def attribute(network, pairs, parameters=None, baseline=None):
-    table, a, b = pairs
-    baseline = mean_pair(table, a, b) if baseline is None else baseline
+    baseline = mean_pair(pairs) if baseline is None else baseline
     parameters = parameters or parameters_of()
-    return integrated_gradients(network, table, a, b, baseline=baseline, parameters=parameters, device=CPU)
+    return integrated_gradients(network, pairs, baseline=baseline, parameters=parameters, device=CPU)
 
 
 class Linear(nn.Module):
@@ -56,16 +55,16 @@ class Kinked(nn.Module):
 
 
 def test_baseline_is_the_mean_of_the_pairs_in_both_orders():
-    table, a, b = some_pairs()
-    both = torch.cat([pair_tokens(table, a, b), pair_tokens(table, b, a)])
-    torch.testing.assert_close(mean_pair(table, a, b), both.mean(dim=0))
+    pairs = some_pairs()
+    both = torch.cat([pairs.tokens(), pairs.swapped().tokens()])
+    torch.testing.assert_close(mean_pair(pairs), both.mean(dim=0))
 
 
 def test_linear_network_has_weight_times_distance_from_the_baseline():
-    network, (table, a, b) = Linear(), some_pairs()
+    network, pairs = Linear(), some_pairs()
     baseline = torch.randn(20, WIDTH)
-    found = attribute(network, (table, a, b), baseline=baseline)
-    expected = network.weight.detach() * (pair_tokens(table, a, b) - baseline)
+    found = attribute(network, pairs, baseline=baseline)
+    expected = network.weight.detach() * (pairs.tokens() - baseline)
     np.testing.assert_allclose(found.attribution, expected, atol=1e-5)
     np.testing.assert_allclose(found.importance, expected.abs().mean(dim=2), atol=1e-5)
     assert found.error.max() < 1e-4
@@ -75,10 +74,10 @@ def test_linear_network_has_weight_times_distance_from_the_baseline():
 def test_attributions_are_the_path_integral_of_the_gradient(name):
     network = transformer(name).eval()
     half = len(range(*network.protein_tokens.indices(13)))
-    table, a, b = some_pairs(half, pairs=2)
-    baseline = mean_pair(table, a, b)
-    found = attribute(network, (table, a, b), parameters_of(steps=200, max_steps=200))
-    tokens, sums = pair_tokens(table, a, b), 0
+    pairs = some_pairs(half, pairs=2)
+    baseline = mean_pair(pairs)
+    found = attribute(network, pairs, parameters_of(steps=200, max_steps=200))
+    tokens, sums = pairs.tokens(), 0
     points = (torch.arange(400) + 0.5) / 400
     for point in points:
         between = (baseline + point * (tokens - baseline)).requires_grad_()
@@ -102,8 +101,8 @@ def test_batches_change_nothing():
 @pytest.mark.parametrize("name", ["ESM2_AMPS", "ESM2_AMP_CSE"])
 def test_swapping_partners_swaps_the_explanation(name):
     network = transformer(name)
-    table, a, b = some_pairs(len(range(*network.protein_tokens.indices(13))))
-    there, back = (attribute(network, (table, *partners)).attribution for partners in ((a, b), (b, a)))
+    pairs = some_pairs(len(range(*network.protein_tokens.indices(13))))
+    there, back = (attribute(network, given).attribution for given in (pairs, pairs.swapped()))
     of_a, of_b = np.split(there, 2, axis=1)
     np.testing.assert_allclose(back, np.concatenate([of_b, of_a], axis=1), atol=1e-6)
 
@@ -129,7 +128,7 @@ def test_too_few_pairs_that_add_up_are_warned_of(caplog):
     parameters = parameters_of(steps=1, max_steps=2, tolerance=1e-9)
     found = attribute(transformer(), some_pairs(), parameters)
     with caplog.at_level(logging.INFO, logger="esm2_amp.explanation.gradients"):
-        tell_error(found, parameters)
+        log_error(found, parameters)
     assert caplog.records[0].levelname == "WARNING"
     assert "for 0.0 % of 7 pairs (100 % asked for); 7 took more than 1 steps, up to 2" in caplog.text
     assert found.summary(parameters)["pairs_by_steps"] == {"2": 7}

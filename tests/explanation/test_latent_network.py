@@ -12,6 +12,7 @@ from esm2_amp.explanation.latent_network import deep_shap
 from esm2_amp.models.ae_dnn import AEDNN
 from esm2_amp.models.registry import build_network
 from esm2_amp.models.storage import TrainedModel, load_model, save_model
+from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.interpretability import GradientParameters
 from esm2_amp.parameters.model_training import AEDNNParameters
 
@@ -84,7 +85,7 @@ def test_integrated_gradients_of_a_pair_agree_with_deep_shap_and_brute_force(ten
     table = torch.from_numpy(x).view(-1, 1, 5)
     rows = torch.arange(len(x))
     found = integrated_gradients(
-        network, table, 2 * rows, 2 * rows + 1, baseline=torch.from_numpy(background).mean(0).view(2, 5),
+        network, Pairs(table, 2 * rows, 2 * rows + 1), baseline=torch.from_numpy(background).mean(0).view(2, 5),
         parameters=parameters, device=CPU,
     )  # fmt: skip
     gradients = found.attribution.reshape(len(x), -1)

@@ -10,6 +10,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.explanation.autoencoder import Autoencoder
 from esm2_amp.explanation.latent_attributions import LatentAttributions, additivity
 from esm2_amp.explanation.latents import (
+    LatentVectors,
     latent_table,
     pair_features,
     protein_groups,
@@ -17,6 +18,7 @@ from esm2_amp.explanation.latents import (
     reconstruction_table,
     token_means,
 )
+from esm2_amp.pairs import Pairs
 from esm2_amp.protein import pair_token_names
 
 CSE, AMPS = slice(0, 12), slice(1, 11)
@@ -28,15 +30,13 @@ def proteins(*entries, tokens=("segment0", "segment1"), k=2):
     return latent_table(entries, tokens, (100 * p + 10 * t + n).astype(np.float32))
 
 
-def pairs_of(latents, *named):
-    row = {entry: number for number, entry in enumerate(latents["Entry"])}
-    columns = {"Protein1": [a for a, _ in named], "Protein2": [b for _, b in named]}
-    return pd.DataFrame(columns).assign(a=[row[a] for a, _ in named], b=[row[b] for _, b in named])
+def pairs_of(*named):
+    return pd.DataFrame(named, columns=["Protein1", "Protein2"])
 
 
 def test_columns_of_pairs_are_named_by_side_token_and_number():
     latents = proteins("P1", "P2")
-    features = pair_features(latents, pairs_of(latents, ("P2", "P1")))
+    features = pair_features(latents, pairs_of(("P2", "P1")))
     assert features.iloc[0].to_dict() == {
         "A_segment0_0": 100, "A_segment0_1": 101, "A_segment1_0": 110, "A_segment1_1": 111,
         "B_segment0_0": 0, "B_segment0_1": 1, "B_segment1_0": 10, "B_segment1_1": 11,
@@ -45,16 +45,21 @@ def test_columns_of_pairs_are_named_by_side_token_and_number():
 
 def test_an_id_that_begins_another_takes_its_own_rows():
     latents = proteins("P12345", "P1234", "P123")
-    features = pair_features(latents, pairs_of(latents, ("P1234", "P12345"), ("P123", "P1234")))
+    features = pair_features(latents, pairs_of(("P1234", "P12345"), ("P123", "P1234")))
     assert features[["A_segment0_0", "B_segment0_0"]].to_numpy().tolist() == [[100, 0], [200, 100]]
 
 
-@pytest.mark.parametrize("row", [0, 7])
-def test_rows_of_other_proteins_are_refused(row):
+def test_a_protein_without_latents_is_refused():
     latents = proteins("P12345", "P1234")
-    pairs = pairs_of(latents, ("P1234", "P12345")).assign(a=row)
-    with pytest.raises(InputError, match="Column a of the pairs must give the row of Protein1 among the latents"):
-        pair_features(latents, pairs)
+    with pytest.raises(InputError, match="Protein1 'P123' has none"):
+        pair_features(latents, pairs_of(("P123", "P12345")))
+
+
+def test_vectors_of_a_network_are_the_latents_side_by_side():
+    latents = proteins("P12345", "P1234", "P123")
+    pairs = pairs_of(("P1234", "P123"), ("P123", "P12345"))
+    found = Pairs.of(LatentVectors(latents), pairs, slice(None)).tokens().flatten(1)
+    np.testing.assert_array_equal(found, pair_features(latents, pairs))
 
 
 def test_importance_of_a_token_is_the_mean_of_its_latents_absolute_values():

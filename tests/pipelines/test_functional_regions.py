@@ -13,12 +13,11 @@ from PIL import Image
 
 from conftest import ROOT, kedro_run
 from esm2_amp.errors import InputError
-from esm2_amp.explanation.results import importance_table
+from esm2_amp.explanation.results import Explanation
+from esm2_amp.io.explanations import ExplanationsDataset
 from esm2_amp.io.regions import RegionFile
 from esm2_amp.parameters.functional_regions import RegionParameters
-from esm2_amp.pipelines import functional_regions
 from esm2_amp.pipelines.functional_regions.nodes import (
-    choose_importance,
     measure_coverage,
     place_annotations,
     select_segments,
@@ -46,12 +45,11 @@ def parameters(**changes):
         "map_pairs": None,
         "maps": 1,
         "data_name": "three proteins",
-        "seed": 0,
     }
     return RegionParameters(**usual | changes)
 
 
-def planted_importance(folder: Path) -> pd.DataFrame:
+def planted_importance(folder: Path) -> Explanation:
     """What a model that has found the planted sites would give: all decisions right, the sites most important."""
     planted = folder / "01_raw/planted"
     pairs = pd.read_csv(planted / "test_pairs.csv")
@@ -61,7 +59,7 @@ def planted_importance(folder: Path) -> pd.DataFrame:
         site = pairs[name].map(segment)
         importance[np.flatnonzero(site.notna()), 10 * side + site.dropna().astype(int)] += 0.2
     scored = pairs.assign(Probability=pairs["Label"] * 0.8 + 0.1, Prediction=pairs["Label"])
-    return importance_table(scored, importance, slice(1, 11))
+    return Explanation.of_pairs(scored, importance, slice(1, 11))
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +67,9 @@ def explained(tmp_path_factory):
     """A data folder with planted proteins, and the importances that `interpretability` would have written."""
     folder = tmp_path_factory.mktemp("explained")
     assert kedro_run(folder, "--pipeline=planted_data").exit_code == 0
-    table = folder / "07_model_output/ESM2_AMPS/explanation/attention_importance.parquet"
-    table.parent.mkdir(parents=True)
-    planted_importance(folder).to_parquet(table)
+    values, reports = (folder / f"{layer}/ESM2_AMPS/explanation" for layer in ("07_model_output", "08_reporting"))
+    stored = ExplanationsDataset(filepath=str(values), reports=str(reports), needs="model")
+    stored.save({"attention": planted_importance(folder)})
     return folder
 
 
@@ -147,23 +145,24 @@ def test_missing_importances_name_the_pipeline_that_makes_them(tmp_path):
 
 
 def test_explanation_of_the_same_run_is_used():
-    """Joined with interpretability, the importances and the proteins come from the nodes that make them."""
-    joined = functional_regions.create_pipeline(["ESM2_AMPS.attention_importance", "ESM2_AMP_CSE.attention_importance"])
-    alone = pipelines["functional_regions"]
-    assert joined.inputs() - alone.inputs() == {
-        "ESM2_AMPS.attention_importance",
-        "ESM2_AMP_CSE.attention_importance",
-        "proteins",
-    }
-    assert alone.inputs() - joined.inputs() == {"segment_importance", "known_proteins"}
-    assert joined.outputs() == alone.outputs()
+    """In the default pipeline the importances come from the nodes that make them."""
+    made = pipelines["__default__"].all_outputs()
+    assert {"ESM2_AMPS.explanations", "ESM2_AMP_CSE.explanations"} <= pipelines["functional_regions"].inputs() & made
 
 
 def test_choice_among_importances():
-    tables = {"ESM2_AMPS.attention": pd.DataFrame({"x": [1]}), "ESM2_AMPS.forest_shap": pd.DataFrame({"x": [2]})}
-    assert choose_importance(parameters(explained_by="forest_shap"), **tables)["x"].tolist() == [2]
+    pairs = pd.DataFrame({"Protein1": ["P1"], "Protein2": ["P2"], "Label": [1], "Prediction": [1]})
+    attention, shap = (
+        {name: Explanation.of_pairs(pairs, [np.roll(np.arange(20), shift)], slice(1, 11))}
+        for name, shift in (("attention", 0), ("forest_shap", 1))
+    )
+    segments, importance = select_segments(
+        None, None, parameters(explained_by="forest_shap"), attention, None, shap, None
+    )
+    assert importance.equals(shap["forest_shap"].importance)
+    assert segments.set_index("Selection")["Token"].to_dict() == {"Top": "A_segment0", "Low": "A_segment1"}
     with pytest.raises(InputError, match=r"one of ESM2_AMPS\.attention, ESM2_AMPS\.forest_shap; got ESM2_AMPS\.lime"):
-        choose_importance(parameters(explained_by="lime"), **tables)
+        select_segments(None, None, parameters(explained_by="lime"), attention, None, shap, None)
 
 
 # ---- bad input
@@ -181,7 +180,7 @@ def segments_of(*pairs: tuple[str, str]) -> pd.DataFrame:
     table = pd.DataFrame(pairs, columns=["ProteinA", "ProteinB"], dtype="str")
     table = table.assign(Top1="A_segment0", Low1="B_segment9")
     table.attrs["file"] = "segments.csv"
-    return select_segments(None, table, table, parameters(group="1-1"))
+    return select_segments(table, table, parameters(group="1-1"))[0]
 
 
 def sequences(**lengths: int) -> pd.DataFrame:
@@ -265,12 +264,12 @@ def test_unknown_type(tmp_path):
 def test_one_table_of_segments_without_the_other():
     table = pd.DataFrame({"ProteinA": ["P1"], "ProteinB": ["P2"], "Top1": ["A_segment0"]})
     with pytest.raises(InputError, match="give both top_segments=FILE and low_segments=FILE"):
-        select_segments(None, table, None, parameters(group="1-1"))
+        select_segments(table, None, parameters(group="1-1"))
 
 
 def test_table_of_another_decision_is_told(caplog):
     table = pd.DataFrame({"ProteinA": ["P1"], "ProteinB": ["P2"], "Top1": ["A_segment0"], "Low1": ["A_segment1"]})
     table = table.assign(Prediction="0").astype("str")
     table.attrs["file"] = "segments.csv"
-    select_segments(None, table, table, parameters(group="1-1"))
+    select_segments(table, table, parameters(group="1-1"))
     assert "Prediction is 0, but the group is said to be 1-1" in caplog.text

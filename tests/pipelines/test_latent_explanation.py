@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from conftest import kedro_run
+from esm2_amp.explanation.latents import pair_features
+from esm2_amp.explanation.selection import draw_background
 from esm2_amp.protein import pair_token_names
 
 MODEL = "ESM2_AMP_CSE"
@@ -28,38 +30,40 @@ def assert_complete(data, method, pairs):
     assert all((report / f"{method}_{kind}").is_file() for kind in ("tokens.png", "tokens.pdf", "summary.pdf"))
 
 
-def assert_tree_shap_adds_up(data):
+def assert_tree_shap_adds_up(data, pairs):
     values = pd.read_parquet(data / f"07_model_output/{MODEL}/explanation/forest_shap_values.parquet")
-    explained, background = (
-        pd.read_parquet(data / f"05_model_input/{MODEL}/{name}_latents.parquet").drop(columns=IDS)
-        for name in ("explained", "background")
-    )
+    latents = pd.read_parquet(data / f"04_feature/{MODEL}/latents.parquet")
+    training = draw_background(pd.read_parquet(data / "05_model_input/model_pairs.parquet"), 50, seed=42)
     forest = joblib.load(data / f"06_models/{MODEL}/explanation/ae_rf.joblib")
-    of_explained, of_background = (forest.predict_proba(x.to_numpy())[:, 1] for x in (explained, background))
+    of_explained, of_background = (
+        forest.predict_proba(pair_features(latents, table).to_numpy())[:, 1] for table in (pairs, training)
+    )
     difference = of_explained - of_background.mean()
-    np.testing.assert_allclose(values[explained.columns].sum(axis=1), difference, atol=1e-6)
+    np.testing.assert_allclose(values.drop(columns=IDS).sum(axis=1), difference, atol=1e-6)
 
 
 def test_every_method_leaves_its_numbers_and_figures(go, data):
-    go("--pipeline=interpretability", "--tags=integrated_gradients", f"--namespaces={MODEL}")
-    output = go("--pipeline=interpretability", f"--namespaces={MODEL}")
+    output = go("--pipeline=interpretability", f"--namespaces={MODEL}", "--params=latent_explanation.enabled=true")
     pairs = pd.read_parquet(data / f"07_model_output/{MODEL}/explanation/explained_pairs.parquet")
     for method in METHODS:
         assert_complete(data, method, pairs)
-    assert_tree_shap_adds_up(data)
-    gini = pd.read_csv(data / f"08_reporting/{MODEL}/explanation/gini_tokens.csv")
-    assert gini["Importance"].sum() * 3 == pytest.approx(1)
+    assert_tree_shap_adds_up(data, pairs)
+    report = data / f"08_reporting/{MODEL}/explanation"
+    assert pd.read_csv(report / "gini_tokens.csv")["Importance"].sum() * 3 == pytest.approx(1)
+    compared = set(pd.read_csv(report / "agreement.csv")["MethodA"])
+    assert {*METHODS, "gini", "attention", "integrated_gradients"} <= compared
     assert "AE_RF: explained classifier's AUROC on test pairs" in " ".join(output.split())
 
-    options = "--params=latent_explanation.background.pairs=100000"
-    output = go("--pipeline=interpretability", "--tags=network_shap", f"--namespaces={MODEL}", options)
+
+def test_background_that_asks_for_more_pairs_than_there_are(go):
+    options = "--params=interpretability.background=100000,latent_explanation.methods=network_shap"
+    output = go("--pipeline=latent_explanation", f"--namespaces={MODEL}", options)
     assert "takes all 200 training pairs; 100000 were asked for" in " ".join(output.split())
-    assert "forest" not in output
 
 
 def test_published_weights_in_place_of_a_training(go, data, golden):
     weights = f"latent_explanation.autoencoder.weights.{MODEL}={golden / 'autoencoder.pth'}"
-    command = ["--pipeline=interpretability", "--tags=gini", f"--namespaces={MODEL}"]
+    command = ["--pipeline=latent_explanation", f"--to-outputs={MODEL}.forest"]
     done = kedro_run(data, *command, f"--params={weights}")
     assert done.exit_code == 1
     assert "must be an autoencoder with a latent width of 3, got 6; set latent_expl" in " ".join(done.output.split())

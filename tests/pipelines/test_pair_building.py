@@ -100,7 +100,7 @@ def test_audit_counts_similar_proteins_where_they_were_searched(caplog):
     similar = pd.DataFrame({"a": [0], "b": [6]})
     files = [(0, 1), (1, 2)], [(3, 4), (4, 5)], [(2, 6), (6, 7)]
     pairs, _ = split(parameters(), *files)
-    run = RunParameters(device="cpu", seed=1, data_name="pairs by hand")
+    run = RunParameters(device="cpu", seed=1, data_name="pairs by hand", scoring_batch_size=8)
     with caplog.at_level(logging.INFO):
         report, degrees, figure = audit_split(
             pairs, {"split": "files"}, FEATURES, similar, parameters(similarity={"enabled": True}), run

@@ -9,7 +9,7 @@ import pytest
 
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.hyperparameter_search import SearchParameters
-from esm2_amp.pipelines.hyperparameter_search.nodes import make_folds
+from esm2_amp.pipelines.hyperparameter_search.nodes import fold_rows
 
 OPTIONS = {
     "enabled": True,
@@ -18,7 +18,6 @@ OPTIONS = {
     "folds": 5,
     "study": "s",
     "pruning": "none",
-    "seed": 1,
 }
 
 
@@ -33,32 +32,31 @@ def table_of_pairs(positives=50, negatives=70) -> pd.DataFrame:
 def test_folds_are_stratified_and_hold_every_training_pair_once():
     pairs = table_of_pairs()
     training = pairs[pairs["split"] == "train"]
-    folds = make_folds(pairs, SearchParameters(**OPTIONS))
-    held = np.concatenate([np.stack(fold.validation, axis=1) for fold in folds])
-    assert sorted(map(tuple, held)) == sorted(map(tuple, training[["a", "b", "label"]].to_numpy()))
-    for fold in folds:
-        assert len(fold.training[0]) + len(fold.validation[0]) == len(training)
-        assert float(fold.validation[2].mean()) == pytest.approx(training["label"].mean(), abs=0.03)
+    folds = fold_rows(pairs, SearchParameters(**OPTIONS), seed=1)
+    assert sorted(np.concatenate([held for _, held in folds])) == training.index.tolist()
+    for fitted, held in folds:
+        assert sorted([*fitted, *held]) == training.index.tolist()
+        assert pairs["label"].iloc[held].mean() == pytest.approx(training["label"].mean(), abs=0.03)
 
 
 def test_holdout_takes_the_validation_split():
     pairs = table_of_pairs()
-    (fold,) = make_folds(pairs, SearchParameters(**OPTIONS | {"mode": "holdout"}))
-    assert fold.validation[0].tolist() == pairs.loc[pairs["split"] == "validation", "a"].tolist()
-    assert fold.training[0].tolist() == pairs.loc[pairs["split"] == "train", "a"].tolist()
+    ((fitted, held),) = fold_rows(pairs, SearchParameters(**OPTIONS | {"mode": "holdout"}), seed=1)
+    assert (pairs["split"].iloc[held] == "validation").all() and (pairs["split"].iloc[fitted] == "train").all()
+    assert len(fitted) + len(held) == len(pairs)
 
 
 def test_fewer_pairs_of_a_class_than_folds():
     with pytest.raises(
         InputError, match=r"search.folds = 5 needs at least as many .* of each class, got 4 of one; lower"
     ):
-        make_folds(table_of_pairs(positives=4).assign(split="train"), SearchParameters(**OPTIONS))
+        fold_rows(table_of_pairs(positives=4).assign(split="train"), SearchParameters(**OPTIONS), seed=1)
 
 
 def test_folds_of_known_proteins_are_warned_of(caplog):
     pairs = table_of_pairs().assign(split="train")
     pairs[["a", "b"]] %= 6
-    make_folds(pairs, SearchParameters(**OPTIONS))
+    fold_rows(pairs, SearchParameters(**OPTIONS), seed=1)
     assert "In cross-validation every pair has a protein that is in training pairs too" in caplog.text
 
 

@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss, matthews_corrcoef, roc_auc_score
 
 from esm2_amp.errors import DivergedError, InputError
 from esm2_amp.models.registry import MODELS
+from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.training.callbacks import EpochRecord
 from esm2_amp.training.fit import Fit, fit_network, fit_trial
@@ -48,7 +49,8 @@ def separable_pairs(name="ESM2_AMPS", seed=0):
 def fit(folder: Path, settings: ModelParameters | None = None, *, seed=1, pairs=None) -> Fit:
     settings = settings or settings_of()
     table, training, validation = pairs or separable_pairs(settings.network.architecture)
-    return fit_network(table, training, validation, settings, folder=folder, device="cpu", seed=seed)
+    splits = Pairs(table, *training), Pairs(table, *validation)
+    return fit_network(*splits, settings, folder=folder, device="cpu", seed=seed)
 
 
 def assert_same(fit_a: Fit, fit_b: Fit) -> None:
@@ -287,20 +289,16 @@ def test_every_registered_model_can_be_configured():
 
 def test_trial_is_fitted_as_the_final_model_is(tmp_path):
     table, training, validation = separable_pairs()
-    told = []
+    splits, told = (Pairs(table, *training), Pairs(table, *validation)), []
     record = fit_trial(
-        table,
-        training,
-        validation,
+        *splits,
         settings_of(),
         name="t",
         device="cpu",
         seed=1,
         on_epoch=lambda *now: told.append(now),
     )
-    final = fit_network(
-        table, training, validation, settings_of(selection="last_epoch"), folder=tmp_path, device="cpu", seed=1
-    )
+    final = fit_network(*splits, settings_of(selection="last_epoch"), folder=tmp_path, device="cpu", seed=1)
     pd.testing.assert_frame_equal(record, final.record.drop(columns="selected"))
     logit = final.network(table[np.stack(validation[:2], 1)].flatten(1, 2)).detach()
     assert told[-1] == (len(record), pytest.approx(matthews_corrcoef(validation[2], logit > 0)))
@@ -308,12 +306,13 @@ def test_trial_is_fitted_as_the_final_model_is(tmp_path):
 
 @pytest.mark.parametrize("fit", ["trial", "final"])
 def test_diverging_fit_ends_with_the_reason(fit, tmp_path):
-    table, *pairs = separable_pairs()
+    table, *columns = separable_pairs()
+    pairs = [Pairs(table, *of_split) for of_split in columns]
     settings = settings_of("ESM2_MEAN", learning_rate=1e30)
     with pytest.raises(
         DivergedError, match=r"diverged: its \w+ loss must be a finite number, got .* in epoch \d; lower"
     ):
         if fit == "trial":
-            fit_trial(table, *pairs, settings, name="t", device="cpu", seed=1, on_epoch=lambda *_: None)
+            fit_trial(*pairs, settings, name="t", device="cpu", seed=1, on_epoch=lambda *_: None)
         else:
-            fit_network(table, *pairs, settings, folder=tmp_path, device="cpu", seed=1)
+            fit_network(*pairs, settings, folder=tmp_path, device="cpu", seed=1)

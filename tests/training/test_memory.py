@@ -8,14 +8,16 @@ import torch
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.feature_store import FeatureIndex, FeatureShard, FeatureStoreDataset
 from esm2_amp.models.registry import MODELS
+from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.model_training.nodes import train_model
 from esm2_amp.protein import TOKENS
-from esm2_amp.training.fit import fit_network, pair_columns
+from esm2_amp.training.fit import fit_network
 
 PROTEINS, WIDTH = 24, 8
-RUN = RunParameters(device="cpu", seed=3, data_name="random")
+COLUMNS = {"a": "int64", "b": "int64", "label": "float32"}
+RUN = RunParameters(device="cpu", seed=3, data_name="random", scoring_batch_size=8)
 
 
 def settings_of(**training) -> ModelParameters:
@@ -75,9 +77,10 @@ def test_model_is_that_of_the_table_of_all_proteins_though_only_those_of_its_pai
         ProteinFeatures, "select", lambda self, tokens, rows: read.extend(rows) or select(self, tokens, rows)
     )
     model, _, _ = train_model(pairs, features, {}, tmp_path / "node", settings_of(), RUN)
-    splits = [pair_columns(pairs[pairs["split"] == split]) for split in ("train", "validation")]
+    rows = (pairs[pairs["split"] == split] for split in ("train", "validation"))
     table = vectors[:, MODELS["ESM2_DPM"].network.protein_tokens]
-    whole = fit_network(table, *splits, settings_of(), folder=tmp_path / "whole", device="cpu", seed=RUN.seed)
+    splits = [Pairs(table, *(torch.tensor(of[name].to_numpy(kind)) for name, kind in COLUMNS.items())) for of in rows]
+    whole = fit_network(*splits, settings_of(), folder=tmp_path / "whole", device="cpu", seed=RUN.seed)
     assert min(read) >= 8
     for name, weight in whole.network.state_dict().items():
         torch.testing.assert_close(model.network.state_dict()[name], weight, rtol=0, atol=0)

@@ -23,10 +23,20 @@ _PARAMS: Final = ["params:interpretability", "params:run"]
 
 def create_pipeline() -> Pipeline:
     """Trained models and their scores → importance of each token by each method, and how far to trust it."""
+    return _for_explained_models(_explanation()) + create_trust_pipeline()
+
+
+def create_trust_pipeline() -> Pipeline:
+    """Explanations by all methods → whether they agree, and whether they are right."""
+    return _for_explained_models(_trust())
+
+
+def _for_explained_models(nodes: list[Node]) -> Pipeline:
+    used = {name for node in nodes for name in node.inputs}
     return for_every_model(
-        [*_explanation(), *_trust()],
-        inputs=_SHARED,
-        parameters=_PARAMETERS,
+        nodes,
+        inputs=_SHARED & used,
+        parameters=_PARAMETERS & used,
         tags="interpretability",
         models=EXPLAINED,
     )

@@ -170,9 +170,8 @@ def check_planted_truth(
         logger.info("%s", line)
     is_used = is_true_positive(explained)
     used = explained[is_used] if is_used.any() else explained
-    return table, figures.planted_truth_figure(
-        table, _subject(settings.network.architecture, parameters, run).title("planted truth", used)
-    )
+    title = _subject(settings.network.architecture, parameters, run).title("planted truth", used)
+    return table, figures.planted_truth_figure(table, title)
 
 
 def _subject(model: str, parameters: InterpretabilityParameters, run: RunParameters) -> Subject:

@@ -1,0 +1,47 @@
+"""Explanations of the same pairs are kept together; those of others are left out."""
+
+import pandas as pd
+import pytest
+
+from esm2_amp.errors import InputError
+from esm2_amp.explanation.methods import METHODS, explain
+from esm2_amp.explanation.results import Explanation, of_same_pairs, token_table
+from esm2_amp.protein import pair_token_names
+
+SEGMENTS = slice(1, 11)
+EXPLAINED = pd.DataFrame({"Protein1": ["P1", "P2"], "Protein2": "Q", "Label": 1, "Probability": [0.7, 0.1]})
+GINI = Explanation(None, token_table(pair_token_names(SEGMENTS), range(20)), {}, {})
+
+
+def explanation_of(explained=EXPLAINED):
+    return Explanation.of_pairs(explained, [range(20)] * len(explained), SEGMENTS)
+
+
+def test_those_of_other_pairs_or_of_an_earlier_model_are_left_out():
+    attention, shap = {"attention": explanation_of()}, {"forest_shap": explanation_of(), "gini": GINI}
+    assert list(of_same_pairs(EXPLAINED, attention, shap)) == ["attention", "forest_shap", "gini"]
+    assert list(of_same_pairs(EXPLAINED, attention, None)) == ["attention"]
+    for change in ({"Protein1": ["P1", "P3"]}, {"Probability": [0.7, 0.2]}):
+        earlier = {"forest_shap": explanation_of(EXPLAINED.assign(**change)), "gini": GINI}
+        assert list(of_same_pairs(EXPLAINED, attention, earlier)) == ["attention"]
+    with pytest.raises(InputError, match="other explanations than those stored now, or none; run"):
+        of_same_pairs(EXPLAINED.iloc[:1], attention, shap)
+
+
+def test_tokens_are_ranked_by_their_mean_over_the_pairs():
+    found = explanation_of()
+    assert found.tokens["Token"].tolist() == pair_token_names(SEGMENTS)[::-1]
+    assert found.importance.columns.tolist() == [*EXPLAINED, *pair_token_names(SEGMENTS)]
+
+
+def test_methods_that_share_a_pass_are_computed_once(monkeypatch):
+    passes = []
+
+    def both(context):
+        passes.append(context)
+        return {name: explanation_of() for name in ("attention", "attention_rollout")}
+
+    for name in ("attention", "attention_rollout"):
+        monkeypatch.setitem(METHODS, name, METHODS[name]._replace(explain=both))
+    assert list(explain(["attention_rollout", "attention"], "context")) == ["attention_rollout", "attention"]
+    assert passes == ["context"]
