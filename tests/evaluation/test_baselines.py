@@ -154,6 +154,19 @@ def test_similarity_tells_pairs_of_the_same_two_families(combine, subtract_negat
     assert roc_auc_score(other["label"], logit) > 0.95
 
 
+@pytest.mark.parametrize("subtract_negatives", [False, True])
+def test_similarity_is_blind_to_what_all_vectors_have_in_common_and_to_proteins_not_trained_on(
+    subtract_negatives, pairs, proteins
+):
+    train, other = pairs.iloc[:200], pairs.iloc[200:]
+    parameters = BaselineParameters(similarity={"subtract_negatives": subtract_negatives})
+    logit = baseline_logits("similarity", train, other, proteins, parameters)
+    moved = proteins.mean_vectors + np.array([50, -20, 10, 0, 0, 0, 0, 0], np.float32)
+    far = np.vstack([moved, np.full((N_PROTEINS, 8), 1000, np.float32)])
+    found = baseline_logits("similarity", train, other, ProteinViews(None, far), parameters)
+    np.testing.assert_allclose(found, logit, rtol=1e-3, atol=1e-4)
+
+
 def test_an_unknown_baseline_is_refused_with_the_choices(pairs, proteins):
     with pytest.raises(InputError, match=r"one of composition, node_degree, .* got 'random'"):
         baseline_logits("random", pairs, pairs, proteins, PARAMETERS, seed=42)

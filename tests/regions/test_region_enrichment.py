@@ -1,6 +1,7 @@
 """Tests of enrichment against exact permutations, on data with truth, and on data without any."""
 
 import itertools
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from esm2_amp.explanation.results import importance_table
 from esm2_amp.io.regions import RegionFile
 from esm2_amp.protein import segment_bounds
 from esm2_amp.regions.coverage import coverage
-from esm2_amp.regions.enrichment import enrichment
+from esm2_amp.regions.enrichment import _two_sided, enrichment
 from esm2_amp.regions.segments import rank_segments
 from esm2_amp.regions.summary import summarise
 
@@ -136,6 +137,35 @@ def test_shifted_regions_agree_with_every_shift():
     ]
     assert row["expected_percent"] == pytest.approx(100 * (end - start + 1) / lengths)
     assert row["p"] == pytest.approx(2 * np.mean(np.array(covered) >= covered[0]), abs=0.02)
+
+
+def test_top_and_low_segments_of_different_proteins_are_compared_beyond_what_their_proteins_differ():
+    """Worked out by hand: the protein of the top segments has 50 points more coverage than that of the low ones."""
+    measured = coverage(region_table(["P", "Q"], [1, 1], [60, 10]), ["P", "Q"], [100, 100], ["Motif"])
+    importance = np.full((1, 20), 0.5)
+    importance[0, 0:3], importance[0, 10:13] = 1, 0  # segments 0 to 2, of P the highest and of Q the lowest
+    pairs = pd.DataFrame({"Protein1": ["P"], "Protein2": ["Q"], "Label": 1, "Prediction": 1})
+    segments = rank_segments(importance_table(pairs, importance, slice(1, 11)), 3)
+    table = enrichment(segments, measured, **QUICK, seed=0)
+    row = table[(table["against"] == "low segments") & (table["region_type"] == "Motif")].iloc[0]
+    top, low, random_top, random_low = 100, 100 / 3, 60, 10
+    assert row["coverage_percent"] == pytest.approx(top)
+    assert row["expected_percent"] == pytest.approx(low + random_top - random_low)
+    assert row["difference_points"] == pytest.approx((top - random_top) - (low - random_low))
+    assert row["fold"] == pytest.approx(top / low)
+
+
+def test_equal_sums_stay_equal_in_p_values_where_rounding_parts_them():
+    """Against exact fractions: drawn are all sums of three of five shares, in every order of adding them up."""
+    draws = list(itertools.permutations([Fraction(tenths, 10) for tenths in (1, 2, 3, 6, 7)], 3))
+    exact, drawn = [sum(draw) for draw in draws], np.array([sum(map(float, draw)) for draw in draws])
+    # The order that rounds furthest away from the other orders of the same shares, at either end.
+    highest, lowest = drawn[np.equal(exact, max(exact))].max(), drawn[np.equal(exact, min(exact))].min()
+    assert (drawn >= highest).sum() < exact.count(max(exact))
+    assert (drawn <= lowest).sum() < exact.count(min(exact))
+    found = _two_sided(np.array([highest, lowest]), np.column_stack([drawn, drawn]))
+    expected = [2 * Fraction(1 + exact.count(end), 1 + len(exact)) for end in (max(exact), min(exact))]
+    np.testing.assert_allclose(found, np.array(expected, dtype=float))
 
 
 def test_same_seed_gives_the_same_table():

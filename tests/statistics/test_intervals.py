@@ -37,9 +37,9 @@ def draw_pairs(generator, n_proteins, n_pairs, effect, noise):
 
 
 def true_values(effect, noise):
-    """Metrics of a million pairs that share no protein."""
+    """Metrics of 250,000 pairs that share no protein: the error left is under a tenth of that of 2000 pairs."""
     generator = np.random.default_rng(0)
-    label = generator.integers(0, 2, 1_000_000)
+    label = generator.integers(0, 2, 250_000)
     values = {}
     for name, strength in STRENGTHS.items():
         error = generator.normal(0, np.sqrt(2 * effect**2 + noise**2), len(label))
@@ -58,14 +58,16 @@ def pairs():
 
 
 @pytest.mark.parametrize(("n_proteins", "effect", "noise"), [(400, 0.35, 0.8), (1500, 0.0, 1.0)])
-def test_95_percent_intervals_hold_the_truth_in_95_percent_of_simulations(n_proteins, effect, noise):
+def test_95_percent_intervals_hold_the_truth_in_95_percent_of_simulations(n_proteins, effect, noise, monkeypatch):
     truth = true_values(effect, noise)
     expected = np.concatenate([truth["better"], truth["worse"], truth["better"] - truth["worse"]])
+    # Each value is then that of its formula, much faster; that it is the same is held in test_weighted.py.
+    monkeypatch.setattr("esm2_amp.statistics.intervals.pair_metrics", lambda *_: {})
     generator = np.random.default_rng(1)
     held = []
     for simulation in range(500):
         pairs = draw_pairs(generator, n_proteins, 2000, effect, noise)
-        sample = bootstrap(*pairs, replicates=199, seed=simulation)
+        sample = bootstrap(*pairs, replicates=79, seed=simulation)
         tables = intervals(sample), paired_differences(sample)
         low, high = (np.concatenate([table[end] for table in tables]) for end in ("Low", "High"))
         held.append((low <= expected) & (expected <= high))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from esm2_amp.statistics.intervals import mean_intervals, rate_intervals
 
@@ -45,3 +45,11 @@ def test_rates_over_shared_proteins_are_less_certain():
     shared = rate_intervals(hits, np.repeat(np.arange(8), 10), np.arange(80) + 8)
     alone = rate_intervals(hits, *apart(80))
     assert shared.high[0] - shared.low[0] > 1.5 * (alone.high[0] - alone.low[0])
+
+
+def test_pairs_given_twice_with_opposite_results_are_no_more_certain_than_independent_ones():
+    # Opposite results cancel, so that the variance is that of more pairs than there are.
+    hits = np.append(np.tile([True, False], 10), True)[:, None]
+    a, b = np.append(np.repeat(np.arange(10), 2), 10), np.append(np.repeat(np.arange(10), 2), 10) + 11
+    found, wilson = rate_intervals(hits, a, b), binomtest(11, 21).proportion_ci(method="wilson")
+    assert (found.low[0], found.high[0]) == pytest.approx((wilson.low, wilson.high))

@@ -25,6 +25,14 @@ def test_the_best_threshold_has_the_highest_mcc_of_all():
     assert every[threshold] > pair_metrics(label, logit)["mcc"]
 
 
+def test_of_equally_good_thresholds_the_highest_is_best():
+    # One of one, or two of three, said to interact are right: an MCC of 1/√3 each, and between them 0.
+    label, logit = [1, 0, 1, 0], [2.0, 1.0, -1.0, -2.0]
+    every = [pair_metrics(label, logit, threshold)["mcc"] for threshold in sigmoid(logit)]
+    assert every == pytest.approx([1 / np.sqrt(3), 0, 1 / np.sqrt(3), 0])
+    assert best_threshold(label, logit) == sigmoid(2.0)
+
+
 def test_logits_whose_probabilities_round_to_one_are_decided_alike():
     threshold = best_threshold([1, 1, 0, 0], [60.0, 50.0, 40.0, -3.0])
     assert pair_metrics([1, 1, 0, 0], [60.0, 50.0, 40.0, -3.0], threshold)["mcc"] == pytest.approx(1 / np.sqrt(3))
