@@ -1,4 +1,4 @@
-"""Files: their names in messages, their endings, text that is really text, and writing that leaves no file cut short."""
+"""Files: their names in messages, their endings, their tables and text, and writing that leaves no file cut short."""
 
 import codecs
 import gzip
@@ -8,7 +8,10 @@ import shutil
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from esm2_amp.errors import InputError
 
@@ -20,6 +23,26 @@ _NOT_TEXT = {
     _GZIP: "gzip-compressed data; rename it to end in .gz",
 }
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+
+
+@dataclass(frozen=True, eq=False)
+class SourceTable:
+    """A table of text as a user's file holds it, and what messages about its rows need.
+
+    Attributes
+    ----------
+    frame : DataFrame of str
+        The cells as found in the file. The index is the 1-based place of each row in the file, and its name says of
+        what: `row` of a table (its header is counted), or `line` of a FASTA header.
+    file : str
+        The name of the file for messages.
+    blank_rows : int
+        How many blank rows of the file were skipped.
+    """
+
+    frame: pd.DataFrame
+    file: str
+    blank_rows: int = 0
 
 
 def shown(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import read_text, shown
+from esm2_amp.files import SourceTable, read_text, shown
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import read_table
 from esm2_amp.parameters.functional_regions import MOST_RANKS
@@ -115,11 +115,11 @@ class RegionsDataset(InputFileDataset[RegionFile]):
         return RegionFile(path, self._entry_list)
 
 
-class SegmentsDataset(InputFileDataset[pd.DataFrame]):
+class SegmentsDataset(InputFileDataset[SourceTable]):
     """Ranked segments of pairs in the published layout: `ProteinA`, `ProteinB`, and `TOP1` … or `Low1` ….
 
-    Loads as a DataFrame of str as found in the file, with `Label` and `Prediction` where it has them; index `row`;
-    `attrs["file"]`. Without a `filepath` it loads as None.
+    Loads as a SourceTable, with `Label` and `Prediction` where the file has them; index `row`. Without a `filepath` it
+    loads as None.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class SegmentsDataset(InputFileDataset[pd.DataFrame]):
         super().__init__(filepath, metadata=metadata)
         self._selection = selection
 
-    def _read(self, path: Path) -> pd.DataFrame:
+    def _read(self, path: Path) -> SourceTable:
         ranked = [f"{self._selection}{rank}" for rank in range(1, MOST_RANKS + 1)]
         return read_table(
             path, required=("ProteinA", "ProteinB", ranked[0]), optional=(*ranked[1:], "Label", "Prediction")
@@ -246,7 +246,7 @@ def _layout_of_text(start: str) -> str | None:
 
 
 def _layout_of_workbook(path: Path) -> str | None:
-    table = read_table(path)
+    table = read_table(path).frame
     columns = uniprot.feature_columns(table.columns)
     if "Entry" not in table or not columns:
         return None

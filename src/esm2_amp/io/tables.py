@@ -17,7 +17,7 @@ from openpyxl.cell.cell import ERROR_CODES
 from openpyxl.utils import get_column_letter
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import ending_of, listed, read_text, shown
+from esm2_amp.files import SourceTable, ending_of, listed, read_text, shown
 
 TABLE_ENDINGS: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".xlsx")
 """Endings of the tables that can be read."""
@@ -34,7 +34,7 @@ class _Grid(NamedTuple):
     blank: int
 
 
-def read_table(path: Path, required: Sequence[str] = (), optional: Sequence[str] = ()) -> pd.DataFrame:
+def read_table(path: Path, required: Sequence[str] = (), optional: Sequence[str] = ()) -> SourceTable:
     """A table as text.
 
     Parameters
@@ -46,10 +46,9 @@ def read_table(path: Path, required: Sequence[str] = (), optional: Sequence[str]
 
     Returns
     -------
-    table : DataFrame of str
-        The columns asked for, named as asked for, in that order. An empty cell is `""`; numbers of an Excel sheet are
-        written without `.0`. Index `row`: 1-based row in the file, the header's included. `attrs`: `file`, the name
-        for messages, and `blank_rows`, how many were skipped.
+    table : SourceTable
+        The columns asked for, named as asked for, in that order; index `row`. An empty cell is `""`; numbers of an
+        Excel sheet are written without `.0`.
 
     Raises
     ------
@@ -61,13 +60,12 @@ def read_table(path: Path, required: Sequence[str] = (), optional: Sequence[str]
         return _read_workbook(path, required, optional)
     grid = _delimited_grid(path, "\t" if ending.startswith(".tsv") else ",")
     at = _find_columns(grid, required, optional)
-    return _frame(path, grid, {name: [row[i] for row in grid.rows[1:]] for name, i in at.items()})
+    return _source_table(path, grid, {name: [row[i] for row in grid.rows[1:]] for name, i in at.items()})
 
 
-def _frame(path: Path, grid: _Grid, columns: dict[str, list[str]]) -> pd.DataFrame:
-    table = pd.DataFrame(columns, index=pd.Index(grid.numbers[1:], name="row"), dtype="str")
-    table.attrs = {"file": shown(path), "blank_rows": grid.blank}
-    return table
+def _source_table(path: Path, grid: _Grid, columns: dict[str, list[str]]) -> SourceTable:
+    frame = pd.DataFrame(columns, index=pd.Index(grid.numbers[1:], name="row"), dtype="str")
+    return SourceTable(frame, shown(path), grid.blank)
 
 
 def _delimited_grid(path: Path, delimiter: str) -> _Grid:
@@ -148,7 +146,7 @@ def _separator_hint(header: list[str]) -> str:
 # ---- Excel
 
 
-def _read_workbook(path: Path, required: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
+def _read_workbook(path: Path, required: Sequence[str], optional: Sequence[str]) -> SourceTable:
     with _workbook(path, stored_values=True) as book:
         sheet = _choose_sheet(shown(path), book, required)
         grid = _sheet_grid(f"{shown(path)} (sheet {sheet!r})", book[sheet])
@@ -164,7 +162,7 @@ def _read_workbook(path: Path, required: Sequence[str], optional: Sequence[str])
     ]
     if problems:
         raise listed(shown(path), problems)
-    return _frame(path, grid, {name: [_text(value) for value in column] for name, column in cells.items()})
+    return _source_table(path, grid, {name: [_text(value) for value in column] for name, column in cells.items()})
 
 
 @contextmanager

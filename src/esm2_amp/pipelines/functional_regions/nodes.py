@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import listed
+from esm2_amp.files import SourceTable, listed
 from esm2_amp.io.regions import RegionFile
 from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.regions.coverage import Coverage, coverage, coverage_table
@@ -38,8 +38,8 @@ def choose_importance(parameters: RegionParameters, **importances: pd.DataFrame)
 
 def select_segments(
     importance: pd.DataFrame | None,
-    top_segments: pd.DataFrame | None,
-    low_segments: pd.DataFrame | None,
+    top_segments: SourceTable | None,
+    low_segments: SourceTable | None,
     parameters: RegionParameters,
 ) -> pd.DataFrame:
     """Top and low segments of each pair, ranked by importance or read from tables that take its place.
@@ -63,14 +63,15 @@ def select_segments(
     return keep_group(segments, group)
 
 
-def _warn_of_other_decision(tables: dict[str, pd.DataFrame], group: str) -> None:
+def _warn_of_other_decision(tables: dict[str, SourceTable], group: str) -> None:
     for table in tables.values():
-        if group != "all" and "Prediction" in table and "Label" not in table:
-            other = table["Prediction"][~table["Prediction"].str.strip().isin(["", group[-1]])]
+        if group != "all" and "Prediction" in table.frame and "Label" not in table.frame:
+            decision = table.frame["Prediction"]
+            other = decision[~decision.str.strip().isin(["", group[-1]])]
             if len(other):
                 logger.warning(
                     "%s row %s: Prediction is %s, but the group is said to be %s (label-decision)",
-                    table.attrs["file"], other.index[0], other.iloc[0], group,
+                    table.file, other.index[0], other.iloc[0], group,
                 )  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def place_annotations(
     region_file: RegionFile | None,
     segments: pd.DataFrame,
     proteins: pd.DataFrame | None,
-    proteins_raw: pd.DataFrame | None,
+    proteins_raw: SourceTable | None,
     parameters: RegionParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
     """Read the annotations of the pairs' proteins and set them against the sequences.
@@ -88,8 +89,10 @@ def place_annotations(
     region_file : RegionFile
     segments : DataFrame
         Of `select_segments`.
-    proteins, proteins_raw : DataFrame, optional
-        `Entry` and `Sequence`, clean or as a user's file has them; without any, lengths are the annotations'.
+    proteins : DataFrame, optional
+        `Entry` and `Sequence`.
+    proteins_raw : SourceTable, optional
+        The same as a user's file has them. Without either, lengths are the annotations'.
     parameters : RegionParameters
 
     Returns
