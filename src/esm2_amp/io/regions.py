@@ -63,9 +63,7 @@ class RegionFile(NamedTuple):
         # regions of an isoform stand with its entry
         wanted = named | {name.partition("-")[0] for name in named if _ISOFORM.fullmatch(name)}
         if layout in (uniprot.EXPORTED, uniprot.PUBLISHED):
-            with _long_cells():
-                table = read_table(self.path)
-            return uniprot.parse_table(table, layout, wanted)
+            return uniprot.parse_table(read_table(self.path), layout, wanted)
         name = shown(self.path)
         if layout == uniprot.JSON:
             return uniprot.parse_json(read_text(self.path), name, wanted)
@@ -240,9 +238,8 @@ def _layout_of_text(start: str) -> str | None:
     header = [name.strip().strip('"') for name in first.split(delimiter)]
     if "Entry" not in header or not uniprot.feature_columns(header):
         return None
-    with _long_cells():
-        rows = csv.reader(others, delimiter=delimiter)
-        return uniprot.layout_of_cells(cell for row in rows for cell in row) or uniprot.EXPORTED
+    rows = csv.reader(others, delimiter=delimiter)  # the cells of a beginning stay below csv's limit
+    return uniprot.layout_of_cells(cell for row in rows for cell in row) or uniprot.EXPORTED
 
 
 def _layout_of_workbook(path: Path) -> str | None:
@@ -252,13 +249,3 @@ def _layout_of_workbook(path: Path) -> str | None:
         return None
     cells = (cell for name in columns for cell in table[name])
     return uniprot.layout_of_cells(cells) or uniprot.EXPORTED
-
-
-@contextmanager
-def _long_cells() -> Iterator[None]:
-    """Let cells be long: the variants of one protein fill more than csv's usual limit."""
-    usual = csv.field_size_limit(1 << 30)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(usual)
