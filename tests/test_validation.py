@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esm2_amp.errors import InputError
+from esm2_amp.files import SourceTable
 from esm2_amp.io.pairs import PairsDataset
 from esm2_amp.io.proteins import ProteinsDataset
 from esm2_amp.validation import clean_pairs, clean_proteins, missing_proteins
@@ -13,12 +14,11 @@ from esm2_amp.validation import clean_pairs, clean_proteins, missing_proteins
 BERNETT = Path(__file__).parents[1] / "../shared/bernett"
 
 
-def raw(columns, index_name="row", **attrs):
+def raw(columns, index_name="row", file="input.csv", blank_rows=0):
     """A table as the datasets load it: text, rows numbered from 2."""
     rows = len(next(iter(columns.values())))
-    table = pd.DataFrame(columns, index=pd.RangeIndex(2, rows + 2, name=index_name), dtype="str")
-    table.attrs = {"file": "input.csv", **attrs}
-    return table
+    frame = pd.DataFrame(columns, index=pd.RangeIndex(2, rows + 2, name=index_name), dtype="str")
+    return SourceTable(frame, file, blank_rows)
 
 
 def clean(columns, entries=None, **options):
@@ -66,11 +66,11 @@ def test_shortest_and_very_long_sequences_are_legal():
 
 def test_cleaning_leaves_its_input_as_it_was():
     proteins, pairs = raw({"Entry": [" P1"], "Sequence": ["mk*"]}), raw({"Protein1": [" A"], "Protein2": ["B"]})
-    before = proteins.copy(), pairs.copy()
+    before = proteins.frame.copy(), pairs.frame.copy()
     clean_proteins(proteins)
     clean_pairs(pairs, None, self_pairs="drop", duplicate_pairs="drop", labels="optional", protein_source="")
-    pd.testing.assert_frame_equal(proteins, before[0])
-    pd.testing.assert_frame_equal(pairs, before[1])
+    pd.testing.assert_frame_equal(proteins.frame, before[0])
+    pd.testing.assert_frame_equal(pairs.frame, before[1])
 
 
 def test_every_letter_but_j_is_a_residue():
@@ -186,7 +186,7 @@ def test_wrong_label_is_told_beside_what_else_is_wrong():
 
 
 def test_missing_proteins_of_each_pair_are_named():
-    pairs = raw({"Protein1": ["A", "X", "A", "X", "X"], "Protein2": ["B", "B", "Y", "Y", "X"]})
+    pairs = raw({"Protein1": ["A", "X", "A", "X", "X"], "Protein2": ["B", "B", "Y", "Y", "X"]}).frame
     missing = missing_proteins(pairs, ["A", "B"])
     assert missing.to_list() == ["", "X", "Y", "X, Y", "X"]
     assert missing.index.equals(pairs.index)

@@ -1,4 +1,4 @@
-"""Files: their names in messages, their endings, text that is really text, and writes that are never cut short."""
+"""Files: their names in messages, their endings, their tables and text, and writing that leaves no file cut short."""
 
 import codecs
 import gzip
@@ -8,9 +8,15 @@ import shutil
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+import pandas as pd
 
 from esm2_amp.errors import InputError
+
+BYTE_ORDER_MARK: Final = codecs.BOM_UTF8
 
 _GZIP = b"\x1f\x8b"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -20,6 +26,26 @@ _NOT_TEXT = {
     _GZIP: "gzip-compressed data; rename it to end in .gz",
 }
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+
+
+@dataclass(frozen=True, eq=False)
+class SourceTable:
+    """A table of text as a user's file holds it, and what messages about its rows need.
+
+    Attributes
+    ----------
+    frame : DataFrame of str
+        The cells as found in the file. The index is the 1-based place of each row in the file, and its name says of
+        what: `row` of a table (its header is counted), or `line` of a FASTA header.
+    file : str
+        The name of the file for messages.
+    blank_rows : int
+        How many blank rows of the file were skipped.
+    """
+
+    frame: pd.DataFrame
+    file: str
+    blank_rows: int = 0
 
 
 def shown(path: Path) -> str:
@@ -53,7 +79,12 @@ def ending_of(path: Path, accepted: Sequence[str]) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, gzip-compressed where its name says so; a byte order mark is left out.
+    """The text of a file in UTF-8; as `read_utf8`, decoded."""
+    return read_utf8(path).decode("utf-8")
+
+
+def read_utf8(path: Path) -> bytes:
+    """The bytes of a text file in UTF-8, gzip-compressed where its name says so; a byte order mark is left out.
 
     Parameters
     ----------
@@ -74,18 +105,18 @@ def read_text(path: Path) -> str:
             raise InputError(f"{name} must be text as its ending says, got {what}")
     if data.startswith(_UTF16):
         raise InputError(f"{name} must be UTF-8 text, got UTF-16; save it as UTF-8 (in Excel: CSV UTF-8)")
-    data = data.removeprefix(codecs.BOM_UTF8)
+    data = data.removeprefix(BYTE_ORDER_MARK)
     if control := _CONTROL.search(data):
         at = _place(data, control.start())
         raise InputError(f"{name} {at}: the file must be text, got binary data; check that it is the file you mean")
     try:
-        text = data.decode("utf-8")
+        is_empty = not data.strip() if data.isascii() else not data.decode("utf-8").strip()
     except UnicodeDecodeError as error:
         at = _place(data, error.start)
         raise InputError(f"{name} {at}: the text must be UTF-8; save it as UTF-8 (in Excel: CSV UTF-8)") from error
-    if not text.strip():
+    if is_empty:
         raise InputError(f"{name} is empty; check that it was written completely")
-    return text
+    return data
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -14,7 +14,7 @@ import pandera.pandas as pa
 from numpy.typing import NDArray
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import listed
+from esm2_amp.files import SourceTable, listed
 from esm2_amp.protein import RESIDUES, STANDARD_RESIDUES
 
 Problem = tuple[int, str]
@@ -78,12 +78,12 @@ PAIRS = pa.DataFrameSchema(
 """Pairs after normalisation, labels still as text."""
 
 
-def clean_proteins(proteins_raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+def clean_proteins(proteins_raw: SourceTable) -> tuple[pd.DataFrame, dict[str, int]]:
     """Proteins with clean sequences, each id once.
 
     Parameters
     ----------
-    proteins_raw : DataFrame of str
+    proteins_raw : SourceTable
         `Entry`, `Sequence` as `esm2_amp.io.proteins.ProteinsDataset` loads them.
 
     Returns
@@ -100,8 +100,9 @@ def clean_proteins(proteins_raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, 
     InputError
         An id or a sequence is missing or holds illegal characters, or an id has two different sequences.
     """
-    entry = proteins_raw["Entry"].str.strip()
-    unspaced = proteins_raw["Sequence"].map(lambda sequence: "".join(sequence.split()))
+    raw = proteins_raw.frame
+    entry = raw["Entry"].str.strip()
+    unspaced = raw["Sequence"].map(lambda sequence: "".join(sequence.split()))
     unstopped = unspaced.str.removesuffix("*")
     sequence = unstopped.map(lambda residues: residues.translate(_LETTERS_UP))
     table = pd.DataFrame({"Entry": entry, "Sequence": sequence}).astype("str")
@@ -112,9 +113,9 @@ def clean_proteins(proteins_raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, 
     report = {
         "read": len(table),
         "kept": len(proteins),
-        "blank_rows_skipped": proteins_raw.attrs.get("blank_rows", 0),
+        "blank_rows_skipped": proteins_raw.blank_rows,
         "lower_case_normalised": int((unstopped != sequence).sum()),
-        "white_space_removed": int(((entry != proteins_raw["Entry"]) | (unspaced != proteins_raw["Sequence"])).sum()),
+        "white_space_removed": int(((entry != raw["Entry"]) | (unspaced != raw["Sequence"])).sum()),
         "stop_removed": int((unspaced != unstopped).sum()),
         "identical_duplicates_dropped": len(table) - len(proteins),
         "shared_sequences": int((proteins["Sequence"].value_counts() > 1).sum()),
@@ -129,7 +130,7 @@ def clean_proteins(proteins_raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, 
 
 
 def clean_pairs(
-    pairs_raw: pd.DataFrame,
+    pairs_raw: SourceTable,
     entries: Sequence[str] | None,
     *,
     self_pairs: Literal["keep", "drop"],
@@ -141,7 +142,7 @@ def clean_pairs(
 
     Parameters
     ----------
-    pairs_raw : DataFrame of str
+    pairs_raw : SourceTable
         `Protein1`, `Protein2` and perhaps `Label` as `esm2_amp.io.pairs.PairsDataset` loads them.
     entries : sequence of str, optional
         Ids of the proteins that pairs may name. None leaves this unchecked: see `missing_proteins`.
@@ -168,13 +169,11 @@ def clean_pairs(
     InputError
         An id is missing, illegal or unknown; a label is missing or not 0 or 1; a pair has both labels; no pair is left.
     """
-    file = pairs_raw.attrs.get("file", "the pairs")
-    if labels == "required" and "Label" not in pairs_raw:
-        raise InputError(
-            f"{file} must have a column Label of 0 and 1, got {', '.join(map(str, pairs_raw))}; add the labels"
-        )
-    columns = [column for column in ("Protein1", "Protein2", "Label") if column in pairs_raw]
-    table = pairs_raw[columns].apply(lambda column: column.str.strip())
+    file, raw = pairs_raw.file, pairs_raw.frame
+    if labels == "required" and "Label" not in raw:
+        raise InputError(f"{file} must have a column Label of 0 and 1, got {', '.join(map(str, raw))}; add the labels")
+    columns = [column for column in ("Protein1", "Protein2", "Label") if column in raw]
+    table = raw[columns].apply(lambda column: column.str.strip())
     first = _first_rows(table)
     problems = _cell_problems(PAIRS, table)
     if entries is not None:
@@ -193,8 +192,8 @@ def clean_pairs(
     report = {
         "read": len(table),
         "kept": len(pairs),
-        "blank_rows_skipped": pairs_raw.attrs.get("blank_rows", 0),
-        "white_space_removed": int((table != pairs_raw[columns]).any(axis=1).sum()),
+        "blank_rows_skipped": pairs_raw.blank_rows,
+        "white_space_removed": int((table != raw[columns]).any(axis=1).sum()),
         "self_pairs": int(is_self.sum()),
         "duplicates": int(is_duplicate.sum()),
         "swapped_duplicates": int(swapped.sum()),
@@ -295,8 +294,8 @@ def _contradictory_labels(pairs: pd.DataFrame, first: NDArray[np.int64]) -> list
     ]
 
 
-def _raise_any(raw: pd.DataFrame, problems: Sequence[Problem]) -> None:
+def _raise_any(raw: SourceTable, problems: Sequence[Problem]) -> None:
     if problems:
-        file, place = raw.attrs.get("file", "the table"), raw.index.name or "row"
+        file, place = raw.file, raw.frame.index.name or "row"
         ordered = sorted(problems, key=lambda problem: problem[0])
         raise listed(file, [f"{file} {place} {row}: {problem}" for row, problem in ordered])

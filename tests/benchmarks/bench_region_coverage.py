@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from esm2_amp.files import SourceTable
 from esm2_amp.protein import segment_bounds
 from esm2_amp.regions.coverage import coverage
 from esm2_amp.regions.hit_rates import hit_rates
@@ -62,9 +63,8 @@ def random_tables(entries: pd.Series, pairs: int, generator: np.random.Generator
 
 def vectorised(proteins: pd.DataFrame, tidy: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Ours."""
-    for table in tables.values():
-        table.attrs["file"] = "random"
-    segments = read_segments(tables, RANKS, "1-1")
+    sources = {selection: SourceTable(table, "random") for selection, table in tables.items()}
+    segments = read_segments(sources, RANKS, "1-1")
     measured = coverage(tidy, proteins["Entry"].tolist(), proteins["Length"].to_numpy(), TYPES)
     return hit_rates(segments, measured, THRESHOLDS)
 

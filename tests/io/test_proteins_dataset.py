@@ -32,18 +32,19 @@ def test_fasta_gives_accessions_sequences_and_header_lines(tmp_path, name, line_
     file = tmp_path / name
     data = b"\xef\xbb\xbf" + FASTA.replace("\n", line_end).encode()
     file.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    proteins = ProteinsDataset(str(file)).load()
+    loaded = ProteinsDataset(str(file)).load()
+    proteins = loaded.frame
     assert proteins["Entry"].to_list() == ["P12345", "A0A0B4J2F0", "P3", "sp||NAME_HUMAN"]
     assert proteins["Sequence"].to_list() == ["MALLHSARVLSGVASAFHPG", "MDT", "MK", "W"]
     assert proteins.index.to_list() == [1, 5, 7, 9]
     assert proteins.index.name == "line"
-    assert proteins.attrs == {"file": str(file), "blank_rows": 1}
+    assert (loaded.file, loaded.blank_rows) == (str(file), 1)
 
 
 def test_table_of_proteins_is_read_by_its_ending(tmp_path):
     file = tmp_path / "x.tsv"
     file.write_text("Length\tsequence\tEntry\n2\tMK\tP1\n")
-    proteins = ProteinsDataset(str(file)).load()
+    proteins = ProteinsDataset(str(file)).load().frame
     assert proteins.to_dict("list") == {"Entry": ["P1"], "Sequence": ["MK"]}
     assert proteins.index.name == "row"
 
@@ -54,7 +55,7 @@ def test_saved_fasta_is_read_by_biopython_and_by_itself(tmp_path):
     ProteinsDataset(str(file)).save(proteins)
     with file.open() as handle:
         assert list(SimpleFastaParser(handle)) == list(proteins.itertuples(index=False, name=None))
-    read = ProteinsDataset(str(file)).load()
+    read = ProteinsDataset(str(file)).load().frame
     pd.testing.assert_frame_equal(read.reset_index(drop=True), proteins)
     assert max(map(len, file.read_text().splitlines())) == 60
 
@@ -72,14 +73,14 @@ def test_fasta_agrees_with_biopython(tmp_path_factory, records):
     text = "".join(f">{entry} note\n" + "".join(f"{line}\n" for line in lines) for entry, lines in records)
     file = tmp_path_factory.mktemp("fasta") / "x.fasta"
     file.write_text(text)
-    proteins = read_fasta(file)
+    proteins = read_fasta(file).frame
     expected = [(title.split()[0], sequence) for title, sequence in SimpleFastaParser(io.StringIO(text))]
     assert list(proteins.itertuples(index=False, name=None)) == expected
 
 
 @pytest.mark.skipif(not BERNETT.is_file(), reason="needs ../shared/bernett beside the project")
 def test_bernett_proteins_agree_with_biopython():
-    proteins = ProteinsDataset(str(BERNETT)).load()
+    proteins = ProteinsDataset(str(BERNETT)).load().frame
     with gzip.open(BERNETT, "rt") as handle:
         expected = list(SimpleFastaParser(handle))
     assert len(proteins) == 11_019

@@ -1,6 +1,5 @@
 import contextlib
 import os
-import pickle
 import re
 from pathlib import Path
 
@@ -220,10 +219,3 @@ def test_pickled_code_in_an_attribute_does_not_run(frame, path, node):
     with contextlib.suppress(TypeError, ValueError):
         pd.read_hdf(path, key="df")
     assert folder.exists(), "the file should run code where nothing keeps it from it"
-
-
-def test_pytables_has_its_own_pickle_again_after_reading(frame, path):
-    frame.to_hdf(path, key="df", mode="w")
-    read_published_features(path)
-    assert tables.atom.pickle is pickle
-    assert tables.attributeset.pickle is pickle

@@ -36,7 +36,7 @@ def workbook(tmp_path):
 def test_cells_stay_as_written(tmp_path):
     file = tmp_path / "x.csv"
     file.write_text('Entry,Sequence,Note\nNA,007,\nnull, 1.0 ,"a, ""b"""\n')
-    table = read_table(file)
+    table = read_table(file).frame
     assert table.to_dict("list") == {"Entry": ["NA", "null"], "Sequence": ["007", " 1.0 "], "Note": ["", 'a, "b"']}
     assert set(table.dtypes.astype(str)) == {"str"}
 
@@ -45,17 +45,18 @@ def test_cells_stay_as_written(tmp_path):
 def test_rows_are_numbered_as_in_the_file_and_blank_ones_are_counted(tmp_path, line_end):
     file = tmp_path / "pairs.csv"
     file.write_bytes(line_end.join(["\ufeffProtein1,Protein2", "P1,P2", "", " , ", "P3,P4", ""]).encode())
-    table = read_table(file, PAIR)
+    read = read_table(file, PAIR)
+    table = read.frame
     assert table.index.to_list() == [2, 5]
     assert table.index.name == "row"
     assert table.loc[5].to_list() == ["P3", "P4"]
-    assert table.attrs == {"file": str(file), "blank_rows": 2}
+    assert (read.file, read.blank_rows) == (str(file), 2)
 
 
 def test_columns_are_found_whatever_their_case_and_blanks_and_others_left_out(tmp_path):
     file = tmp_path / "pairs.TSV"
     file.write_text("label\tScore\t PROTEIN2 \tprotein1\n1\t.5\tB\tA\n")
-    table = read_table(file, PAIR, optional=("Label", "Split"))
+    table = read_table(file, PAIR, optional=("Label", "Split")).frame
     assert table.to_dict("list") == {"Protein1": ["A"], "Protein2": ["B"], "Label": ["1"]}
 
 
@@ -69,7 +70,7 @@ def test_same_table_from_every_format(tmp_path, workbook):
         files[-1].write_bytes(gzip.compress(text))
     expected = pd.DataFrame(rows[1:], columns=rows[0], index=pd.Index([2, 3], name="row"), dtype="str")
     for file in files:
-        pd.testing.assert_frame_equal(read_table(file, PAIR, ("Label",)), expected)
+        pd.testing.assert_frame_equal(read_table(file, PAIR, ("Label",)).frame, expected)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1))
@@ -77,18 +78,18 @@ def test_any_id_survives_being_written_and_read(tmp_path_factory, ids):
     file = tmp_path_factory.mktemp("ids") / "x.csv"
     with file.open("w", encoding="utf-8", newline="") as handle:
         csv.writer(handle).writerows([["Entry", "Sequence"], *([entry, "M"] for entry in ids)])
-    assert read_table(file)["Entry"].to_list() == ids
+    assert read_table(file).frame["Entry"].to_list() == ids
 
 
 def test_row_is_where_a_cell_of_several_lines_begins(tmp_path):
     file = tmp_path / "x.csv"
     file.write_text('Entry,Note\nP1,"two\nlines"\nP2,x\n')
-    assert read_table(file).index.to_list() == [2, 4]
+    assert read_table(file).frame.index.to_list() == [2, 4]
 
 
 def test_numbers_in_excel_are_written_without_a_point(workbook):
     file = workbook(Pairs=[["Protein1", "Protein2", "Label"], [12345, 12345.0, 1], ["NA", 0.5, True], [None, "x", 0]])
-    assert read_table(file, PAIR, ("Label",)).to_numpy().tolist() == [
+    assert read_table(file, PAIR, ("Label",)).frame.to_numpy().tolist() == [
         ["12345", "12345", "1"],
         ["NA", "0.5", "TRUE"],
         ["", "x", "0"],
@@ -97,7 +98,7 @@ def test_numbers_in_excel_are_written_without_a_point(workbook):
 
 def test_only_sheet_with_the_columns_is_read(workbook):
     file = workbook(Read_me=[["About"], ["pairs of 2020"]], Empty=[], Pairs=[[], ["protein1", "Protein2"], ["A", "B"]])
-    table = read_table(file, PAIR)
+    table = read_table(file, PAIR).frame
     assert table.loc[3].to_list() == ["A", "B"]
 
 
@@ -146,7 +147,7 @@ def test_stored_value_of_a_formula_is_read(workbook):
     with zipfile.ZipFile(file, "w") as book:
         for name, data in parts.items():
             book.writestr(name, data)
-    assert read_table(file, PAIR).loc[2].to_list() == ["P1", "P2"]
+    assert read_table(file, PAIR).frame.loc[2].to_list() == ["P1", "P2"]
 
 
 def test_wrong_stored_size_of_a_sheet_hides_no_rows(workbook):
@@ -157,4 +158,4 @@ def test_wrong_stored_size_of_a_sheet_hides_no_rows(workbook):
     with zipfile.ZipFile(file, "w") as book:
         for name, data in parts.items():
             book.writestr(name, data)
-    assert len(read_table(file, PAIR)) == 2
+    assert len(read_table(file, PAIR).frame) == 2

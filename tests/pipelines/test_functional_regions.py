@@ -14,6 +14,7 @@ from PIL import Image
 from conftest import ROOT, kedro_run
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.results import Explanation
+from esm2_amp.files import SourceTable
 from esm2_amp.io.explanations import ExplanationsDataset
 from esm2_amp.io.regions import RegionFile
 from esm2_amp.parameters.functional_regions import RegionParameters
@@ -178,8 +179,7 @@ def write_regions(folder: Path, *lines: str) -> RegionFile:
 
 def segments_of(*pairs: tuple[str, str]) -> pd.DataFrame:
     table = pd.DataFrame(pairs, columns=["ProteinA", "ProteinB"], dtype="str")
-    table = table.assign(Top1="A_segment0", Low1="B_segment9")
-    table.attrs["file"] = "segments.csv"
+    table = SourceTable(table.assign(Top1="A_segment0", Low1="B_segment9"), "segments.csv")
     return select_segments(table, table, parameters(group="1-1"))[0]
 
 
@@ -264,12 +264,11 @@ def test_unknown_type(tmp_path):
 def test_one_table_of_segments_without_the_other():
     table = pd.DataFrame({"ProteinA": ["P1"], "ProteinB": ["P2"], "Top1": ["A_segment0"]})
     with pytest.raises(InputError, match="give both top_segments=FILE and low_segments=FILE"):
-        select_segments(table, None, parameters(group="1-1"))
+        select_segments(SourceTable(table, "segments.csv"), None, parameters(group="1-1"))
 
 
 def test_table_of_another_decision_is_told(caplog):
     table = pd.DataFrame({"ProteinA": ["P1"], "ProteinB": ["P2"], "Top1": ["A_segment0"], "Low1": ["A_segment1"]})
-    table = table.assign(Prediction="0").astype("str")
-    table.attrs["file"] = "segments.csv"
+    table = SourceTable(table.assign(Prediction="0").astype("str"), "segments.csv")
     select_segments(table, table, parameters(group="1-1"))
     assert "Prediction is 0, but the group is said to be 1-1" in caplog.text

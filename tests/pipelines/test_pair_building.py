@@ -8,6 +8,7 @@ import pytest
 
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
+from esm2_amp.files import SourceTable
 from esm2_amp.parameters.pair_building import PairParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.pair_building.audit import audit_split
@@ -35,13 +36,12 @@ def parameters(**changes) -> PairParameters:
     return PairParameters(**usual | changes)
 
 
-def raw(pairs: list[tuple[int, int]], file: str = "pairs.csv") -> pd.DataFrame:
+def raw(pairs: list[tuple[int, int]], file: str = "pairs.csv") -> SourceTable:
     """Pairs as a file gives them, by turns positive and negative."""
     rows = [(ENTRIES[one], ENTRIES[other], str(number % 2)) for number, (one, other) in enumerate(pairs)]
     table = pd.DataFrame(rows, columns=["Protein1", "Protein2", "Label"], dtype="str")
     table.index = pd.RangeIndex(2, len(table) + 2, name="row")
-    table.attrs = {"file": file}
-    return table
+    return SourceTable(table, file)
 
 
 def split(wanted: PairParameters, *pairs: list[tuple[int, int]], similar=NOTHING, proteins=PROTEINS) -> tuple:

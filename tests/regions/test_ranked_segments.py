@@ -6,6 +6,7 @@ import pytest
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.results import importance_table
+from esm2_amp.files import SourceTable
 from esm2_amp.regions.segments import keep_group, rank_segments, read_segments
 
 PAIRS = pd.DataFrame({"Protein1": ["P1", "P3"], "Protein2": ["P2", "P4"], "Label": [1, 0], "Prediction": [1, 1]})
@@ -14,9 +15,7 @@ PAIRS = pd.DataFrame({"Protein1": ["P1", "P3"], "Protein2": ["P2", "P4"], "Label
 def published(**changes):
     columns = {"ProteinA": ["P1"], "ProteinB": ["P2"], "TOP1": ["A_segment7"], "TOP2": ["B_segment0"]}
     table = pd.DataFrame(columns | changes, index=pd.Index([2], name="row")).rename(columns=str)
-    table = table.rename(columns={"TOP1": "Top1", "TOP2": "Top2"})
-    table.attrs["file"] = "top.xlsx"
-    return table
+    return SourceTable(table.rename(columns={"TOP1": "Top1", "TOP2": "Top2"}), "top.xlsx")
 
 
 def test_ranks_are_those_of_the_importances():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esm2_amp.files import SourceTable
 from esm2_amp.regions.coverage import coverage, coverage_table
 from esm2_amp.regions.hit_rates import hit_rates, side_by_side
 from esm2_amp.regions.segments import read_segments
@@ -62,8 +63,7 @@ def test_hit_rates_agree_with_sets_of_residues(case, threshold):
         [(f"P{a}", f"P{b}", *tokens) for a, b, *tokens in pairs],
         columns=["ProteinA", "ProteinB", "Top1", "Top2", "Top3"],
     )
-    table.attrs["file"] = "top.csv"
-    segments = read_segments({"Top": table}, 3, "1-1")
+    segments = read_segments({"Top": SourceTable(table, "top.csv")}, 3, "1-1")
     measured = coverage(table_of(regions), [f"P{i}" for i in range(len(lengths))], lengths, KINDS)
     rates = hit_rates(segments, measured, [threshold]).set_index("region_type")
     for kind in (*KINDS, "ALL"):
@@ -88,8 +88,7 @@ def test_one_residue_counts_and_overlaps_count_once():
 
 def test_coverage_table_names_residues():
     table = pd.DataFrame({"ProteinA": ["P"], "ProteinB": ["Q"], "Top1": ["B_segment1"]})
-    table.attrs["file"] = "top.csv"
-    segments = read_segments({"Top": table}, 1, "1-1")
+    segments = read_segments({"Top": SourceTable(table, "top.csv")}, 1, "1-1")
     measured = coverage(table_of([("Q", "Motif", 4, 4)]), ["P", "Q"], [30, 23], KINDS)
     row = coverage_table(segments, measured).iloc[0]
     # 23 residues: three segments of 3, then seven of 2

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Wedge
 from matplotlib.text import Text
 
+from esm2_amp.files import SourceTable
 from esm2_amp.regions import figures
 from esm2_amp.regions.coverage import coverage
 from esm2_amp.regions.enrichment import enrichment
@@ -31,8 +32,8 @@ def segments():
     tables = {}
     for selection, tokens in (("Top", ranked), ("Low", ["B_segment0", "B_segment1", "B_segment2"])):
         columns = {f"{selection}{rank}": token for rank, token in enumerate(tokens, start=1)}
-        tables[selection] = pd.DataFrame({"ProteinA": ["P", "P"], "ProteinB": ["Q", "Q"], **columns})
-        tables[selection].attrs["file"] = "segments.csv"
+        frame = pd.DataFrame({"ProteinA": ["P", "P"], "ProteinB": ["Q", "Q"], **columns})
+        tables[selection] = SourceTable(frame, "segments.csv")
     return read_segments(tables, 3, "1-1")
 
 

@@ -135,7 +135,7 @@ def test_protein2ipr_gives_the_proteins_asked_for_and_no_others(tmp_path):
 NAMES = st.text("AP012", min_size=1, max_size=10)
 
 
-@given(st.lists(NAMES, min_size=1, max_size=30), st.sets(NAMES, min_size=1, max_size=5), st.integers(20, 200))
+@given(st.lists(NAMES, min_size=1, max_size=30), st.sets(NAMES, min_size=1, max_size=5), st.integers(60, 300))
 def test_protein2ipr_finds_the_same_lines_as_a_look_at_each(names, wanted, block):
     text = "\n".join(f"{name}\tIPR001452\tSH3\tPF00018\t{i}\t{i + 1}" for i, name in enumerate(names, start=1))
     with pytest.MonkeyPatch.context() as patch:
@@ -143,6 +143,20 @@ def test_protein2ipr_finds_the_same_lines_as_a_look_at_each(names, wanted, block
         found = interpro.parse_protein2ipr(io.BytesIO(text.encode()), Path("x"), TYPES, wanted)
     expected = [(i, name, i) for i, name in enumerate(names, start=1) if name in wanted]
     assert list(zip(found.regions.index, found.regions["Entry"], found.regions["Start"], strict=True)) == expected
+
+
+def test_protein2ipr_lines_are_counted_whatever_they_hold():
+    match = "P1\tIPR001452\tSH3\tPF00018\t1\t2"
+    text = f'{match}\r\n\nP1\nP12\nP1\t\xff\n{match}\t7\n"P1\t\n{match}'.encode("latin-1")
+    found = interpro.parse_protein2ipr(io.BytesIO(text), Path("x"), TYPES, {"P1"})
+    assert found.regions.index.tolist() == [1, 8]
+    assert found.problems["Row"].tolist() == [5, 6]
+    assert found.problems["Problem"].tolist() == [f"a match must have 6 cells, got {n}" for n in (2, 7)]
+
+
+def test_protein2ipr_without_line_ends():
+    with pytest.raises(InputError, match=r"x must be text in lines of less than 1,048,576 bytes, got other data"):
+        interpro.parse_protein2ipr(io.BytesIO(b"P1\t" + b"x" * 3_000_000), Path("x"), TYPES, {"P1"})
 
 
 def test_protein2ipr_cut_short(tmp_path):

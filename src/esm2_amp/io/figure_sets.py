@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kedro_datasets._typing import ImagePreview
 from typing_extensions import override
 
 from esm2_amp.files import write_atomically
 from esm2_amp.io.figures import FigureFolderDataset, as_preview, write_figure
+from esm2_amp.io.kedro_adapter import ImagePreview
 from esm2_amp.io.local import LocalDataset
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from kedro_datasets._typing import ImagePreview
 from matplotlib.figure import Figure
 from typing_extensions import override
 
 from esm2_amp.files import replacing
+from esm2_amp.io.kedro_adapter import ImagePreview
 from esm2_amp.io.local import LocalDataset
 
 _PDF_OPTIONS: Any = {"pdf.fonttype": 42}

@@ -10,7 +10,7 @@ import pandas as pd
 from kedro.io import DatasetError
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import ending_of, read_text, shown
+from esm2_amp.files import SourceTable, ending_of, read_text, shown
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import TABLE_ENDINGS, read_table
 
@@ -21,12 +21,11 @@ _LINE_LENGTH = 60
 _UNIPROT = re.compile(r"(?:sp|tr)\|([^|\s]+)\|")
 
 
-class ProteinsDataset(InputFileDataset[pd.DataFrame]):
+class ProteinsDataset(InputFileDataset[SourceTable]):
     """Protein sequences, the reader picked by the file's ending.
 
-    Loads as a DataFrame of str as found in the file: `Entry`, `Sequence`; index `row` (1-based, tables) or `line` (of
-    the header, FASTA); `attrs` with the `file`'s name for messages and the `blank_rows` skipped. It is not validated:
-    `esm2_amp.validation.clean_proteins` does that. Saves as plain FASTA only.
+    Loads as a SourceTable with the columns `Entry` and `Sequence`; index `row` (of a table) or `line` (of the header,
+    FASTA). It is not validated: `esm2_amp.validation.clean_proteins` does that. Saves as plain FASTA only.
 
     Parameters
     ----------
@@ -46,7 +45,7 @@ class ProteinsDataset(InputFileDataset[pd.DataFrame]):
     ) -> None:
         super().__init__(None if replaced_by else filepath, metadata=metadata)
 
-    def _read(self, path: Path) -> pd.DataFrame:
+    def _read(self, path: Path) -> SourceTable:
         ending = ending_of(path, (*FASTA_ENDINGS, *TABLE_ENDINGS))
         if ending in FASTA_ENDINGS:
             return read_fasta(path)
@@ -65,7 +64,7 @@ class ProteinsDataset(InputFileDataset[pd.DataFrame]):
         self._filepath.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
-def read_fasta(path: Path) -> pd.DataFrame:
+def read_fasta(path: Path) -> SourceTable:
     """Sequences of a FASTA file; Biopython's parsers keep no line numbers, and pass over text before the first header.
 
     Parameters
@@ -74,7 +73,7 @@ def read_fasta(path: Path) -> pd.DataFrame:
 
     Returns
     -------
-    proteins : DataFrame of str
+    proteins : SourceTable
         `Entry`, the accession of a UniProt header (`sp|P12345|NAME`) or else the header's first word, `""` where there
         is none; `Sequence`, the record's lines joined. Index `line`: 1-based line of the header.
 
@@ -92,7 +91,7 @@ def read_fasta(path: Path) -> pd.DataFrame:
             "remove the text before the first header, or give the file the ending of what it is"
         )
     ends = [*headers[1:], len(lines)]
-    table = pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "Entry": [_entry(lines[start]) for start in headers],
             "Sequence": ["".join(lines[start + 1 : end]) for start, end in zip(headers, ends, strict=True)],
@@ -100,8 +99,7 @@ def read_fasta(path: Path) -> pd.DataFrame:
         index=pd.Index([start + 1 for start in headers], name="line"),
         dtype="str",
     )
-    table.attrs = {"file": shown(path), "blank_rows": sum(not line.strip() for line in lines[:-1])}
-    return table
+    return SourceTable(frame, shown(path), sum(not line.strip() for line in lines[:-1]))
 
 
 def _entry(header: str) -> str:

@@ -5,13 +5,10 @@ can run code when it is read. So everything is unpickled by an allow-list here: 
 is all that pandas writes for such a table. A file that asks for anything else is refused, and nothing of it has run.
 """
 
-import io
-import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -23,6 +20,7 @@ from numpy.typing import NDArray
 from esm2_amp.errors import InputError
 from esm2_amp.files import ending_of, listed, shown
 from esm2_amp.io.local import InputFileDataset
+from esm2_amp.io.safe_pickles import only_in_pickles
 from esm2_amp.protein import TOKENS
 
 HDF5_ENDINGS: Final = (".h5", ".hdf5", ".hdf")
@@ -188,40 +186,20 @@ def _not_finite(name: str, entries: list[str], values: NDArray[np.float32], colu
     return problems
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Unpickles plain values and numpy arrays; notes anything else by name and refuses it."""
-
-    def __init__(self, data: bytes, refused: list[str], **options: Any) -> None:
-        super().__init__(io.BytesIO(data), **options)
-        self._refused = refused
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED_IN_PICKLES:
-            self._refused.append(f"{module}.{name}")
-            raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
-        return super().find_class(module, name)
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A pandas HDF5 file open for reading, with the allow-list in place of the pickle module that PyTables uses."""
-    refused: list[str] = []
-    guarded = SimpleNamespace(
-        loads=lambda data, **options: _PlainUnpickler(bytes(data), refused, **options).load(),
-        dumps=pickle.dumps,
-        HIGHEST_PROTOCOL=pickle.HIGHEST_PROTOCOL,
-    )
-    tables.atom.pickle = tables.attributeset.pickle = guarded
-    try:
-        with pd.HDFStore(path, mode="r") as store:
-            yield store
-    except Exception as error:  # PyTables and pandas raise many kinds for a damaged file
-        if not refused and not isinstance(error, InputError):
-            raise InputError(f"{shown(path)} can't be read as a pandas HDF5 file ({error}); fetch it again") from error
-        if not refused:
-            raise
-    finally:
-        tables.atom.pickle = tables.attributeset.pickle = pickle
+    """A pandas HDF5 file open for reading, its pickles held to the allow-list."""
+    with only_in_pickles(_ALLOWED_IN_PICKLES) as refused:
+        try:
+            with pd.HDFStore(path, mode="r") as store:
+                yield store
+        except Exception as error:  # PyTables and pandas raise many kinds for a damaged file
+            if not refused and not isinstance(error, InputError):
+                raise InputError(
+                    f"{shown(path)} can't be read as a pandas HDF5 file ({error}); fetch it again"
+                ) from error
+            if not refused:
+                raise
     # PyTables takes an attribute that it can't unpickle for text, so a refusal need not have stopped the reading.
     if refused:
         raise InputError(

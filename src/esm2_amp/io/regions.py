@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import read_text, shown
+from esm2_amp.files import SourceTable, read_text, shown
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import read_table
 from esm2_amp.parameters.functional_regions import MOST_RANKS
@@ -63,9 +63,7 @@ class RegionFile(NamedTuple):
         # regions of an isoform stand with its entry
         wanted = named | {name.partition("-")[0] for name in named if _ISOFORM.fullmatch(name)}
         if layout in (uniprot.EXPORTED, uniprot.PUBLISHED):
-            with _long_cells():
-                table = read_table(self.path)
-            return uniprot.parse_table(table, layout, wanted)
+            return uniprot.parse_table(read_table(self.path), layout, wanted)
         name = shown(self.path)
         if layout == uniprot.JSON:
             return uniprot.parse_json(read_text(self.path), name, wanted)
@@ -115,11 +113,11 @@ class RegionsDataset(InputFileDataset[RegionFile]):
         return RegionFile(path, self._entry_list)
 
 
-class SegmentsDataset(InputFileDataset[pd.DataFrame]):
+class SegmentsDataset(InputFileDataset[SourceTable]):
     """Ranked segments of pairs in the published layout: `ProteinA`, `ProteinB`, and `TOP1` … or `Low1` ….
 
-    Loads as a DataFrame of str as found in the file, with `Label` and `Prediction` where it has them; index `row`;
-    `attrs["file"]`. Without a `filepath` it loads as None.
+    Loads as a SourceTable, with `Label` and `Prediction` where the file has them; index `row`. Without a `filepath` it
+    loads as None.
 
     Parameters
     ----------
@@ -135,7 +133,7 @@ class SegmentsDataset(InputFileDataset[pd.DataFrame]):
         super().__init__(filepath, metadata=metadata)
         self._selection = selection
 
-    def _read(self, path: Path) -> pd.DataFrame:
+    def _read(self, path: Path) -> SourceTable:
         ranked = [f"{self._selection}{rank}" for rank in range(1, MOST_RANKS + 1)]
         return read_table(
             path, required=("ProteinA", "ProteinB", ranked[0]), optional=(*ranked[1:], "Label", "Prediction")
@@ -240,25 +238,14 @@ def _layout_of_text(start: str) -> str | None:
     header = [name.strip().strip('"') for name in first.split(delimiter)]
     if "Entry" not in header or not uniprot.feature_columns(header):
         return None
-    with _long_cells():
-        rows = csv.reader(others, delimiter=delimiter)
-        return uniprot.layout_of_cells(cell for row in rows for cell in row) or uniprot.EXPORTED
+    rows = csv.reader(others, delimiter=delimiter)  # the cells of a beginning stay below csv's limit
+    return uniprot.layout_of_cells(cell for row in rows for cell in row) or uniprot.EXPORTED
 
 
 def _layout_of_workbook(path: Path) -> str | None:
-    table = read_table(path)
+    table = read_table(path).frame
     columns = uniprot.feature_columns(table.columns)
     if "Entry" not in table or not columns:
         return None
     cells = (cell for name in columns for cell in table[name])
     return uniprot.layout_of_cells(cells) or uniprot.EXPORTED
-
-
-@contextmanager
-def _long_cells() -> Iterator[None]:
-    """Let cells be long: the variants of one protein fill more than csv's usual limit."""
-    usual = csv.field_size_limit(1 << 30)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(usual)

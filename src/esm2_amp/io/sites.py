@@ -19,11 +19,11 @@ class SitesDataset(InputFileDataset[pd.DataFrame]):
     def _read(self, path: Path) -> pd.DataFrame:
         table = read_table(path, required=("Entry", "Segment"))
         known = [str(segment) for segment in range(N_SEGMENTS)]
-        for row, segment in table["Segment"].items():
+        for row, segment in table.frame["Segment"].items():
             if segment not in known:
-                where = f"{table.attrs['file']} row {row}"
+                where = f"{table.file} row {row}"
                 raise InputError(f"{where}: Segment must be one of {', '.join(known)}, got {segment!r}")
-        return table.astype({"Segment": "int64"})
+        return table.frame.astype({"Segment": "int64"})
 
     def save(self, data: pd.DataFrame) -> None:
         """Write all columns as CSV."""

@@ -17,7 +17,8 @@ from openpyxl.cell.cell import ERROR_CODES
 from openpyxl.utils import get_column_letter
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import ending_of, listed, read_text, shown
+from esm2_amp.files import SourceTable, ending_of, listed, read_utf8, shown
+from esm2_amp.io.plain_csv import read_plain
 
 TABLE_ENDINGS: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".xlsx")
 """Endings of the tables that can be read."""
@@ -34,7 +35,7 @@ class _Grid(NamedTuple):
     blank: int
 
 
-def read_table(path: Path, required: Sequence[str] = (), optional: Sequence[str] = ()) -> pd.DataFrame:
+def read_table(path: Path, required: Sequence[str] = (), optional: Sequence[str] = ()) -> SourceTable:
     """A table as text.
 
     Parameters
@@ -46,10 +47,9 @@ def read_table(path: Path, required: Sequence[str] = (), optional: Sequence[str]
 
     Returns
     -------
-    table : DataFrame of str
-        The columns asked for, named as asked for, in that order. An empty cell is `""`; numbers of an Excel sheet are
-        written without `.0`. Index `row`: 1-based row in the file, the header's included. `attrs`: `file`, the name
-        for messages, and `blank_rows`, how many were skipped.
+    table : SourceTable
+        The columns asked for, named as asked for, in that order; index `row`. An empty cell is `""`; numbers of an
+        Excel sheet are written without `.0`.
 
     Raises
     ------
@@ -59,20 +59,23 @@ def read_table(path: Path, required: Sequence[str] = (), optional: Sequence[str]
     ending = ending_of(path, TABLE_ENDINGS)
     if ending == ".xlsx":
         return _read_workbook(path, required, optional)
-    grid = _delimited_grid(path, "\t" if ending.startswith(".tsv") else ",")
-    at = _find_columns(grid, required, optional)
-    return _frame(path, grid, {name: [row[i] for row in grid.rows[1:]] for name, i in at.items()})
+    text, delimiter = read_utf8(path), "\t" if ending.startswith(".tsv") else ","
+    frame = read_plain(text, delimiter, lambda header: _find_columns(shown(path), header, required, optional))
+    if frame is not None:
+        return SourceTable(frame, shown(path))
+    grid = _delimited_grid(shown(path), text.decode(), delimiter)
+    at = _find_columns(grid.where, grid.rows[0], required, optional)
+    return _source_table(path, grid, {name: [row[i] for row in grid.rows[1:]] for name, i in at.items()})
 
 
-def _frame(path: Path, grid: _Grid, columns: dict[str, list[str]]) -> pd.DataFrame:
-    table = pd.DataFrame(columns, index=pd.Index(grid.numbers[1:], name="row"), dtype="str")
-    table.attrs = {"file": shown(path), "blank_rows": grid.blank}
-    return table
+def _source_table(path: Path, grid: _Grid, columns: dict[str, list[str]]) -> SourceTable:
+    frame = pd.DataFrame(columns, index=pd.Index(grid.numbers[1:], name="row"), dtype="str")
+    return SourceTable(frame, shown(path), grid.blank)
 
 
-def _delimited_grid(path: Path, delimiter: str) -> _Grid:
-    name = shown(path)
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
+def _delimited_grid(name: str, text: str, delimiter: str) -> _Grid:
+    """Any delimited table, row by row: slower and larger in memory than `read_plain`, but it finds each mistake."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     row = 1
 
     def numbered() -> Iterator[tuple[int, Sequence[str]]]:
@@ -82,7 +85,8 @@ def _delimited_grid(path: Path, delimiter: str) -> _Grid:
             row = reader.line_num + 1
 
     try:
-        grid = _grid(name, numbered())
+        with _long_cells():
+            grid = _grid(name, numbered())
     except csv.Error as error:
         raise InputError(
             f"{name} row {row}: a quotation mark must enclose a whole cell and be closed, got {error}; correct the row"
@@ -96,6 +100,16 @@ def _delimited_grid(path: Path, delimiter: str) -> _Grid:
     if ragged:
         raise listed(name, ragged)
     return grid
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let cells be long: the variants of one protein fill more than csv's usual limit."""
+    usual = csv.field_size_limit(1 << 30)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _grid(where: str, rows: Iterable[tuple[int, Sequence[Any]]]) -> _Grid:
@@ -116,9 +130,11 @@ def _normalised(name: object) -> str:
     return _text(name).strip().casefold()
 
 
-def _find_columns(grid: _Grid, required: Sequence[str], optional: Sequence[str]) -> dict[str, int]:
+def _find_columns(
+    where: str, first_row: Sequence[Any], required: Sequence[str], optional: Sequence[str]
+) -> dict[str, int]:
     """Where each wanted column stands; all of them where none is asked for."""
-    header = [_text(name).strip() for name in grid.rows[0]]
+    header = [_text(name).strip() for name in first_row]
     places: dict[str, list[int]] = {}
     for i, name in enumerate(header):
         places.setdefault(_normalised(name), []).append(i)
@@ -126,7 +142,7 @@ def _find_columns(grid: _Grid, required: Sequence[str], optional: Sequence[str])
     missing = [name for name in required if _normalised(name) not in places]
     if missing:
         raise InputError(
-            f"{grid.where} must have the columns {', '.join(required)}, lacks {', '.join(missing)}, {found}; "
+            f"{where} must have the columns {', '.join(required)}, lacks {', '.join(missing)}, {found}; "
             f"add or rename columns{_separator_hint(header)}"
         )
     wanted = [name for name in (*required, *optional) if _normalised(name) in places]
@@ -134,7 +150,7 @@ def _find_columns(grid: _Grid, required: Sequence[str], optional: Sequence[str])
         wanted = [name for name in dict.fromkeys(header) if name]
     twice = [name for name in wanted if len(places[_normalised(name)]) > 1]
     if twice:
-        raise InputError(f"{grid.where} must name each column once, has {', '.join(twice)} twice, {found}; rename one")
+        raise InputError(f"{where} must name each column once, has {', '.join(twice)} twice, {found}; rename one")
     return {name: places[_normalised(name)][0] for name in wanted}
 
 
@@ -148,11 +164,11 @@ def _separator_hint(header: list[str]) -> str:
 # ---- Excel
 
 
-def _read_workbook(path: Path, required: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
+def _read_workbook(path: Path, required: Sequence[str], optional: Sequence[str]) -> SourceTable:
     with _workbook(path, stored_values=True) as book:
         sheet = _choose_sheet(shown(path), book, required)
         grid = _sheet_grid(f"{shown(path)} (sheet {sheet!r})", book[sheet])
-    at = _find_columns(grid, required, optional)
+    at = _find_columns(grid.where, grid.rows[0], required, optional)
     cells = {name: [row[i] for row in grid.rows[1:]] for name, i in at.items()}
     # A formula that was never computed reads as an empty cell: a second look tells them apart.
     formulas = _formulas(path, sheet) if any(None in column for column in cells.values()) else set()
@@ -164,7 +180,7 @@ def _read_workbook(path: Path, required: Sequence[str], optional: Sequence[str])
     ]
     if problems:
         raise listed(shown(path), problems)
-    return _frame(path, grid, {name: [_text(value) for value in column] for name, column in cells.items()})
+    return _source_table(path, grid, {name: [_text(value) for value in column] for name, column in cells.items()})
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
 
 from esm2_amp.errors import InputError
 from esm2_amp.files import shown
@@ -21,8 +23,8 @@ EntryTypes = Mapping[str, str]
 """Type of each InterPro entry by its accession."""
 
 _IPR = re.compile(r"IPR\d{6}")
-_BLOCK = 1 << 23
-_KEY_BYTES = 8
+_BLOCK = 1 << 20
+_NOT_IN_TEXT = "\x01"
 
 
 def parse_entry_list(text: str, file: str) -> dict[str, str]:
@@ -108,8 +110,8 @@ def parse_protein2ipr(stream: BinaryIO, path: Path, types: EntryTypes, wanted: s
     """
     found = Collector(shown(path), PROTEIN2IPR)
     try:
-        for row, line in _lines_of(stream, {entry.encode() for entry in wanted}):
-            cells = line.decode("utf-8", errors="replace").split("\t")
+        for row, line in _lines_of(stream, wanted):
+            cells = line.split("\t")
             if len(cells) != 6:  # noqa: PLR2004
                 found.problem(row, cells[0], f"a match must have 6 cells, got {len(cells)}")
                 continue
@@ -119,46 +121,39 @@ def parse_protein2ipr(stream: BinaryIO, path: Path, types: EntryTypes, wanted: s
         raise InputError(
             f"{shown(path)} must be a whole gzip file, got one cut short or damaged; fetch it again"
         ) from error
+    except pa.ArrowInvalid as error:
+        raise InputError(
+            f"{shown(path)} must be text in lines of less than {_BLOCK:,} bytes, got other data ({error}); "
+            "fetch it again"
+        ) from error
     return found.result()
 
 
-def _lines_of(stream: BinaryIO, wanted: set[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Lines whose first cell is wanted, with their 1-based numbers.
-
-    Of each block all lines are compared at once by their first few bytes, read as one number; only the few that agree
-    are looked at one by one.
-    """
-    if not wanted:
+def _lines_of(stream: BinaryIO, wanted: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Lines whose first cell is wanted, with their 1-based numbers."""
+    keys = _keys_by_width(wanted)
+    if not keys:
         return
-    width = min(_KEY_BYTES, min(map(len, wanted)) + 1)
-    mask = np.uint64((1 << 8 * width) - 1)
-    keys = np.unique([int.from_bytes((name + b"\t")[:width], "little") for name in wanted]).astype(np.uint64)
-    number, rest = 1, b""
-    while block := stream.read(_BLOCK):
-        whole, newline, tail = block.rpartition(b"\n")
-        lines, rest = (rest + whole, tail) if newline else (b"", rest + block)
-        if newline:
-            yield from _matching(lines, number, wanted, keys, mask)
-            number += lines.count(b"\n") + 1
-    if rest:
-        yield from _matching(rest, number, wanted, keys, mask)
+    options = csv.ReadOptions(column_names=["line"], block_size=_BLOCK, use_threads=False)
+    # Whole lines, as if they were cells: of all the cells only few are needed, and a line may have too few or too many.
+    whole = csv.ParseOptions(delimiter=_NOT_IN_TEXT, quote_char=False, ignore_empty_lines=False)
+    as_bytes = csv.ConvertOptions(column_types={"line": pa.binary()})
+    number = 1
+    with csv.open_csv(stream, options, whole, as_bytes) as reader:
+        for batch in reader:
+            lines = batch.column(0)
+            is_wanted = reduce(
+                pc.or_, (pc.is_in(pc.binary_slice(lines, 0, width), value_set=key) for width, key in keys.items())
+            )
+            for at in pc.indices_nonzero(is_wanted).to_pylist():
+                yield number + at, lines[at].as_py().decode("utf-8", errors="replace")
+            number += len(lines)
 
 
-def _matching(
-    lines: bytes, number: int, wanted: set[bytes], keys: NDArray[np.uint64], mask: np.uint64
-) -> Iterator[tuple[int, bytes]]:
-    """The wanted ones of whole lines, the first of which has the number given."""
-    # Padded, so that a number can be read from the last line's start, too.
-    data = np.frombuffer(lines + b"\n" * _KEY_BYTES, np.uint8)
-    newlines = np.flatnonzero(data[: len(lines) + 1] == ord("\n"))
-    starts = np.concatenate([[0], newlines[:-1] + 1])
-    numbers: NDArray[Any] = np.ndarray((len(lines) + 1,), "<u8", data, strides=(1,))
-    key = numbers[starts] & mask
-    # Lines of one protein stand together: one look-up for each run of equal keys.
-    first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
-    at = np.minimum(np.searchsorted(keys, key[first]), len(keys) - 1)
-    runs = np.diff(np.append(first, len(key)))
-    for line in np.flatnonzero(np.repeat(keys[at] == key[first], runs)).tolist():
-        text = lines[starts[line] : newlines[line]]
-        if text.partition(b"\t")[0] in wanted:
-            yield number + line, text.removesuffix(b"\r")
+def _keys_by_width(names: Iterable[str]) -> dict[int, pa.Array]:
+    """Beginnings of lines, each name with the tab behind it, by their width in bytes."""
+    keys: dict[int, list[bytes]] = {}
+    for name in names:
+        key = f"{name}\t".encode()
+        keys.setdefault(len(key), []).append(key)
+    return {width: pa.array(beginnings, pa.binary()) for width, beginnings in keys.items()}

@@ -1,13 +1,14 @@
 """The segments of each pair that a model found most and least important, as one tidy table."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import listed
+from esm2_amp.files import SourceTable, listed
 from esm2_amp.protein import SIDES
 
 SELECTIONS: Final = ("Top", "Low")
@@ -67,14 +68,14 @@ def rank_segments(importance: pd.DataFrame, ranks: int) -> pd.DataFrame:
     return _sorted(parts)
 
 
-def read_segments(tables: dict[str, pd.DataFrame], ranks: int, group: str | None) -> pd.DataFrame:
+def read_segments(tables: Mapping[str, SourceTable], ranks: int, group: str | None) -> pd.DataFrame:
     """Segments from tables in the published layout.
 
     Parameters
     ----------
-    tables : dict of DataFrame of str
+    tables : mapping of SourceTable
         For each selection `ProteinA`, `ProteinB` and the tokens at its ranks (`TOP1` … or `Low1` …), perhaps `Label`
-        and `Prediction`; index `row`, `attrs["file"]`.
+        and `Prediction`; index `row`.
     ranks : int
     group : str, optional
         The tables' group, where they don't hold labels and decisions.
@@ -92,14 +93,14 @@ def read_segments(tables: dict[str, pd.DataFrame], ranks: int, group: str | None
     parts = []
     for selection, table in tables.items():
         names = [f"{selection}{rank}" for rank in range(1, ranks + 1)]
-        if missing := [name for name in names if name not in table]:
+        if missing := [name for name in names if name not in table.frame]:
             raise InputError(
-                f"{table.attrs['file']} must have the columns {', '.join(names)}, lacks {', '.join(missing)}; "
+                f"{table.file} must have the columns {', '.join(names)}, lacks {', '.join(missing)}; "
                 "add them or lower functional_regions.ranks"
             )
-        pairs = table.rename(columns={"ProteinA": "Protein1", "ProteinB": "Protein2"})
+        pairs = table.frame.rename(columns={"ProteinA": "Protein1", "ProteinB": "Protein2"})
         pairs = pairs.assign(**{name: pairs[name].str.strip() for name in ("Protein1", "Protein2", *names)})
-        _check_cells(pairs, names)
+        _check_cells(table.file, pairs, names)
         tokens = pairs[names].to_numpy()
         parts.append(_tidy(pairs, tokens, selection, _groups(table, group), np.full(tokens.shape, np.nan)))
     return _sorted(parts)
@@ -141,8 +142,7 @@ def _sorted(parts: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _check_cells(table: pd.DataFrame, names: list[str]) -> None:
-    file = table.attrs["file"]
+def _check_cells(file: str, table: pd.DataFrame, names: list[str]) -> None:
     problems = [
         f"{file} row {row}: {name} must name a segment such as A_segment0, got {cell!r}; correct it"
         for name in names
@@ -157,12 +157,13 @@ def _check_cells(table: pd.DataFrame, names: list[str]) -> None:
         raise listed(file, problems)
 
 
-def _groups(table: pd.DataFrame, group: str | None) -> pd.Series:
-    if {"Label", "Prediction"} <= set(table.columns):
-        return table["Label"].str.strip() + "-" + table["Prediction"].str.strip()
+def _groups(table: SourceTable, group: str | None) -> pd.Series:
+    frame = table.frame
+    if {"Label", "Prediction"} <= set(frame.columns):
+        return frame["Label"].str.strip() + "-" + frame["Prediction"].str.strip()
     if group is None:
         raise InputError(
-            f"{table.attrs['file']} has no columns Label and Prediction, so its group must be given: "
+            f"{table.file} has no columns Label and Prediction, so its group must be given: "
             f"--params=group=GROUP, one of {', '.join(GROUPS)} (label-decision)"
         )
-    return pd.Series(group, index=table.index)
+    return pd.Series(group, index=frame.index)

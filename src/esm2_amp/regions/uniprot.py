@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from esm2_amp.errors import InputError
+from esm2_amp.files import SourceTable
 from esm2_amp.regions.annotations import Annotations, Collector
 from esm2_amp.regions.types import UNIPROT_TYPES, canonical_type
 
@@ -47,21 +48,21 @@ def feature_columns(columns: Iterable[str]) -> list[str]:
     return [name for name in columns if canonical_type(name.replace("[FT]", ""))]
 
 
-def parse_table(table: pd.DataFrame, layout: str, wanted: set[str]) -> Annotations:
+def parse_table(table: SourceTable, layout: str, wanted: set[str]) -> Annotations:
     """Regions in the cells of a UniProt table.
 
     Parameters
     ----------
-    table : DataFrame of str
-        `Entry`, perhaps `Length` and `Sequence`, and feature columns; index `row`, `attrs["file"]`.
+    table : SourceTable
+        `Entry`, perhaps `Length` and `Sequence`, and feature columns; index `row`.
     layout : str
         `EXPORTED`: `DOMAIN 5..88; /note="SH3"; …`; or `PUBLISHED`: `Domain[5,88]: /note="SH3"; …`.
     wanted : set of str
         Entries to read.
     """
-    found = Collector(table.attrs["file"], layout)
-    columns = feature_columns(table.columns)
-    kept = table[table["Entry"].str.strip().isin(wanted)]
+    found, frame = Collector(table.file, layout), table.frame
+    columns = feature_columns(frame.columns)
+    kept = frame[frame["Entry"].str.strip().isin(wanted)]
     lengths = kept["Length"].str.strip() if "Length" in kept else pd.Series("", index=kept.index)
     for row, entry, length, *cells in zip(
         kept.index, kept["Entry"].str.strip(), lengths, *(kept[name] for name in columns), strict=True

@@ -20,6 +20,7 @@ from esm2_amp.encoder.pretraining import (
 )
 from esm2_amp.encoder.pretraining_fit import fit_language_model
 from esm2_amp.errors import InputError
+from esm2_amp.files import SourceTable
 from esm2_amp.parameters.encoder_pretraining import PretrainingParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.protein import RESIDUES
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 def collect_sequences(
-    files: dict[str, Callable[[], pd.DataFrame]], parameters: PretrainingParameters
+    files: dict[str, Callable[[], SourceTable]], parameters: PretrainingParameters
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Unique sequences of all files, with those to hold out drawn from the seed.
 
@@ -40,7 +41,7 @@ def collect_sequences(
     report : dict
         Counts of what was read and left out.
     """
-    tables = [load()["Sequence"] for _, load in sorted(files.items())]
+    tables = [load().frame["Sequence"] for _, load in sorted(files.items())]
     if not tables:
         raise InputError("encoder_pretraining needs protein files in data/01_raw/pretraining, got none; put them there")
     read = pd.concat(tables, ignore_index=True).str.upper().str.removesuffix("*")

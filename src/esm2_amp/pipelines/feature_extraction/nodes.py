@@ -15,6 +15,7 @@ from esm2_amp.encoder.cluster import Work, embed_on_cluster
 from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.features import ProteinFeatures
+from esm2_amp.files import SourceTable
 from esm2_amp.io.feature_store import FeatureIndex, FeatureShard, StoreContents
 from esm2_amp.io.published_features import PublishedFeatures
 from esm2_amp.parameters.feature_extraction import ExtractionParameters
@@ -33,7 +34,7 @@ class _Extraction(NamedTuple):
     provenance: dict[str, Any]
 
 
-def check_proteins(proteins_raw: pd.DataFrame | None) -> tuple[pd.DataFrame, dict[str, int]]:
+def check_proteins(proteins_raw: SourceTable | None) -> tuple[pd.DataFrame, dict[str, int]]:
     """Check the protein file: ids that are there and unique, sequences of amino acids only.
 
     What is harmless (case, blanks, a `*` at the end) is put right and counted. Where features were given in place of

@@ -7,7 +7,7 @@ import pandas as pd
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.results import Explanations, importances
-from esm2_amp.files import listed
+from esm2_amp.files import SourceTable, listed
 from esm2_amp.io.regions import RegionFile
 from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.parameters.model_training import EXPLAINED
@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 
 
 def select_segments(
-    top_segments: pd.DataFrame | None,
-    low_segments: pd.DataFrame | None,
+    top_segments: SourceTable | None,
+    low_segments: SourceTable | None,
     parameters: RegionParameters,
     *explanations: Explanations | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -34,7 +34,7 @@ def select_segments(
 
     Parameters
     ----------
-    top_segments, low_segments : DataFrame, optional
+    top_segments, low_segments : SourceTable, optional
         A user's tables.
     parameters : RegionParameters
     *explanations : dict of Explanation, optional
@@ -79,14 +79,15 @@ def _chosen_importance(parameters: RegionParameters, explanations: tuple[Explana
     return tables[name]
 
 
-def _warn_of_other_decision(tables: dict[str, pd.DataFrame], group: str) -> None:
+def _warn_of_other_decision(tables: dict[str, SourceTable], group: str) -> None:
     for table in tables.values():
-        if group != "all" and "Prediction" in table and "Label" not in table:
-            other = table["Prediction"][~table["Prediction"].str.strip().isin(["", group[-1]])]
+        if group != "all" and "Prediction" in table.frame and "Label" not in table.frame:
+            decision = table.frame["Prediction"]
+            other = decision[~decision.str.strip().isin(["", group[-1]])]
             if len(other):
                 logger.warning(
                     "%s row %s: Prediction is %s, but the group is said to be %s (label-decision)",
-                    table.attrs["file"], other.index[0], other.iloc[0], group,
+                    table.file, other.index[0], other.iloc[0], group,
                 )  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def place_annotations(
     region_file: RegionFile | None,
     segments: pd.DataFrame,
     proteins: pd.DataFrame | None,
-    proteins_raw: pd.DataFrame | None,
+    proteins_raw: SourceTable | None,
     parameters: RegionParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
     """Read the annotations of the pairs' proteins and set them against the sequences.
@@ -104,8 +105,10 @@ def place_annotations(
     region_file : RegionFile
     segments : DataFrame
         Of `select_segments`.
-    proteins, proteins_raw : DataFrame, optional
-        `Entry` and `Sequence`, clean or as a user's file has them; without any, lengths are the annotations'.
+    proteins : DataFrame, optional
+        `Entry` and `Sequence`.
+    proteins_raw : SourceTable, optional
+        The same as a user's file has them. Without either, lengths are the annotations'.
     parameters : RegionParameters
 
     Returns

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
+from esm2_amp.files import SourceTable
 from esm2_amp.pairs import protein_rows
 from esm2_amp.parameters.pair_building import SPLITS, PairParameters
 from esm2_amp.parameters.run import RunParameters
@@ -54,9 +55,9 @@ def compare_sequences(proteins: pd.DataFrame, parameters: PairParameters) -> pd.
 
 
 def clean_pair_files(
-    pairs_raw: pd.DataFrame,
-    validation_pairs_raw: pd.DataFrame | None,
-    test_pairs_raw: pd.DataFrame | None,
+    pairs_raw: SourceTable,
+    validation_pairs_raw: SourceTable | None,
+    test_pairs_raw: SourceTable | None,
     features: ProteinFeatures,
     parameters: PairParameters,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -64,7 +65,7 @@ def clean_pair_files(
 
     Parameters
     ----------
-    pairs_raw, validation_pairs_raw, test_pairs_raw : DataFrame
+    pairs_raw, validation_pairs_raw, test_pairs_raw : SourceTable
         As read; the last two only for `split: files`.
     features : ProteinFeatures
         Its entries are the known proteins.
@@ -99,7 +100,7 @@ def clean_pair_files(
             protein_source="the protein file",
         )
         file_split = split if parameters.split == "files" else ""
-        tables.append(clean.assign(file=Path(raw.attrs["file"]).name, file_split=file_split))
+        tables.append(clean.assign(file=Path(raw.file).name, file_split=file_split))
     return pd.concat(tables, ignore_index=True), report
 
 

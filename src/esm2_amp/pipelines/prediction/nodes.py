@@ -7,6 +7,7 @@ import pandas as pd
 
 from esm2_amp.devices import resolve_device
 from esm2_amp.features import ProteinFeatures
+from esm2_amp.files import SourceTable
 from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import TrainedModel
 from esm2_amp.parameters.evaluation import EvaluationParameters
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 SCORED = "scored"
 
 
-def clean_new_pairs(pairs_raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+def clean_new_pairs(pairs_raw: SourceTable) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Check a pair file for prediction: every row stays, labels are optional, unknown proteins are no error."""
     return clean_pairs(
         pairs_raw, None, self_pairs="keep", duplicate_pairs="keep", labels="optional", protein_source="the protein file"
