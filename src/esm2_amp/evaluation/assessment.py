@@ -1,7 +1,7 @@
 """One model or baseline on held-out pairs: threshold and temperature from validation, then decisions and metrics."""
 
 import logging
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,14 @@ from esm2_amp.statistics.metrics import Metrics, decisions, pair_metrics, sigmoi
 from esm2_amp.statistics.operating_points import ODDS, best_threshold, precision_at_odds
 
 logger = logging.getLogger(__name__)
+
+REPORTED_SPLIT: Final = "test"
+"""The split that figures and comparisons show; metrics are written for validation, too."""
+
+
+def reported(data_name: str) -> str:
+    """What figures and tables of the reported pairs are of."""
+    return f"{REPORTED_SPLIT} split of {data_name}"
 
 
 class Assessment(NamedTuple):

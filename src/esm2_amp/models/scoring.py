@@ -1,11 +1,16 @@
 """Logits of pairs by a network, in batches."""
 
+from typing import Final
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.pairs import Pairs
+
+SCORED: Final = "scored"
+"""Status of a pair that has a score."""
 
 
 @torch.inference_mode()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from kedro.pipeline import Node, Pipeline
 
-from esm2_amp.models.registry import MODELS
+from esm2_amp.parameters.model_training import ARCHITECTURES
 
 
 def for_every_model(
@@ -13,7 +13,7 @@ def for_every_model(
     inputs: Iterable[str],
     parameters: Iterable[str],
     tags: str,
-    models: Iterable[str] = tuple(MODELS),
+    models: Iterable[str] = ARCHITECTURES,
 ) -> Pipeline:
     """Repeat nodes for every model.
 

@@ -1,7 +1,7 @@
 """How much of each segment of a protein lies in annotated regions, counted residue by residue."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -76,6 +76,11 @@ def coverage(regions: pd.DataFrame, entries: Sequence[str], lengths: ArrayLike, 
     bounds = offsets[:-1, None] + segment_bounds(lengths)
     covered = np.stack([np.diff(_before(flags)[bounds], axis=1) for flags in annotated], axis=-1)
     return Coverage(list(entries), [*types, ALL], lengths, annotated, covered, np.diff(bounds, axis=1))
+
+
+def measure(regions: pd.DataFrame, proteins: pd.DataFrame, report: Mapping[str, Any]) -> Coverage:
+    """Coverage of all segments of `proteins` (`Entry`, `Length`) by the `types` that a report of regions names."""
+    return coverage(regions, proteins["Entry"].tolist(), proteins["Length"].to_numpy(), report["types"])
 
 
 def chosen_coverage(segments: pd.DataFrame, measured: Coverage) -> tuple[Integers, Integers]:

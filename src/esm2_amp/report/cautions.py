@@ -70,7 +70,7 @@ def of_comparison(models: pd.DataFrame, against_reference: pd.DataFrame, referen
     models : DataFrame
         `model_comparison`.
     against_reference : DataFrame
-        Of `esm2_amp.pipelines.evaluation.comparison.against`.
+        Of `esm2_amp.evaluation.comparison.against`.
     reference : str
         The baseline.
     """

@@ -6,25 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from transformers import EsmModel
 
-from esm2_amp.encoder.loading import Encoder
-from esm2_amp.encoder.pretraining import (
-    Corpus,
-    MaskedLanguageModel,
-    Perplexities,
-    PretrainingData,
-    counted_perplexities,
-    small_esm2_config,
-)
-from esm2_amp.encoder.pretraining_fit import fit_language_model
 from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable
 from esm2_amp.parameters.encoder_pretraining import PretrainingParameters
 from esm2_amp.parameters.run import RunParameters
+from esm2_amp.pipelines.types import Corpus, Encoder, EsmModel, Figure, Perplexities
 from esm2_amp.protein import RESIDUES
-from esm2_amp.report.cards import MeasuredValue, model_card
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +66,9 @@ def pretrain_encoder(
     record : DataFrame
         Perplexity of training crops and held-out proteins per epoch.
     """
+    from esm2_amp.encoder.pretraining import MaskedLanguageModel, PretrainingData, small_esm2_config
+    from esm2_amp.encoder.pretraining_fit import fit_language_model
+
     model = MaskedLanguageModel(
         small_esm2_config(layers=parameters.layers, width=parameters.width, heads=parameters.heads),
         learning_rate=parameters.learning_rate,
@@ -132,6 +123,9 @@ def describe_encoder(
     figure : Figure
         Perplexities over the epochs, beside those of models that only count.
     """
+    from esm2_amp.encoder.pretraining import counted_perplexities
+    from esm2_amp.report.cards import MeasuredValue, model_card
+
     encoder, counted = load(), counted_perplexities(*_corpora(sequences))
     last = float(record["held_out_perplexity"].iloc[-1])
     logger.info(
@@ -157,11 +151,15 @@ def describe_encoder(
 
 def _corpora(sequences: pd.DataFrame) -> tuple[Corpus, Corpus]:
     """The training proteins and those held out."""
+    from esm2_amp.encoder.pretraining import Corpus
+
     training, held_out = (Corpus.from_sequences(part["Sequence"].tolist()) for _, part in sequences.groupby("held_out"))
     return training, held_out
 
 
 def _perplexity_figure(record: pd.DataFrame, counted: Perplexities) -> Figure:
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     axes = figure.subplots()
     axes.plot(record["epoch"], record["training_perplexity"], label="training crops", color="#0072B2")

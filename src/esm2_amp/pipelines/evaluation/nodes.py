@@ -1,22 +1,21 @@
-"""Nodes of `evaluation` for one model: every held-out pair scored, the model measured and drawn."""
+"""Nodes of `evaluation`: every held-out pair scored by models and baselines, measured, compared and drawn."""
 
+import logging
+import time
 from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from esm2_amp.devices import resolve_device
-from esm2_amp.evaluation import figures, plots
-from esm2_amp.evaluation.assessment import assess
-from esm2_amp.features import ProteinFeatures
-from esm2_amp.models.scoring import score_pairs
-from esm2_amp.models.storage import TrainedModel
+from esm2_amp.errors import InputError
 from esm2_amp.parameters.evaluation import EvaluationParameters
+from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.statistics.metrics import pair_metrics
+from esm2_amp.pipelines.types import Comparison, Figure, ProteinFeatures, ProteinViews, TrainedModel
+from esm2_amp.progress import in_words
+from esm2_amp.protein import TOKENS
 
-REPORTED_SPLIT = "test"
-"""The split that plots and comparisons show; metrics are written for validation too."""
+logger = logging.getLogger(__name__)
 
 
 def identify(held_out: pd.DataFrame) -> pd.DataFrame:
@@ -67,6 +66,11 @@ def evaluate_model(
     run: RunParameters,
 ) -> ModelEvaluation:
     """Score the validation and test pairs with one model, and measure and draw how well scores and labels agree."""
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.evaluation.assessment import assess, reported
+    from esm2_amp.models.scoring import score_pairs
+    from esm2_amp.statistics.metrics import pair_metrics
+
     held_out = pairs[pairs["split"] != "train"]
     of_model = model.pairs(features, held_out)
     score = partial(score_pairs, model.network, batch_size=run.scoring_batch_size, device=resolve_device(run.device))
@@ -83,17 +87,15 @@ def evaluate_model(
     return ModelEvaluation(
         scored,
         assessment.metrics,
-        _figures(scored, assessment.metrics["threshold"], f"{model.architecture}, {reported(run)}"),
+        _figures(scored, assessment.metrics["threshold"], f"{model.architecture}, {reported(run.data_name)}"),
         {"model": model.architecture, "weights": weights, "card": model.card},
     )
 
 
-def reported(run: RunParameters) -> str:
-    """What figures and tables of test pairs are of."""
-    return f"{REPORTED_SPLIT} split of {run.data_name}"
-
-
 def _figures(scored: pd.DataFrame, threshold: float, title: str) -> dict[str, Any]:
+    from esm2_amp.evaluation import figures, plots
+    from esm2_amp.evaluation.assessment import REPORTED_SPLIT
+
     test = scored[scored["Split"] == REPORTED_SPLIT]
     label, probability = test["Label"].to_numpy(), test["Probability"].to_numpy()
     return {
@@ -103,3 +105,153 @@ def _figures(scored: pd.DataFrame, threshold: float, title: str) -> dict[str, An
         "confusion": plots.confusion_plot(label, probability, title, threshold),
         "calibration": plots.calibration_plot(label, probability, title),
     }
+
+
+def score_baselines(
+    pairs: pd.DataFrame,
+    features: ProteinFeatures,
+    proteins: pd.DataFrame,
+    parameters: EvaluationParameters,
+    run: RunParameters,
+) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
+    """Fit simple predictors on the same training pairs, and measure them on the same validation and test pairs.
+
+    A model is worth its complexity only where it beats them: they know no more than amino-acid composition, mean
+    vectors, similarity to training pairs, or the number of a protein's partners.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `model_pairs` of `pair_building`.
+    features : ProteinFeatures
+        Imported ones may lack the mean vectors.
+    proteins : DataFrame
+        `Entry`, `Sequence`; empty beside imported features. A baseline that reads what isn't there is left out.
+    parameters : EvaluationParameters
+    run : RunParameters
+
+    Returns
+    -------
+    scores : DataFrame
+        Columns of `identify`, then the logits of each baseline under its name.
+    metrics : dict
+        Baseline → its metrics, as those of a model.
+
+    Raises
+    ------
+    InputError
+        No baseline is left.
+    """
+    from esm2_amp.evaluation.assessment import assess
+    from esm2_amp.evaluation.baselines import BASELINES, baseline_logits
+    from esm2_amp.pairs import protein_rows
+
+    a, b = protein_rows(features.entries, pairs)
+    pairs = pairs.assign(a=a, b=b)
+    views = _protein_views(features, proteins)
+    train, held_out = pairs[pairs["split"] == "train"], pairs[pairs["split"] != "train"]
+    scores = identify(held_out)
+    metrics: dict[str, dict[str, Any]] = {}
+    for name in parameters.baselines.use:
+        reads = BASELINES[name].reads
+        if reads is not None and getattr(views, reads) is None:
+            logger.info("baseline %s: left out, the imported features come without %s", name, reads.replace("_", " "))
+            continue
+        started = time.monotonic()
+        logit = baseline_logits(name, train, held_out, views, parameters.baselines, seed=run.seed)
+        metrics[name] = assess(name, scores, logit, parameters.threshold).metrics
+        scores[name] = logit
+        logger.info("baseline %s: fitted and scored in %s", name, in_words(time.monotonic() - started))
+    if not metrics:
+        raise InputError(
+            "evaluation.baselines.use must name a baseline that the imported features allow, "
+            f"got {', '.join(parameters.baselines.use)}; add node_degree, which needs only the pairs"
+        )
+    return scores, metrics
+
+
+def _protein_views(features: ProteinFeatures, proteins: pd.DataFrame) -> ProteinViews:
+    """Sequences and mean vectors in the order of the features' rows, as far as they are there."""
+    from esm2_amp.evaluation.baselines import ProteinViews
+
+    sequences = None
+    if len(proteins):
+        in_order = proteins.set_index("Entry")["Sequence"].reindex(features.entries)
+        if in_order.isna().any():
+            raise InputError(
+                f"The proteins must be those of the features, but lack {in_order.index[in_order.isna()][0]}; "
+                "run `kedro run --pipeline=feature_extraction` again"
+            )
+        sequences = in_order.tolist()
+    if "mean" not in features.provenance.get("tokens", TOKENS):
+        return ProteinViews(sequences, None)
+    mean = TOKENS.index("mean")
+    return ProteinViews(sequences, features.select(slice(mean, mean + 1))[:, 0].float().numpy())
+
+
+def compare_models(
+    parameters: EvaluationParameters,
+    run: RunParameters,
+    baseline_scores: pd.DataFrame,
+    baseline_metrics: dict[str, dict[str, Any]],
+    *scored_then_metrics: Any,
+) -> Comparison:
+    """Put all models and baselines side by side on the test pairs, each number with its 95 % interval.
+
+    Of each two it is said which is better, or that they aren't distinguishable. Pairs are measured in strata, too: with
+    two (C1), one (C2) or no protein (C3) in training pairs.
+
+    Parameters
+    ----------
+    parameters : EvaluationParameters
+    run : RunParameters
+    baseline_scores, baseline_metrics
+        Of `score_baselines`.
+    *scored_then_metrics : DataFrame, then dict
+        The scored pairs of every model of the registry, in its order, then their metrics.
+    """
+    from esm2_amp.evaluation.comparison import compare, comparison_lines, reference_of
+
+    half = len(ARCHITECTURES)
+    scored, metrics = (
+        dict(zip(ARCHITECTURES, part, strict=True)) for part in (scored_then_metrics[:half], scored_then_metrics[half:])
+    )
+    comparison = compare(
+        baseline_scores, baseline_metrics, scored, metrics, replicates=parameters.replicates, seed=run.seed
+    )
+    logger.info("%s, %s pairs:", _title(run), f"{comparison.models['n_pairs'].iloc[0]:,}")
+    for line in comparison_lines(comparison, reference_of(baseline_scores)):
+        logger.info("%s", line)
+    return comparison
+
+
+def plot_comparison(
+    run: RunParameters,
+    models: pd.DataFrame,
+    differences: pd.DataFrame,
+    strata: pd.DataFrame,
+    baseline_scores: pd.DataFrame,
+    *scored: pd.DataFrame,
+) -> tuple[Figure, Figure, Figure, Figure]:
+    """Draw the comparison: metrics, curves, each model's difference from the reference baseline, and strata.
+
+    Parameters
+    ----------
+    run : RunParameters
+    models, differences, strata
+        Of `Comparison`.
+    baseline_scores : DataFrame
+    *scored : DataFrame
+        The scored pairs of every model of the registry, in its order.
+    """
+    from esm2_amp.evaluation.comparison import Comparison, draw_comparison
+
+    by_model: dict[str, pd.DataFrame] = dict(zip(ARCHITECTURES, scored, strict=True))
+    return draw_comparison(Comparison(models, differences, strata), baseline_scores, by_model, _title(run))
+
+
+def _title(run: RunParameters) -> str:
+    from esm2_amp.evaluation.assessment import reported
+
+    title = reported(run.data_name)
+    return title[0].upper() + title[1:]

@@ -2,10 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from esm2_amp.models.registry import MODELS
-from esm2_amp.pipelines.evaluation.baselines import score_baselines
-from esm2_amp.pipelines.evaluation.comparison import compare_models, plot_comparison
-from esm2_amp.pipelines.evaluation.nodes import evaluate_model
+from esm2_amp.parameters.model_training import ARCHITECTURES
+from esm2_amp.pipelines.evaluation.nodes import compare_models, evaluate_model, plot_comparison, score_baselines
 from esm2_amp.pipelines.per_model import for_every_model
 
 
@@ -28,7 +26,7 @@ def create_pipeline() -> Pipeline:
 
 
 def _comparison() -> Pipeline:
-    scored, metrics = ([f"{model}.{table}" for model in MODELS] for table in ("scored_pairs", "metrics"))
+    scored, metrics = ([f"{model}.{table}" for model in ARCHITECTURES] for table in ("scored_pairs", "metrics"))
     tables = ["model_comparison", "model_differences", "model_strata"]
     return Pipeline(
         [

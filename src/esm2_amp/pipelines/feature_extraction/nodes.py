@@ -7,21 +7,20 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pandas as pd
-import torch
-from torch import Tensor
 
-from esm2_amp.devices import resolve_device
-from esm2_amp.encoder.cluster import Work, embed_on_cluster
-from esm2_amp.encoder.embedding import embed
-from esm2_amp.encoder.loading import Encoder
-from esm2_amp.features import ProteinFeatures
 from esm2_amp.files import SourceTable
-from esm2_amp.io.feature_store import FeatureIndex, FeatureShard, StoreContents
-from esm2_amp.io.published_features import PublishedFeatures
 from esm2_amp.parameters.feature_extraction import ExtractionParameters
 from esm2_amp.parameters.run import Device, RunParameters
+from esm2_amp.pipelines.types import (
+    Encoder,
+    FeatureIndex,
+    FeatureShard,
+    ProteinFeatures,
+    PublishedFeatures,
+    StoreContents,
+    Tensor,
+)
 from esm2_amp.progress import Progress
-from esm2_amp.validation import clean_proteins
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +39,8 @@ def check_proteins(proteins_raw: SourceTable | None) -> tuple[pd.DataFrame, dict
     What is harmless (case, blanks, a `*` at the end) is put right and counted. Where features were given in place of
     proteins the table is empty.
     """
+    from esm2_amp.validation import clean_proteins
+
     if proteins_raw is None:
         return pd.DataFrame({"Entry": [], "Sequence": []}, dtype="str"), {"read": 0, "kept": 0}
     return clean_proteins(proteins_raw)
@@ -77,6 +78,8 @@ def extract_features(
     FeatureIndex
         Last, once every protein has its vectors.
     """
+    from esm2_amp.io.feature_store import FeatureIndex
+
     if published is not None:
         yield from _import_published(published, parameters)
         return
@@ -104,6 +107,8 @@ def extract_features(
 
 def export_features(features: ProteinFeatures) -> PublishedFeatures:
     """All vectors of all proteins as one table in the layout in which the authors of ESM2_AMP publish features."""
+    from esm2_amp.io.published_features import PublishedFeatures
+
     return PublishedFeatures(features.entries, features.select(slice(None)).float().numpy())
 
 
@@ -122,6 +127,10 @@ def _embed_shards(
     missing: pd.DataFrame, encoder: Encoder, group: str, parameters: ExtractionParameters, device: Device
 ) -> Iterator[FeatureShard]:
     """Shards of similar lengths, longest first: what needs the most memory fails at once if it fails."""
+    import torch
+
+    from esm2_amp.io.feature_store import FeatureShard
+
     progress = Progress(logger, "embedding residues", int(missing["length"].sum()))
     parts = [part for _, part in missing.groupby(_shard_numbers(missing["length"], parameters.shard_residues))]
     embedded = _embed_elsewhere if parameters.cluster and parts else _embed_here
@@ -136,6 +145,9 @@ def _embed_shards(
 def _embed_here(
     parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, device: Device, progress: Progress
 ) -> Iterator[tuple[int, Tensor]]:
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.encoder.embedding import embed
+
     resolved = resolve_device(device)
     for number, part in enumerate(parts):
         yield number, embed(encoder, part, parameters.embedding, resolved, progress.add)
@@ -144,6 +156,8 @@ def _embed_here(
 def _embed_elsewhere(
     parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, device: Device, progress: Progress
 ) -> Iterator[tuple[int, Tensor]]:
+    from esm2_amp.encoder.cluster import Work, embed_on_cluster
+
     work = Work.of(encoder, parameters.embedding, device)
     for number, features in embed_on_cluster(work, parts, str(parameters.cluster)):
         progress.add(sum(map(len, parts[number])))
@@ -164,6 +178,10 @@ def _shard_numbers(lengths: pd.Series, most: int) -> list[int]:
 
 def _import_published(published: PublishedFeatures, parameters: ExtractionParameters) -> Iterator[Any]:
     """Shards of imported features, keyed by their content, since no sequence is known."""
+    import torch
+
+    from esm2_amp.io.feature_store import FeatureIndex, FeatureShard
+
     feature = torch.from_numpy(published.feature).to(getattr(torch, parameters.stored_as))
     digest = hashlib.sha256(feature.contiguous().numpy().tobytes()).hexdigest()
     provenance = {

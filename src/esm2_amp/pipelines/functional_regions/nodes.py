@@ -8,18 +8,10 @@ import pandas as pd
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.results import Explanations, importances
 from esm2_amp.files import SourceTable, listed
-from esm2_amp.io.regions import RegionFile
 from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.parameters.model_training import EXPLAINED
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.regions.coverage import Coverage, coverage, coverage_table
-from esm2_amp.regions.enrichment import DEPLETED, ENRICHED, enrichment
-from esm2_amp.regions.hit_rates import hit_rates, side_by_side
-from esm2_amp.regions.placing import PlacedRegions, place_regions, protein_lengths, report_of
-from esm2_amp.regions.segments import SELECTIONS, keep_group, rank_segments, read_segments
-from esm2_amp.regions.summary import summarise
-from esm2_amp.regions.types import chosen_types
-from esm2_amp.validation import clean_proteins
+from esm2_amp.pipelines.types import Charts, Figure, RegionFile
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +39,8 @@ def select_segments(
     importance : DataFrame
         The importance table that they were ranked by; empty where tables take its place.
     """
+    from esm2_amp.regions.segments import SELECTIONS, keep_group, rank_segments, read_segments
+
     group = parameters.group
     if top_segments is None and low_segments is None:
         importance = _chosen_importance(parameters, explanations)
@@ -122,6 +116,10 @@ def place_annotations(
     problems : DataFrame
         Of `PlacedRegions`.
     """
+    from esm2_amp.regions.placing import PlacedRegions, place_regions, protein_lengths, report_of
+    from esm2_amp.regions.types import chosen_types
+    from esm2_amp.validation import clean_proteins
+
     if region_file is None:
         raise InputError("Segments are looked up in annotated regions, but none are given; give --params=regions=FILE")
     if proteins_raw is not None:
@@ -180,11 +178,6 @@ def _tell(report: dict[str, Any], parameters: RegionParameters) -> None:
         logger.info("%s regions are of isoforms, not of these sequences", f"{report['regions_of_isoforms']:,}")
 
 
-def measure(regions: pd.DataFrame, proteins: pd.DataFrame, report: dict[str, Any]) -> Coverage:
-    """Coverage of all segments of the proteins by the types looked at."""
-    return coverage(regions, proteins["Entry"].tolist(), proteins["Length"].to_numpy(), report["types"])
-
-
 def measure_coverage(
     segments: pd.DataFrame,
     regions: pd.DataFrame,
@@ -196,6 +189,9 @@ def measure_coverage(
 
     Coverage is the percentage of a segment's residues; a hit is a segment covered up to a threshold or more.
     """
+    from esm2_amp.regions.coverage import coverage_table, measure
+    from esm2_amp.regions.hit_rates import hit_rates
+
     measured = measure(regions, proteins, report)
     return coverage_table(segments, measured), hit_rates(segments, measured, parameters.thresholds)
 
@@ -220,6 +216,10 @@ def measure_enrichment(
     summary : DataFrame
         Of `summarise`.
     """
+    from esm2_amp.regions.coverage import measure
+    from esm2_amp.regions.enrichment import DEPLETED, ENRICHED, enrichment
+    from esm2_amp.regions.summary import summarise
+
     table = enrichment(
         segments,
         measure(regions, proteins, report),
@@ -248,6 +248,36 @@ def write_workbook(
     problems: pd.DataFrame,
 ) -> dict[str, pd.DataFrame]:
     """Put all tables into one Excel workbook: hit rates of top beside low segments, a sheet for each group of pairs."""
+    from esm2_amp.regions.hit_rates import side_by_side
+
     sheets = {f"Hit rates {group}": side_by_side(part) for group, part in rates.groupby("group")}
     others = {"Enrichment": table, "In words": summary, "Segments": segments, "Proteins": proteins}
     return sheets | others | ({"Problems": problems} if len(problems) else {})
+
+
+def draw_groups(
+    segments: pd.DataFrame,
+    regions: pd.DataFrame,
+    proteins: pd.DataFrame,
+    report: dict[str, Any],
+    table: pd.DataFrame,
+    parameters: RegionParameters,
+) -> Charts:
+    """Draw for each group of pairs how far its segments are covered by regions, and how far chance explains it."""
+    from esm2_amp.regions.charts import group_charts
+
+    return group_charts(segments, regions, proteins, report, table, parameters)
+
+
+def draw_pairs(
+    segments: pd.DataFrame,
+    regions: pd.DataFrame,
+    proteins: pd.DataFrame,
+    report: dict[str, Any],
+    importance: pd.DataFrame,
+    parameters: RegionParameters,
+) -> dict[str, Figure]:
+    """Draw a map of each chosen pair: both proteins to scale, their annotated regions, and the segments' importance."""
+    from esm2_amp.regions.charts import pair_maps
+
+    return pair_maps(segments, regions, proteins, report, importance, parameters)

@@ -5,8 +5,9 @@ from typing import Final
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.parameters.model_training import EXPLAINED
-from esm2_amp.pipelines.functional_regions.charts import draw_groups, draw_pairs
 from esm2_amp.pipelines.functional_regions.nodes import (
+    draw_groups,
+    draw_pairs,
     measure_coverage,
     measure_enrichment,
     place_annotations,

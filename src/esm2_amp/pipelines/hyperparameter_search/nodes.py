@@ -4,24 +4,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import optuna
 import pandas as pd
-import plotly.graph_objects as go
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 
 from esm2_amp.errors import InputError
-from esm2_amp.features import ProteinFeatures
-from esm2_amp.models.registry import MODELS
-from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.hyperparameter_search import SearchParameters, SearchSpace
 from esm2_amp.parameters.model_training import ModelParameters, with_values
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.search.report import best_parameters, epochs_table, keep_fold, kept_folds, study_figures, trials_table
-from esm2_amp.search.study import open_study, quiet_optuna, run_search
-from esm2_amp.splits.audit import warn_unless_new_proteins
-from esm2_amp.splits.splitting import seen_class
-from esm2_amp.training.fit import fit_trial, hash_pairs
+from esm2_amp.pipelines.types import Pairs, ProteinFeatures, go, optuna
 
 FoldRows = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -72,6 +62,14 @@ def search_hyperparameters(
     parameters : SearchParameters
     run : RunParameters
     """
+    import optuna
+
+    from esm2_amp.models.registry import MODELS
+    from esm2_amp.pairs import Pairs
+    from esm2_amp.search.report import best_parameters, epochs_table, study_figures, trials_table
+    from esm2_amp.search.study import open_study, quiet_optuna, run_search
+    from esm2_amp.training.fit import hash_pairs
+
     settings = with_values(settings, {"epochs": parameters.epochs or settings.training.epochs})
     check_space(space, settings)
     architecture = settings.network.architecture
@@ -121,6 +119,8 @@ def fold_rows(pairs: pd.DataFrame, parameters: SearchParameters, seed: int) -> l
     InputError
         When a class has fewer training pairs than there are folds.
     """
+    from sklearn.model_selection import StratifiedKFold
+
     rows, validation = (np.flatnonzero(pairs["split"] == split) for split in ("train", "validation"))
     if parameters.mode == "holdout":
         return [(rows, validation)]
@@ -138,6 +138,9 @@ def fold_rows(pairs: pd.DataFrame, parameters: SearchParameters, seed: int) -> l
 
 
 def _warn_of_known_proteins(training: pd.DataFrame, folds: list[FoldRows]) -> None:
+    from esm2_amp.splits.audit import warn_unless_new_proteins
+    from esm2_amp.splits.splitting import seen_class
+
     seen = []
     for _, held in folds:
         split = np.full(len(training), "train", dtype=object)
@@ -148,6 +151,11 @@ def _warn_of_known_proteins(training: pd.DataFrame, folds: list[FoldRows]) -> No
 
 def _mean_mcc(trial: optuna.Trial, settings: ModelParameters, folds: list[Fold], run: RunParameters) -> float:
     """Fit every fold that a trial of the same values hasn't finished already."""
+    import optuna
+
+    from esm2_amp.search.report import keep_fold, kept_folds
+    from esm2_amp.training.fit import fit_trial
+
     records = kept_folds(trial)
 
     def tell(epoch: int, mcc: float) -> None:

@@ -5,12 +5,13 @@ from typing import Final
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.parameters.model_training import EXPLAINED
-from esm2_amp.pipelines.interpretability.nodes import explain_pairs, select_explained_pairs
-from esm2_amp.pipelines.interpretability.trust import (
+from esm2_amp.pipelines.interpretability.nodes import (
     check_planted_truth,
     compare_methods,
+    explain_pairs,
     measure_faithfulness,
     randomise_weights,
+    select_explained_pairs,
 )
 from esm2_amp.pipelines.per_model import for_every_model
 

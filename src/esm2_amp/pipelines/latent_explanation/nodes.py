@@ -6,48 +6,26 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from sklearn.ensemble import RandomForestClassifier
 
-from esm2_amp.devices import resolve_device
 from esm2_amp.errors import InputError
-from esm2_amp.explanation.autoencoder import Autoencoder, load_autoencoder
-from esm2_amp.explanation.autoencoder_fit import AutoencoderFit, fit_autoencoder
-from esm2_amp.explanation.context import LatentContext
-from esm2_amp.explanation.drawing import Figures, Subject, draw_latent_explanations
-from esm2_amp.explanation.latent_figures import autoencoder_figure
-from esm2_amp.explanation.latent_forest import LabelledPairs, fit_forest, forest_logits
-from esm2_amp.explanation.latents import (
-    FITTED,
-    HELD_OUT,
-    UNSEEN,
-    LatentVectors,
-    latent_table,
-    pair_features,
-    pair_values,
-    protein_groups,
-    reconstruct,
-    reconstruction_table,
-)
 from esm2_amp.explanation.methods import KNOWS_LITTLE, explain
 from esm2_amp.explanation.results import Explanations
-from esm2_amp.explanation.selection import draw_background
-from esm2_amp.features import ProteinFeatures
-from esm2_amp.models.ae_dnn import AEDNN
-from esm2_amp.models.registry import MODELS
-from esm2_amp.models.scoring import score_pairs
-from esm2_amp.models.storage import TrainedModel
-from esm2_amp.pairs import Pairs, protein_rows
 from esm2_amp.parameters.interpretability import InterpretabilityParameters
 from esm2_amp.parameters.latent_explanation import LatentParameters
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
+from esm2_amp.pipelines.types import (
+    Autoencoder,
+    Figure,
+    Figures,
+    LabelledPairs,
+    Metrics,
+    ProteinFeatures,
+    RandomForestClassifier,
+    TrainedModel,
+)
 from esm2_amp.protein import TOKENS
-from esm2_amp.statistics.metrics import Metrics, pair_metrics
-from esm2_amp.training.figures import training_figure
-from esm2_amp.training.fit import fit_network
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +67,24 @@ def train_autoencoder(
         Of `reconstruction_table`.
     figure : Figure
     """
+    import torch
+
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.explanation.autoencoder import load_autoencoder
+    from esm2_amp.explanation.autoencoder_fit import AutoencoderFit, fit_autoencoder
+    from esm2_amp.explanation.latent_figures import autoencoder_figure
+    from esm2_amp.explanation.latents import (
+        FITTED,
+        HELD_OUT,
+        UNSEEN,
+        latent_table,
+        protein_groups,
+        reconstruct,
+        reconstruction_table,
+    )
+    from esm2_amp.models.registry import MODELS
+    from esm2_amp.pairs import protein_rows
+
     model = settings.network.architecture
     tokens = MODELS[model].network.protein_tokens
     _network_settings(model, parameters)  # raises before the work begins
@@ -150,6 +146,8 @@ def train_forest(
     settings, parameters, run
         As for `train_autoencoder`.
     """
+    from esm2_amp.explanation.latent_forest import fit_forest, forest_logits
+
     model = settings.network.architecture
     training, validation, test = (
         _labelled(pairs[pairs["split"] == split], latents) for split in ("train", "validation", "test")
@@ -161,6 +159,8 @@ def train_forest(
 
 def _measured(name: str, label: ArrayLike, logit: ArrayLike) -> Metrics:
     """Metrics on the test pairs, logged."""
+    from esm2_amp.statistics.metrics import pair_metrics
+
     metrics = pair_metrics(label, logit)
     auroc = metrics["auroc"]
     knows_little = auroc is None or auroc < KNOWS_LITTLE
@@ -181,6 +181,9 @@ def knowledge(metrics: Metrics) -> str:
 
 
 def _labelled(pairs: pd.DataFrame, latents: pd.DataFrame) -> LabelledPairs:
+    from esm2_amp.explanation.latent_forest import LabelledPairs
+    from esm2_amp.explanation.latents import pair_values
+
     return LabelledPairs(pair_values(latents, pairs), pairs["label"].to_numpy(np.int64))
 
 
@@ -207,6 +210,15 @@ def train_latent_network(
     settings, parameters, run
         As for `train_autoencoder`.
     """
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.explanation.latents import LatentVectors
+    from esm2_amp.models.ae_dnn import AEDNN
+    from esm2_amp.models.scoring import score_pairs
+    from esm2_amp.models.storage import TrainedModel
+    from esm2_amp.pairs import Pairs
+    from esm2_amp.training.figures import training_figure
+    from esm2_amp.training.fit import fit_network
+
     model = settings.network.architecture
     own = _network_settings(model, parameters)
     of_network = Pairs.of(LatentVectors(latents), pairs, AEDNN.protein_tokens)
@@ -271,6 +283,9 @@ def gather_latents(
     interpretability : InterpretabilityParameters
     run : RunParameters
     """
+    from esm2_amp.explanation.latents import pair_features
+    from esm2_amp.explanation.selection import draw_background
+
     background = draw_background(pairs, interpretability.background, run.seed)
     of_explained, of_background = (pair_features(latents, table) for table in (explained, background))
     return LatentPairs(of_explained, of_background, interpretability.split)
@@ -308,6 +323,12 @@ def explain_latents(
         By method.
     figures : dict of Figure
     """
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.explanation.context import LatentContext
+    from esm2_amp.explanation.drawing import Subject, draw_latent_explanations
+    from esm2_amp.models.ae_dnn import AEDNN
+    from esm2_amp.models.registry import MODELS
+
     if not isinstance(network.network, AEDNN):
         raise InputError(f"The classifier of latents must be an AE_DNN, got {network.architecture}; train it again")
     model = settings.network.architecture

@@ -5,10 +5,8 @@ from collections.abc import Hashable
 
 import pandas as pd
 
-from esm2_amp.evaluation.baselines import BASELINES
-from esm2_amp.models.storage import TrainedModel
 from esm2_amp.parameters.model_release import ReleaseParameters
-from esm2_amp.report.cards import MeasuredValue, model_card
+from esm2_amp.pipelines.types import TrainedModel
 
 REPORTED = {"accuracy": "accuracy", "mcc": "MCC", "auroc": "AUROC", "aupr": "AUPR"}
 """Metrics that a card has, and what it calls them."""
@@ -34,6 +32,9 @@ def release_model(
     page : str
         Markdown with the head that model hubs read.
     """
+    from esm2_amp.evaluation.baselines import BASELINES
+    from esm2_amp.report.cards import MeasuredValue, model_card
+
     shown = comparison[comparison["Model"].isin([model.architecture, *BASELINES])].set_index("Model")
     metrics = {name: {metric: _with_interval(row, metric) for metric in REPORTED} for name, row in shown.iterrows()}
     evaluation = {"split": "test", "pairs": int(shown["n_pairs"].iloc[0]), "metrics": metrics}
@@ -66,6 +67,8 @@ def _with_interval(row: pd.Series, metric: str) -> list[float | None]:
 
 
 def _shown(name: Hashable) -> str:
+    from esm2_amp.evaluation.baselines import BASELINES
+
     return str(name).replace("_", " ") if name in BASELINES else f"`{name}`"
 
 

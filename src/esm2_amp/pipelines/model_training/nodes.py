@@ -7,20 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from esm2_amp.devices import resolve_device
-from esm2_amp.features import ProteinFeatures
-from esm2_amp.models.base import PairNetwork
-from esm2_amp.models.registry import MODELS
-from esm2_amp.models.scoring import score_pairs
-from esm2_amp.models.storage import TrainedModel
-from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.model_training import ModelParameters, with_values
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.statistics.calibration import fit_temperature
-from esm2_amp.training.figures import training_figure
-from esm2_amp.training.fit import fit_network
+from esm2_amp.pipelines.types import Figure, PairNetwork, Pairs, ProteinFeatures, TrainedModel
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +48,12 @@ def train_model(
     figure : Figure
         Loss and MCC over the epochs.
     """
+    from esm2_amp.models.registry import MODELS
+    from esm2_amp.models.storage import TrainedModel
+    from esm2_amp.pairs import Pairs
+    from esm2_amp.training.figures import training_figure
+    from esm2_amp.training.fit import fit_network
+
     architecture = settings.network.architecture
     pairs = pairs[pairs["split"].isin(["train", "validation"])]  # proteins of the test set need no memory
     both = Pairs.of(features, pairs, MODELS[architecture].network.protein_tokens)
@@ -108,6 +104,10 @@ def refit_model(
 
 
 def _temperature(network: PairNetwork, validation: Pairs, settings: ModelParameters, run: RunParameters) -> float:
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.models.scoring import score_pairs
+    from esm2_amp.statistics.calibration import fit_temperature
+
     assert validation.label is not None
     logit = score_pairs(network, validation, batch_size=run.scoring_batch_size, device=resolve_device(run.device))
     return fit_temperature(validation.label.numpy(), logit, settings.network.architecture)

@@ -9,16 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from esm2_amp.errors import InputError
-from esm2_amp.features import ProteinFeatures
 from esm2_amp.files import SourceTable
-from esm2_amp.pairs import protein_rows
 from esm2_amp.parameters.pair_building import SPLITS, PairParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.splits.audit import check_split
-from esm2_amp.splits.clusters import cluster_disjoint_split, similarity_clusters
-from esm2_amp.splits.similarity import similar_proteins
-from esm2_amp.splits.splitting import SplitFractions, protein_disjoint_split, random_split, seen_class
-from esm2_amp.validation import clean_pairs
+from esm2_amp.pipelines.types import Figure, ProteinFeatures, SplitFractions
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +36,8 @@ def compare_sequences(proteins: pd.DataFrame, parameters: PairParameters) -> pd.
     similar : DataFrame
         Of `esm2_amp.splits.similarity.similar_proteins`.
     """
+    from esm2_amp.splits.similarity import similar_proteins
+
     if not parameters.compares_sequences:
         none = np.empty(0, dtype=np.int64)
         return pd.DataFrame({"a": none, "b": none, "identity": none.astype(np.float64)})
@@ -79,6 +75,8 @@ def clean_pair_files(
     report : dict
         Counts of what was read, changed and dropped, by file.
     """
+    from esm2_amp.validation import clean_pairs
+
     files = {"train": pairs_raw}
     if parameters.split == "files":
         others = {"validation": validation_pairs_raw, "test": test_pairs_raw}
@@ -133,6 +131,10 @@ def split_pairs(
     report : dict
         How the split was made; pairs, positives and proteins by split, and pairs dropped.
     """
+    from esm2_amp.pairs import protein_rows
+    from esm2_amp.splits.audit import check_split
+    from esm2_amp.splits.splitting import seen_class
+
     entries = features.entries
     if parameters.compares_sequences and proteins["Entry"].tolist() != entries:
         raise InputError(
@@ -158,6 +160,9 @@ def split_pairs(
 def _assign_splits(
     table: pd.DataFrame, similar: pd.DataFrame, n_proteins: int, parameters: PairParameters, seed: int
 ) -> NDArray[np.object_]:
+    from esm2_amp.splits.clusters import cluster_disjoint_split, similarity_clusters
+    from esm2_amp.splits.splitting import SplitFractions, protein_disjoint_split, random_split
+
     fractions = SplitFractions(parameters.validation_fraction, parameters.test_fraction)
     a, b, label = (table[name].to_numpy() for name in ("a", "b", "Label"))
     if parameters.split == "files":
@@ -215,3 +220,48 @@ def _check_splits(pairs: pd.DataFrame, parameters: PairParameters) -> None:
                 f"{int((label == 0).sum())} negative after split '{parameters.split}'; add pairs, or choose "
                 "another split, fractions or seed under pair_building"
             )
+
+
+def audit_split(
+    pairs: pd.DataFrame,
+    split_report: dict[str, Any],
+    features: ProteinFeatures,
+    similar: pd.DataFrame,
+    parameters: PairParameters,
+    run: RunParameters,
+) -> tuple[dict[str, Any], pd.DataFrame, Figure]:
+    """Count what the splits share: proteins, identical sequences, similar proteins.
+
+    The more the test pairs share with the training pairs, the more a score may be memory. How far a protein's number of
+    partners (its degree) tells the label is measured, too.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Model pairs, of `split_pairs`.
+    split_report : dict
+        Of `split_pairs`.
+    features : ProteinFeatures
+    similar : DataFrame
+        Of `compare_sequences`.
+    parameters : PairParameters
+    run : RunParameters
+
+    Returns
+    -------
+    report : dict
+        `split_report`, and beside it that of `esm2_amp.splits.audit.Audit`.
+    degrees : DataFrame
+        Of the same.
+    figure : Figure
+    """
+    from esm2_amp.splits.audit import audit_pairs
+    from esm2_amp.splits.figures import audit_figure
+
+    audit = audit_pairs(pairs, features.index["key"].tolist(), similar if parameters.compares_sequences else None)
+    seen = audit.report["splits"]["test"]["seen_in_training"]
+    logger.info(
+        "Test pairs with both proteins in training (C1): %s, with one (C2): %s, with none (C3): %s",
+        *(f"{seen[name]:,}" for name in ("C1", "C2", "C3")),
+    )
+    return split_report | {"audit": audit.report}, audit.degrees, audit_figure(audit, f"Split of {run.data_name}")

@@ -2,8 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from esm2_amp.pipelines.pair_building.audit import audit_split
-from esm2_amp.pipelines.pair_building.nodes import clean_pair_files, compare_sequences, split_pairs
+from esm2_amp.pipelines.pair_building.nodes import audit_split, clean_pair_files, compare_sequences, split_pairs
 
 
 def create_pipeline() -> Pipeline:

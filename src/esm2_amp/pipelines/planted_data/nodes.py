@@ -3,7 +3,6 @@
 import pandas as pd
 
 from esm2_amp.parameters.planted_data import PlantedParameters
-from esm2_amp.synthetic.planted import generate_interactome
 
 
 def generate_planted_data(parameters: PlantedParameters) -> tuple[pd.DataFrame, ...]:
@@ -11,4 +10,6 @@ def generate_planted_data(parameters: PlantedParameters) -> tuple[pd.DataFrame, 
 
     Proteins, pairs of three splits, motifs, the sites where they lie, and annotated regions.
     """
+    from esm2_amp.synthetic.planted import generate_interactome
+
     return tuple(generate_interactome(parameters))

@@ -5,23 +5,18 @@ from typing import Any
 
 import pandas as pd
 
-from esm2_amp.devices import resolve_device
-from esm2_amp.features import ProteinFeatures
 from esm2_amp.files import SourceTable
-from esm2_amp.models.scoring import score_pairs
-from esm2_amp.models.storage import TrainedModel
 from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.statistics.metrics import sigmoid
-from esm2_amp.validation import clean_pairs, missing_proteins
+from esm2_amp.pipelines.types import ProteinFeatures, TrainedModel
 
 logger = logging.getLogger(__name__)
-
-SCORED = "scored"
 
 
 def clean_new_pairs(pairs_raw: SourceTable) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Check a pair file for prediction: every row stays, labels are optional, unknown proteins are no error."""
+    from esm2_amp.validation import clean_pairs
+
     return clean_pairs(
         pairs_raw, None, self_pairs="keep", duplicate_pairs="keep", labels="optional", protein_source="the protein file"
     )
@@ -54,6 +49,11 @@ def score_new_pairs(
         model's training fitted on its validation pairs; a published checkpoint has none), `Prediction`, all empty when
         the pair could not be scored, and `Status`: `scored`, or the proteins without features.
     """
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.models.scoring import SCORED, score_pairs
+    from esm2_amp.statistics.metrics import sigmoid
+    from esm2_amp.validation import missing_proteins
+
     threshold = parameters.fixed_threshold
     missing = missing_proteins(pairs, features.entries)
     known = missing == ""

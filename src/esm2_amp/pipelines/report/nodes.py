@@ -1,8 +1,77 @@
-"""The node that puts the chapters together as one page."""
+"""Nodes of `report`: each chapter of the page, and the page."""
 
+from typing import Any
+
+import pandas as pd
+
+from esm2_amp.explanation.results import Explanations
+from esm2_amp.parameters.evaluation import EvaluationParameters
+from esm2_amp.parameters.functional_regions import RegionParameters
+from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.report.page import render
-from esm2_amp.report.parts import Section
+from esm2_amp.pipelines.types import Section
+
+
+def summarise_run(
+    run: RunParameters,
+    evaluation: EvaluationParameters,
+    proteins_report: dict[str, int],
+    pairs_report: dict[str, Any],
+    leakage_audit: dict[str, Any],
+    *descriptions: dict[str, Any],
+) -> Section:
+    """Say what was run, so that it can be understood and run again: data, split, models, seeds, versions."""
+    from esm2_amp.report.run import run_chapter
+
+    return run_chapter(run, evaluation, proteins_report, pairs_report, leakage_audit, *descriptions)
+
+
+def summarise_comparison(
+    models: pd.DataFrame,
+    differences: pd.DataFrame,
+    strata: pd.DataFrame,
+    baseline_scores: pd.DataFrame,
+    *scored: pd.DataFrame,
+) -> Section:
+    """Set models and baselines side by side: metrics with intervals, differences, strata, curves."""
+    from esm2_amp.report.results import comparison_chapter
+
+    return comparison_chapter(models, differences, strata, baseline_scores, *scored)
+
+
+def summarise_predictions(models: pd.DataFrame, predicted: pd.DataFrame | None, *scored: pd.DataFrame) -> Section:
+    """List the pairs that come first: test pairs by the best model, and new pairs where there are any."""
+    from esm2_amp.report.results import predictions_chapter
+
+    return predictions_chapter(models, predicted, *scored)
+
+
+def summarise_explanation(
+    settings: ModelParameters,
+    explained: pd.DataFrame | None,
+    scored: pd.DataFrame,
+    metrics: dict[str, Any],
+    explanations: Explanations | None,
+    latent_explanations: Explanations | None,
+    plots: dict[str, Any] | None,
+    latent_plots: dict[str, Any] | None,
+    **found: Any | None,
+) -> Section:
+    """Say what one model looks at by each method, whether the methods agree, and whether they are right."""
+    from esm2_amp.report.explanations import explanation_chapter
+
+    return explanation_chapter(
+        settings, explained, scored, metrics, explanations, latent_explanations, plots, latent_plots, **found
+    )
+
+
+def summarise_regions(
+    parameters: RegionParameters, scored: pd.DataFrame, **found: Any | None
+) -> tuple[Section, Section]:
+    """Say where important segments lie, in words and charts, and map single pairs."""
+    from esm2_amp.report.regions import regions_chapters
+
+    return regions_chapters(parameters, scored, **found)
 
 
 def write_report(run: RunParameters, *sections: Section) -> str:
@@ -19,4 +88,6 @@ def write_report(run: RunParameters, *sections: Section) -> str:
     page : str
         HTML.
     """
+    from esm2_amp.report.page import render
+
     return render(f"Interactions of {run.data_name}", list(sections))

@@ -6,14 +6,23 @@ from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.parameters.model_training import ARCHITECTURES, EXPLAINED
 from esm2_amp.pipelines.per_model import for_every_model
-from esm2_amp.pipelines.report import explanations, regions
-from esm2_amp.pipelines.report.nodes import write_report
-from esm2_amp.pipelines.report.results import summarise_comparison, summarise_predictions
-from esm2_amp.pipelines.report.run import summarise_run
+from esm2_amp.pipelines.report.nodes import (
+    summarise_comparison,
+    summarise_explanation,
+    summarise_predictions,
+    summarise_regions,
+    summarise_run,
+    write_report,
+)
 
-_TRUST: Final = {name: name for table in explanations.TABLES for name in (table, f"{table}_plot")}
-_CLASSIFIERS: Final = {name: name for name in explanations.CLASSIFIERS}
-_REGIONS: Final = {name: name for name in (*regions.TABLES, *regions.PICTURES)}
+_OF_EXPLANATIONS: Final = (
+    *("agreement", "agreement_plot", "faithfulness", "faithfulness_plot", "randomised_weights"),
+    *("randomised_weights_plot", "planted_truth", "planted_truth_plot", "forest_metrics", "network_metrics"),
+)
+_OF_REGIONS: Final = (
+    *("region_summary", "region_enrichment", "regions_report", "segment_coverage"),
+    *("enrichment_plots", "donut_plots", "coverage_plots", "pair_maps"),
+)
 _SCORED: Final = [f"{model}.scored_pairs" for model in ARCHITECTURES]
 _DESCRIPTIONS: Final = [f"{model}.description" for model in ARCHITECTURES]
 _EXPLANATIONS: Final = [f"{model}.report_explanation" for model in EXPLAINED]
@@ -26,7 +35,7 @@ def create_pipeline() -> Pipeline:
 
 def _explanations() -> Pipeline:
     node = Node(
-        explanations.summarise_explanation,
+        summarise_explanation,
         inputs={
             "settings": "params:settings",
             "explained": "explained_pairs",
@@ -36,8 +45,7 @@ def _explanations() -> Pipeline:
             "latent_explanations": "latent_explanations",
             "plots": "explanation_plots",
             "latent_plots": "latent_explanation_plots",
-            **_TRUST,
-            **_CLASSIFIERS,
+            **{name: name for name in _OF_EXPLANATIONS},
         },
         outputs="report_explanation",
         name="summarise_explanation",
@@ -67,8 +75,12 @@ def _chapters() -> list[Node]:
             name="summarise_predictions",
         ),
         Node(
-            regions.summarise_regions,
-            inputs={"parameters": "params:functional_regions", "scored": _SCORED[0], **_REGIONS},
+            summarise_regions,
+            inputs={
+                "parameters": "params:functional_regions",
+                "scored": _SCORED[0],
+                **{name: name for name in _OF_REGIONS},
+            },
             outputs=["report_regions", "report_maps"],
             name="summarise_regions",
         ),

@@ -1,14 +1,14 @@
-"""Nodes that tell how good the models are, and which pairs they put first."""
+"""The chapters that say how good the models are, and which pairs they put first."""
 
 from typing import Final
 
 import pandas as pd
 
+from esm2_amp.evaluation.assessment import REPORTED_SPLIT
+from esm2_amp.evaluation.comparison import against, reference_of
 from esm2_amp.figures.palette import METRIC_NAMES
-from esm2_amp.models.registry import MODELS
-from esm2_amp.pipelines.evaluation.comparison import against, reference_of
-from esm2_amp.pipelines.evaluation.nodes import REPORTED_SPLIT
-from esm2_amp.pipelines.prediction.nodes import SCORED
+from esm2_amp.models.scoring import SCORED
+from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.report import cautions
 from esm2_amp.report.parts import (
     Block,
@@ -31,7 +31,7 @@ _ERRORS: Final = {"ece": "ECE", "ece_calibrated": "ECE, calibrated", "brier": "B
 _SHOWN_PAIRS: Final = 25
 
 
-def summarise_comparison(
+def comparison_chapter(
     models: pd.DataFrame,
     differences: pd.DataFrame,
     strata: pd.DataFrame,
@@ -62,7 +62,7 @@ def summarise_comparison(
     return Section("comparison", "Models and baselines", blocks, _cautions(models, of_reference, reference))
 
 
-def summarise_predictions(models: pd.DataFrame, predicted: pd.DataFrame | None, *scored: pd.DataFrame) -> Section:
+def predictions_chapter(models: pd.DataFrame, predicted: pd.DataFrame | None, *scored: pd.DataFrame) -> Section:
     """The pairs that come first: test pairs by the best model, and new pairs where there are any.
 
     Parameters
@@ -75,7 +75,7 @@ def summarise_predictions(models: pd.DataFrame, predicted: pd.DataFrame | None, 
         The scored pairs of every model of the registry, in its order.
     """
     best = models.loc[models["Kind"] == "model", "Model"].iloc[0]
-    pairs = scored[list(MODELS).index(best)]
+    pairs = scored[list(ARCHITECTURES).index(best)]
     pairs = pairs[pairs["Split"] == REPORTED_SPLIT]
     tested = _pair_table(pairs, f"of {len(pairs):,} test pairs, by {best}")
     return Section("predictions", "Top predictions", [tested, Group("New pairs", [_new_pairs(predicted)])])
@@ -132,7 +132,7 @@ def _strata_table(strata: pd.DataFrame, order: pd.Series) -> Table:
 
 def _curves(reference: str, baseline_scores: pd.DataFrame, scored: tuple[pd.DataFrame, ...]) -> list[Plot]:
     is_tested = baseline_scores["Split"] == REPORTED_SPLIT
-    shown = {model: table[is_tested] for model, table in zip(MODELS, scored, strict=True)}
+    shown = {model: table[is_tested] for model, table in zip(ARCHITECTURES, scored, strict=True)}
     tested = baseline_scores[is_tested]
     return curve_plots(shown | {_shown(reference): tested.assign(Probability=sigmoid(tested[reference]))})
 
@@ -163,4 +163,4 @@ def _pair_table(pairs: pd.DataFrame, of: str) -> Table:
 
 def _shown(name: str) -> str:
     """A model's or baseline's name in words."""
-    return name if name in MODELS else name.replace("_", " ")
+    return name if name in ARCHITECTURES else name.replace("_", " ")

@@ -1,6 +1,5 @@
-"""The nodes that set all models and baselines side by side."""
+"""All models and baselines side by side, each number with its interval, and the figures of that."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -10,16 +9,12 @@ from matplotlib.figure import Figure
 
 from esm2_amp.errors import InputError
 from esm2_amp.evaluation import figures
+from esm2_amp.evaluation.assessment import REPORTED_SPLIT
 from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.evaluation.strata import stratum_intervals
-from esm2_amp.models.registry import MODELS
-from esm2_amp.parameters.evaluation import EvaluationParameters
-from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.evaluation.nodes import REPORTED_SPLIT, reported
+from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.statistics.intervals import bootstrap, intervals, paired_differences
 from esm2_amp.statistics.metrics import comparison_table, sigmoid
-
-logger = logging.getLogger(__name__)
 
 
 class Comparison(NamedTuple):
@@ -42,87 +37,80 @@ class Comparison(NamedTuple):
     strata: pd.DataFrame
 
 
-def compare_models(
-    parameters: EvaluationParameters,
-    run: RunParameters,
+def compare(
     baseline_scores: pd.DataFrame,
-    baseline_metrics: dict[str, dict[str, Any]],
-    *scored_then_metrics: Any,
+    baseline_metrics: Mapping[str, dict[str, Any]],
+    scored: Mapping[str, pd.DataFrame],
+    metrics: Mapping[str, dict[str, Any]],
+    *,
+    replicates: int,
+    seed: int,
 ) -> Comparison:
-    """Put all models and baselines side by side on the test pairs, each number with its 95 % interval.
-
-    Of each two it is said which is better, or that they aren't distinguishable. Pairs are measured in strata, too: with
-    two (C1), one (C2) or no protein (C3) in training pairs.
+    """Put models and baselines side by side on the test pairs.
 
     Parameters
     ----------
-    parameters : EvaluationParameters
-    run : RunParameters
-    baseline_scores, baseline_metrics
-        Of `score_baselines`.
-    *scored_then_metrics : DataFrame, then dict
-        The scored pairs of every model of the registry, in its order, then their metrics.
+    baseline_scores : DataFrame
+        `Protein1`, `Protein2`, `Split`, `Seen`, `Label`, and the logits of each baseline under its name.
+    baseline_metrics : mapping of dict
+        By baseline.
+    scored : mapping of DataFrame
+        By model its scored pairs.
+    metrics : mapping of dict
+        By model.
+    replicates : int
+        Bootstrap replicates behind each interval.
+    seed : int
 
     Raises
     ------
     InputError
         The models weren't scored on the same pairs.
     """
-    scored = dict(zip(MODELS, scored_then_metrics[: len(MODELS)], strict=True))
-    metrics = dict(zip(MODELS, scored_then_metrics[len(MODELS) :], strict=True)) | baseline_metrics
     _check_same_pairs({"the baselines": baseline_scores, **scored})
     tested = baseline_scores["Split"] == REPORTED_SPLIT
-    pairs = baseline_scores[tested]
+    pairs, every = baseline_scores[tested], {**metrics, **baseline_metrics}
     logits = {model: table.loc[tested, "Logit"] for model, table in scored.items()}
     logits |= {name: pairs[name] for name in baseline_metrics}
     options: dict[str, Any] = {
-        "threshold": {name: of_model["threshold"] for name, of_model in metrics.items()},
-        "replicates": parameters.replicates,
-        "seed": run.seed,
+        "threshold": {name: of_model["threshold"] for name, of_model in every.items()},
+        "replicates": replicates,
+        "seed": seed,
     }
     sample = bootstrap(pairs["Label"], logits, pairs["Protein1"], pairs["Protein2"], **options)
     found = intervals(sample)
-    comparison = Comparison(
-        _model_table(found, pairs["Label"], metrics),
+    return Comparison(
+        _model_table(found, pairs["Label"], every),
         paired_differences(sample),
         _with_kind(stratum_intervals(pairs, logits, whole=found, **options)),
     )
-    logger.info("%s, %s pairs:", _title(run), f"{len(pairs):,}")
-    for line in _lines(comparison, reference_of(baseline_scores)):
-        logger.info("%s", line)
-    return comparison
 
 
-def plot_comparison(
-    run: RunParameters,
-    models: pd.DataFrame,
-    differences: pd.DataFrame,
-    strata: pd.DataFrame,
-    baseline_scores: pd.DataFrame,
-    *scored: pd.DataFrame,
+def draw_comparison(
+    comparison: Comparison, baseline_scores: pd.DataFrame, scored: Mapping[str, pd.DataFrame], title: str
 ) -> tuple[Figure, Figure, Figure, Figure]:
-    """Draw the comparison: metrics, curves, each model's difference from the reference baseline, and strata.
+    """Draw a comparison: metrics, curves, each model's difference from the reference baseline, and strata.
 
     Parameters
     ----------
-    run : RunParameters
-    models, differences, strata
-        Of `Comparison`.
+    comparison : Comparison
     baseline_scores : DataFrame
-    *scored : DataFrame
-        The scored pairs of every model of the registry, in its order.
+    scored : mapping of DataFrame
+        By model its scored pairs.
+    title : str
     """
+    models, differences, strata = comparison
     reference = reference_of(baseline_scores)
     tested = baseline_scores["Split"] == REPORTED_SPLIT
-    curves = {model: table[tested] for model, table in zip(MODELS, scored, strict=True)}
+    curves = {model: table[tested] for model, table in scored.items()}
     curves[_shown(reference)] = baseline_scores[tested].assign(Probability=sigmoid(baseline_scores[reference][tested]))
     best_first = strata.set_index("Model").loc[models["Model"]].reset_index()
     named, named_strata = (table.assign(Model=table["Model"].map(_shown)) for table in (models, best_first))
     return (
-        figures.comparison_figure(named, _title(run)),
-        figures.comparison_curves(curves, _title(run)),
-        figures.differences_figure(against(reference, differences), _shown(reference), _title(run)),
-        figures.strata_figure(named_strata, _title(run)),
+        figures.comparison_figure(named, title),
+        figures.comparison_curves(curves, title),
+        figures.differences_figure(against(reference, differences), _shown(reference), title),
+        figures.strata_figure(named_strata, title),
     )
 
 
@@ -134,15 +122,10 @@ def reference_of(baseline_scores: pd.DataFrame) -> str:
 def against(reference: str, differences: pd.DataFrame) -> pd.DataFrame:
     """AUROC of each model minus that of a baseline, largest first; `Verdict` is then "better" or "worse"."""
     chosen = (differences["ModelB"] == reference) & (differences["Metric"] == "auroc")
-    table = differences[chosen & differences["ModelA"].isin(MODELS)].rename(columns={"ModelA": "Model"})
-    words = {f"{reference} better": "worse"} | {f"{model} better": "better" for model in MODELS}
+    table = differences[chosen & differences["ModelA"].isin(ARCHITECTURES)].rename(columns={"ModelA": "Model"})
+    words = {f"{reference} better": "worse"} | {f"{model} better": "better" for model in ARCHITECTURES}
     table = table.assign(Verdict=table["Verdict"].replace(words))
     return table.sort_values("Difference", ascending=False, kind="stable", ignore_index=True)
-
-
-def _title(run: RunParameters) -> str:
-    title = reported(run)
-    return title[0].upper() + title[1:]
 
 
 def _shown(name: str) -> str:
@@ -181,8 +164,8 @@ def _check_same_pairs(tables: Mapping[str, pd.DataFrame]) -> None:
             )
 
 
-def _lines(comparison: Comparison, reference: str) -> Iterator[str]:
-    """What a run says of the comparison, in lines that fit a terminal of 80 columns beside the time and level."""
+def comparison_lines(comparison: Comparison, reference: str) -> Iterator[str]:
+    """The comparison for the log, in lines that fit a terminal of 80 columns beside the time and level."""
     table = comparison.models
     width = table["Model"].str.len().max()
     yield f"{'':{width}}  {'AUROC (95 % interval)':<22}  {'AUPR':>5}  {'MCC':>6}"

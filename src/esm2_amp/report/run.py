@@ -1,4 +1,4 @@
-"""Nodes that tell what was run: data, split, models, seeds, versions."""
+"""The chapters that say what was run: data, split, models, seeds, versions."""
 
 import platform
 from importlib.metadata import version
@@ -33,7 +33,7 @@ _SHOWN_DIGITS: Final = 12
 _NOT_REPORTED: Final = ("read", "kept", "positives", "negatives")
 
 
-def summarise_run(
+def run_chapter(
     run: RunParameters,
     evaluation: EvaluationParameters,
     proteins_report: dict[str, int],

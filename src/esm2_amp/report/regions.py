@@ -1,4 +1,4 @@
-"""The node that tells whether important segments lie in annotated regions."""
+"""The chapter that says whether important segments lie in annotated regions."""
 
 from typing import Any, Final
 
@@ -24,9 +24,6 @@ from esm2_amp.report.parts import (
     text_cells,
 )
 
-TABLES: Final = ("region_summary", "region_enrichment", "regions_report", "segment_coverage")
-PICTURES: Final = ("enrichment_plots", "donut_plots", "coverage_plots", "pair_maps")
-
 _REGIONS: Final = "regions", "Functional regions"
 _MAPS: Final = "maps", "Protein maps"
 _COMMAND: Final = "kedro run --pipeline=functional_regions --params=regions=FILE"
@@ -37,7 +34,7 @@ _CHARTS: Final = {
 }
 
 
-def summarise_regions(
+def regions_chapters(
     parameters: RegionParameters, scored: pd.DataFrame, **found: Any | None
 ) -> tuple[Section, Section]:
     """Tell where important segments lie, in words and charts, and map single pairs.
@@ -48,7 +45,7 @@ def summarise_regions(
     scored : DataFrame
         Scored pairs of any model.
     **found
-        `TABLES` and `PICTURES` of `functional_regions`; None where not made yet.
+        Tables and figures of `functional_regions` by the names of their catalog entries; None where not made yet.
 
     Returns
     -------

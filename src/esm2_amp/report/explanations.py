@@ -1,4 +1,4 @@
-"""The node that says what a model looks at, and how far that may be trusted."""
+"""The chapter that says what a model looks at, and how far that may be trusted."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -29,10 +29,7 @@ from esm2_amp.report.parts import (
     text_cells,
 )
 
-TABLES: Final = ("agreement", "faithfulness", "randomised_weights", "planted_truth")
-"""What asks how far explanations may be trusted, each with a figure `<table>_plot`."""
-
-CLASSIFIERS: Final = ("forest_metrics", "network_metrics")
+_CLASSIFIERS: Final = ("forest_metrics", "network_metrics")
 """Metrics of the classifiers that explanations on latents are of."""
 
 _COMMAND: Final = "kedro run --pipeline=interpretability"
@@ -41,7 +38,7 @@ _TOLERANCE: Final = 1e-3
 """Between probabilities of the same model computed in batches of other sizes."""
 
 
-def summarise_explanation(
+def explanation_chapter(
     settings: ModelParameters,
     explained: pd.DataFrame | None,
     scored: pd.DataFrame,
@@ -69,7 +66,8 @@ def summarise_explanation(
     plots, latent_plots : dict of PNGs, optional
         The figures beside them.
     **found
-        `TABLES`, their figures, and `CLASSIFIERS`; None where not made yet.
+        `agreement`, `faithfulness`, `randomised_weights`, `planted_truth`, the figure `<table>_plot` of each, and
+        `forest_metrics` and `network_metrics` of the classifiers of latents; None where not made yet.
     """
     name = settings.network.architecture
     section = f"explanation-{name}", f"What {name} looks at"
@@ -80,7 +78,7 @@ def summarise_explanation(
         return Section(*section, [Missing(words, _COMMAND)])
     of_pairs = of_same_pairs(explained, explanations, latent_explanations)
     if not any(METHODS[method].needs == "latents" for method in of_pairs):
-        found |= dict.fromkeys(CLASSIFIERS)  # of other explanations than those shown
+        found |= dict.fromkeys(_CLASSIFIERS)  # of other explanations than those shown
     pictures = (plots or {}) | (latent_plots or {})
     blocks = [Paragraph(_introduction(explained)), *_trust(name, found), *_tokens(of_pairs, pictures), *_maps(pictures)]
     told = [f"{name}: {caution}" for caution in cautions.of_explanation(found, metrics["test"]["auroc"])]

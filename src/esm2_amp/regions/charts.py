@@ -1,4 +1,4 @@
-"""The node that draws coverage, enrichment and single pairs."""
+"""Charts of a run: coverage and enrichment of groups of pairs, and maps of single pairs."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.functional_regions import RegionParameters
-from esm2_amp.pipelines.functional_regions.nodes import measure
+from esm2_amp.regions.coverage import measure
 from esm2_amp.regions.figures import distribution_figure, donut_figure, enrichment_figure
 from esm2_amp.regions.protein_map import PairMap, protein_map
 from esm2_amp.regions.summary import GROUP_NAMES
@@ -30,7 +30,7 @@ class Charts(NamedTuple):
     enrichment: Figures
 
 
-def draw_groups(
+def group_charts(
     segments: pd.DataFrame,
     regions: pd.DataFrame,
     proteins: pd.DataFrame,
@@ -53,7 +53,7 @@ def draw_groups(
     return charts
 
 
-def draw_pairs(
+def pair_maps(
     segments: pd.DataFrame,
     regions: pd.DataFrame,
     proteins: pd.DataFrame,
