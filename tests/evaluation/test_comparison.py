@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from esm2_amp.pipelines.evaluation.baselines import score_baselines
-from esm2_amp.pipelines.evaluation.comparison import compare_models, plot_comparison
 from safetensors.torch import save_file
 from sklearn import metrics as sk
 
@@ -19,7 +17,7 @@ from esm2_amp.features import FEATURE, ProteinFeatures
 from esm2_amp.models.registry import MODELS
 from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.evaluation.nodes import identify
+from esm2_amp.pipelines.evaluation.nodes import compare_models, identify, plot_comparison, score_baselines
 from esm2_amp.protein import STANDARD_RESIDUES, TOKENS
 
 N_PROTEINS = 40

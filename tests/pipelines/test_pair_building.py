@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from esm2_amp.pipelines.pair_building.audit import audit_split
 
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.files import SourceTable
 from esm2_amp.parameters.pair_building import PairParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.pair_building.nodes import clean_pair_files, compare_sequences, split_pairs
+from esm2_amp.pipelines.pair_building.nodes import audit_split, clean_pair_files, compare_sequences, split_pairs
 
 ENTRIES = [f"P{number:02}" for number in range(40)]
 PROTEINS = pd.DataFrame({"Entry": ENTRIES, "Sequence": [f"M{'ACDEFGHIKL'[i % 10]}{'A' * i}" for i in range(40)]})

@@ -11,7 +11,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.parameters.hyperparameter_search import SearchParameters, SearchSpace
 from esm2_amp.parameters.model_training import ModelParameters, with_values
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.types import Pairs, ProteinFeatures, go, optuna
+from esm2_amp.pipelines.types import Pairs, PlotlyFigure, ProteinFeatures, optuna
 
 FoldRows = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -33,9 +33,9 @@ class SearchReport(NamedTuple):
     trials: pd.DataFrame
     trials_excel: pd.DataFrame
     epochs: pd.DataFrame
-    history: go.Figure
-    importance: go.Figure
-    slices: go.Figure
+    history: PlotlyFigure
+    importance: PlotlyFigure
+    slices: PlotlyFigure
 
 
 def search_hyperparameters(
