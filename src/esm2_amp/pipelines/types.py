@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import optuna as optuna
     from matplotlib.figure import Figure as Figure
+    from plotly.graph_objects import Figure as PlotlyFigure  # noqa: F401
     from sklearn.ensemble import RandomForestClassifier as RandomForestClassifier
     from torch import Tensor as Tensor
     from transformers import EsmModel as EsmModel
