@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import optuna as optuna
+    import plotly.graph_objects
     from matplotlib.figure import Figure as Figure
-    from plotly.graph_objects import Figure as PlotlyFigure  # noqa: F401
     from sklearn.ensemble import RandomForestClassifier as RandomForestClassifier
     from torch import Tensor as Tensor
     from transformers import EsmModel as EsmModel
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from esm2_amp.report.parts import Section as Section
     from esm2_amp.splits.splitting import SplitFractions as SplitFractions
     from esm2_amp.statistics.metrics import Metrics as Metrics
+
+    PlotlyFigure = plotly.graph_objects.Figure
 else:
 
     def __getattr__(name: str) -> Any:
