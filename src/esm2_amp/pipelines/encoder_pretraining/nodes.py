@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from transformers import EsmModel
 
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.encoder.pretraining import (
@@ -24,6 +24,9 @@ from esm2_amp.parameters.encoder_pretraining import PretrainingParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.protein import RESIDUES
 from esm2_amp.report.cards import MeasuredValue, model_card
+
+if TYPE_CHECKING:
+    from transformers import EsmModel
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +70,7 @@ def collect_sequences(
 
 def pretrain_encoder(
     sequences: pd.DataFrame, checkpoints: Path, parameters: PretrainingParameters, run: RunParameters
-) -> tuple[EsmModel, pd.DataFrame]:
+) -> tuple["EsmModel", pd.DataFrame]:
     """Train the encoder, from its last checkpoint when an earlier run was interrupted.
 
     Returns
@@ -145,7 +148,7 @@ def describe_encoder(
         task="fill-mask",
         measured=[MeasuredValue("held-out proteins", "perplexity", last)],
         fingerprint=encoder.fingerprint,
-        weights=sum(weight.numel() for weight in encoder.model.parameters()),
+        weights=sum(weight.numel() for weight in encoder.weights.tensors.values()),
         report=report,
         parameters=parameters,
         perplexity=last,
