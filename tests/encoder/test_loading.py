@@ -1,6 +1,8 @@
 import json
 import logging
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,25 @@ def test_loading_tells_width_and_fingerprint(caplog):
     with caplog.at_level(logging.INFO):
         encoder = load_encoder(str(TINY))
     assert f"D = 32, fingerprint {encoder.fingerprint[:12]}" in caplog.text
+
+
+def test_loading_and_embedding_import_no_transformers():
+    script = f"""
+import sys, torch
+from esm2_amp.encoder.embedding import embed
+from esm2_amp.io.encoder import EncoderDataset
+from esm2_amp.parameters.feature_extraction import EmbeddingParameters
+encoder = EncoderDataset(source={str(TINY)!r}).load()()
+options = EmbeddingParameters(precision="float32", whole_up_to=1022, window=200, overlap=50)
+assert embed(encoder, ["MKTAYIAK"], options, torch.device("cpu")).shape == (1, 13, 32)
+print([name for name in sys.modules if name.split(".")[0] == "transformers"])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("module", ["encoder.pretraining", "pipelines.encoder_pretraining.pipeline"])
+def test_modules_of_pretraining_import_transformers_only_to_train(module):
+    script = f"import sys, esm2_amp.{module}; print('transformers.models.esm.modeling_esm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

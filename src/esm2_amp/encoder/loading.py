@@ -112,12 +112,12 @@ def _load_file(file: Path) -> EsmWeights:
         raise InputError(f"The encoder {file} must be a file of fair-esm, but there is none; give its whole path")
     try:
         weights = read_fair_esm(file)
-        _check_tokens(weights.architecture.tokens)
     except ValueError as error:
         raise InputError(
             f"The weights in {file} must be those of an ESM-2 as fair-esm stores it, but {error}; give such a file, or "
             "a folder of Hugging Face as that of facebook/esm2_t33_650M_UR50D"
         ) from error
+    _check_tokens(weights.architecture.tokens, str(file))
     return weights
 
 
@@ -191,23 +191,24 @@ def _kind_of(config: dict[str, Any]) -> str:
 
 
 def _check_vocabulary(folder: Path, architecture: Architecture, source: str) -> None:
-    """That the tokens are ESM-2's: by vocab.txt, or where there is none by their number."""
+    """Raise InputError unless the tokens are ESM-2's: by vocab.txt, or where there is none by their number."""
     file = folder / "vocab.txt"
+    if not file.exists():
+        _check_tokens(architecture.tokens, source)
+        return
     try:
-        if file.exists():
-            check_vocabulary(file.read_text(encoding="utf-8").split(), source)
-        else:
-            _check_tokens(architecture.tokens)
+        check_vocabulary(file.read_text(encoding="utf-8").split(), source)
     except UnicodeDecodeError as error:
         raise InputError(f"{file} must be text, a token a line, but can't be read: {error}") from error
     except ValueError as error:
         raise InputError(str(error)) from error
 
 
-def _check_tokens(tokens: int) -> None:
+def _check_tokens(tokens: int, source: str) -> None:
     if tokens != len(VOCABULARY):
-        raise ValueError(
-            f"an ESM-2's vocabulary is of {len(VOCABULARY)} tokens (vocab_size), and theirs of {tokens}; give an ESM-2"
+        raise InputError(
+            f"The encoder {source} must have ESM-2's vocabulary of {len(VOCABULARY)} tokens, got {tokens} tokens; give "
+            "an ESM-2 model as encoder"
         )
 
 

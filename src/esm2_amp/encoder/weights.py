@@ -140,7 +140,7 @@ class EsmWeights:
             a sentence about the weights.
         """
         own = _without_prefix(tensors)
-        frequencies = [own[name] for name in sorted(own, key=len) if _FREQUENCIES.fullmatch(name)]
+        frequencies = [own[name] for name in sorted(own, key=_shortest_first) if _FREQUENCIES.fullmatch(name)]
         computed = architecture.inverse_frequencies()
         wanted = architecture.weight_shapes()
         if missing := sorted(wanted.keys() - own.keys()):
@@ -191,6 +191,10 @@ def _present_name(name: str) -> str:
     for old, new in _OLD_NAMES.items():
         name = name.replace(old, new)
     return name
+
+
+def _shortest_first(name: str) -> tuple[int, str]:
+    return len(name), name
 
 
 def _check(name: str, weight: Tensor, shape: tuple[int, ...]) -> None:
