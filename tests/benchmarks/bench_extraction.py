@@ -40,6 +40,7 @@ from esm2_amp.encoder.packed import Linear
 from esm2_amp.encoder.pooling import pool
 from esm2_amp.encoder.pretraining import small_esm2_config
 from esm2_amp.encoder.tokens import PAD, VOCABULARY, encode
+from esm2_amp.encoder.weights import EsmWeights
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters
 from esm2_amp.protein import TOKENS
 
@@ -134,7 +135,7 @@ def flops(shape: str, sequences: Sequence[str]) -> float:
 def bench(shape: str, sequences: Sequence[str], rounds: int, tokens_per_batch: int) -> None:
     """Print the table of one shape."""
     model = random_esm(shape)
-    encoder = Encoder(model, shape)
+    encoder = Encoder(EsmWeights.from_model(model), shape)
     sizes = {"tokens_per_batch": tokens_per_batch, "whole_up_to": LONGEST, "window": LONGEST, "overlap": 100}
     ours = {dtype: EmbeddingParameters(precision=dtype, **sizes) for dtype in ("float32", "bfloat16")}
     protloc = by_protloc(model, sequences)

@@ -15,7 +15,7 @@ from dask.distributed import LocalCluster
 from esm2_amp.encoder import cluster as module
 from esm2_amp.encoder.cluster import Work, embed_on_cluster
 from esm2_amp.encoder.embedding import embed
-from esm2_amp.encoder.loading import load_encoder
+from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.errors import InputError
 from esm2_amp.io.feature_store import FeatureShard, StoreContents
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters, ExtractionParameters
@@ -89,6 +89,16 @@ def test_parts_of_a_killed_worker_go_to_another(cluster, address):
 def test_worker_with_another_encoder_is_told(address):
     with pytest.raises(InputError, match="same encoder on all machines, with the fingerprint 000000000000, but"):
         list(embed_on_cluster(WORK._replace(fingerprint="0" * 64), [["ACD"]], address))
+
+
+def test_workers_are_given_the_whole_path_of_a_folder_or_file(tmp_path, monkeypatch):
+    (tmp_path / "esm2.pt").touch()
+    (tmp_path / "esm2").mkdir()
+    monkeypatch.chdir(tmp_path)
+    weights = load_encoder(str(TINY)).weights
+    for source in ("esm2.pt", "esm2"):
+        assert Work.of(Encoder(weights, source), OPTIONS, "cpu").source == str(tmp_path / source)
+    assert Work.of(Encoder(weights, "facebook/esm2_t6_8M_UR50D"), OPTIONS, "cpu").source == "facebook/esm2_t6_8M_UR50D"
 
 
 def test_address_without_scheduler_is_told():

@@ -1,13 +1,14 @@
 import json
 import logging
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import EsmModel
-from transformers.utils import logging as transformers_logging
 
 from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.errors import InputError
@@ -35,18 +36,18 @@ def test_a_masked_language_model_loads_as_encoder():
     encoder = load_encoder(str(TINY))
     stored = load_file(TINY / "model.safetensors")
     assert encoder.width == 32
-    assert not encoder.model.training
-    assert not any(weight.requires_grad for weight in encoder.model.parameters())
-    for name, weight in encoder.model.encoder.state_dict().items():
-        assert torch.equal(weight, stored[f"esm.encoder.{name}"])
+    assert not any(weight.requires_grad for weight in encoder.weights.tensors.values())
+    assert encoder.weights.tensors.keys() == {
+        name.removeprefix("esm.") for name in stored if not name.startswith(("lm_head.", "esm.contact_head."))
+    }
+    for name, weight in encoder.weights.tensors.items():
+        assert torch.equal(weight, stored[f"esm.{name}"])
 
 
-def test_loading_says_nothing_of_the_unused_head_and_restores_verbosity(capfd, caplog):
-    before = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+def test_loading_says_nothing_of_the_unused_head(capfd, caplog):
     with caplog.at_level("WARNING", logger="esm2_amp"):
         load_encoder(str(TINY))
     assert capfd.readouterr() == ("", "")
-    assert (transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()) == before
 
 
 def test_fingerprint_is_of_the_weights_not_of_where_they_lie(folder):
@@ -82,11 +83,11 @@ def test_float16_weights_load_as_float32_with_the_fingerprint_of_their_values(fo
     change_weights(folder, to_float16)
     half = load_encoder(str(folder))
     change_weights(folder, to_float32)
-    assert {weight.dtype for weight in half.model.parameters()} == {torch.float32}
+    assert {weight.dtype for weight in half.weights.tensors.values()} == {torch.float32}
     assert half.fingerprint == load_encoder(str(folder)).fingerprint
 
 
-@pytest.mark.parametrize("name", ["config.json", "vocab.txt", "model.safetensors"])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(InputError, match=f"has no {name}; copy the whole folder"):
@@ -149,3 +150,25 @@ def test_loading_tells_width_and_fingerprint(caplog):
     with caplog.at_level(logging.INFO):
         encoder = load_encoder(str(TINY))
     assert f"D = 32, fingerprint {encoder.fingerprint[:12]}" in caplog.text
+
+
+def test_loading_and_embedding_import_no_transformers():
+    script = f"""
+import sys, torch
+from esm2_amp.encoder.embedding import embed
+from esm2_amp.io.encoder import EncoderDataset
+from esm2_amp.parameters.feature_extraction import EmbeddingParameters
+encoder = EncoderDataset(source={str(TINY)!r}).load()()
+options = EmbeddingParameters(precision="float32", whole_up_to=1022, window=200, overlap=50)
+assert embed(encoder, ["MKTAYIAK"], options, torch.device("cpu")).shape == (1, 13, 32)
+print([name for name in sys.modules if name.split(".")[0] == "transformers"])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("module", ["encoder.pretraining", "pipelines.encoder_pretraining.pipeline"])
+def test_modules_of_pretraining_import_transformers_only_to_train(module):
+    script = f"import sys, esm2_amp.{module}; print('transformers.models.esm.modeling_esm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

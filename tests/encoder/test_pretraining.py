@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from transformers.utils import logging as transformers_logging
 
 from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.encoder.pretraining import (
@@ -160,10 +161,20 @@ def test_saved_encoder_loads_back_equal(tmp_path):
     network, _ = pretrain(tmp_path / "checkpoints")
     expected = {name: weight.half().float() for name, weight in network.esm.state_dict().items()}
     PretrainedEncoderDataset(filepath=str(tmp_path / "encoder")).save(network.esm)
-    loaded = load_encoder(str(tmp_path / "encoder")).model.state_dict()
+    loaded = load_encoder(str(tmp_path / "encoder")).weights.tensors
     for name, weight in loaded.items():
         torch.testing.assert_close(weight, expected[name], msg=name)
-    assert set(expected) - set(loaded) <= {"contact_head.regression.weight", "contact_head.regression.bias"}
+    unused = {"contact_head.regression.weight", "contact_head.regression.bias", "rotary_embeddings.inv_freq"}
+    assert set(expected) - set(loaded) == unused
+
+
+def test_saving_prints_nothing_and_restores_verbosity(tmp_path, capfd):
+    network, _ = pretrain(tmp_path / "checkpoints")
+    before = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    capfd.readouterr()
+    PretrainedEncoderDataset(filepath=str(tmp_path / "encoder")).save(network.esm)
+    assert capfd.readouterr() == ("", "")
+    assert (transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()) == before
 
 
 def test_altered_weights_are_told_from_those_that_the_configuration_names(tmp_path):

@@ -29,7 +29,7 @@ class RunOptions(Parameters):
     features : str
         Features in the published HDF5 layout; they take the place of `proteins`.
     encoder : str
-        Folder or hub name of an ESM-2.
+        Folder, fair-esm file or hub name of an ESM-2.
     model, checkpoint : str
         For prediction: name of the model, and a folder or `.pth` file to use in place of the trained one.
     release : str

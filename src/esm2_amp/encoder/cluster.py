@@ -44,9 +44,9 @@ class Work(NamedTuple):
 
     @classmethod
     def of(cls, encoder: Encoder, options: EmbeddingParameters, device: Device) -> Self:
-        """The work with an encoder; its folder must lie at the same place on all machines."""
-        folder = Path(encoder.source)
-        source = str(folder.resolve()) if folder.is_dir() else encoder.source
+        """The work with an encoder; its folder or file must lie at the same place on all machines."""
+        local = Path(encoder.source).expanduser()
+        source = str(local.resolve()) if local.exists() else encoder.source
         return cls(source, encoder.fingerprint, options, device)
 
     def embed_part(self, number: int, sequences: Sequence[str]) -> tuple[int, Tensor]:

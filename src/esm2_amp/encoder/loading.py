@@ -1,83 +1,77 @@
-"""Loading an ESM-2 from a folder or a model hub, checked, with a fingerprint of what decides its features."""
+"""Loading an ESM-2 from a folder, a file of fair-esm or a model hub, checked."""
 
-import hashlib
+import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from safetensors import SafetensorError
-from torch import Tensor
-from transformers import EsmConfig, EsmModel
-from transformers.utils import logging as transformers_logging
 
+from esm2_amp.encoder.fair_esm import read_fair_esm
 from esm2_amp.encoder.packed import PackedEsm
-from esm2_amp.encoder.tokens import check_vocabulary
+from esm2_amp.encoder.tensor_files import READERS, has_weights, read_folder
+from esm2_amp.encoder.tokens import VOCABULARY, check_vocabulary
+from esm2_amp.encoder.weights import Architecture, EsmWeights
 from esm2_amp.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-FILES = ("config.json", "vocab.txt", "*.safetensors", "*.safetensors.index.json")
-"""What an encoder's folder holds."""
-
 RECORDED_FINGERPRINT = "esm2_amp_fingerprint"
 """Entry of a config.json that says which weights belong to it; the project's own encoder has one."""
 
-_UNUSED = ("contact_head.", "pooler.")
-_DERIVED = ("rotary_embeddings.inv_freq", "embeddings.position_ids")
+_HUB_FILES = ["config.json", "vocab.txt"]
+_HUB_WEIGHTS = [["*.safetensors", "*.safetensors.index.json"], ["pytorch_model*.bin", "pytorch_model.bin.index.json"]]
+"""Patterns of the files to download, each group where the one before it is not there."""
+
+_FAIR_ESM_ENDINGS = (".pt", ".pth")
+
+_OTHER_MODELS = {
+    "bert": "ProtBert or another BERT",
+    "t5": "ProtT5 or another T5",
+    "albert": "ProtAlbert or another ALBERT",
+    "xlnet": "ProtXLNet or another XLNet",
+    "electra": "ProtElectra or another ELECTRA",
+    "esmc": "ESM-C",
+    "esm3": "ESM3",
+}
+"""Protein language models that people take for encoders, by the model_type of their config.json."""
 
 
 class Encoder:
     """An ESM-2 that turns sequences into hidden states.
 
+    Parameters
+    ----------
+    weights : EsmWeights
+    source : str
+        Folder, file or hub name they were loaded from.
+
     Attributes
     ----------
-    model : EsmModel
-        float32, on the CPU, in evaluation mode, without gradients.
-    source : str
-        Folder or hub name it was loaded from.
-    fingerprint : str
-        See `fingerprint`.
+    weights, source
+        As given.
     """
 
-    def __init__(self, model: EsmModel, source: str) -> None:
-        self.model = model.float().eval().requires_grad_(False)
-        self.source = source
-        self.fingerprint = fingerprint(model)
+    def __init__(self, weights: EsmWeights, source: str) -> None:
+        self.weights, self.source = weights, source
         self._packed: tuple[tuple[torch.device, torch.dtype], PackedEsm] | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the weights and settings that decide the hidden states, see `EsmWeights.fingerprint`."""
+        return self.weights.fingerprint
 
     @property
     def width(self) -> int:
         """D, the width of the hidden states."""
-        return int(self.model.config.hidden_size)
+        return self.weights.architecture.width
 
     def packed(self, device: torch.device, dtype: torch.dtype) -> PackedEsm:
         """The forward pass over proteins laid end to end; the last one asked for is kept."""
         if self._packed is None or self._packed[0] != (device, dtype):
             self._packed = None
-            self._packed = (device, dtype), PackedEsm(self.model, device, dtype)
+            self._packed = (device, dtype), PackedEsm(self.weights, device, dtype)
         return self._packed[1]
-
-
-def fingerprint(model: EsmModel) -> str:
-    """SHA-256 of what decides a model's hidden states, wherever and in whatever precision it is stored.
-
-    Hashed are the names, shapes and float32 bytes of the weights in use, and the settings that no weight's shape
-    shows. The rotary frequencies count to four digits: some files lack them, and the last bits of those computed
-    instead differ between processors.
-    """
-    esm: Any = model
-    config = esm.config
-    frequencies = [f"{frequency:.3e}" for frequency in esm.rotary_embeddings.inv_freq.tolist()]
-    settings = config.num_attention_heads, config.layer_norm_eps, config.token_dropout, frequencies
-    digest = hashlib.sha256(repr(settings).encode())
-    for name, weight in sorted(_weights(model).items()):
-        digest.update(f"{name} {tuple(weight.shape)} float32\n".encode())
-        digest.update(weight.float().contiguous().numpy().data)
-    return digest.hexdigest()
 
 
 def load_encoder(source: str) -> Encoder:
@@ -86,8 +80,9 @@ def load_encoder(source: str) -> Encoder:
     Parameters
     ----------
     source : str
-        A folder with `config.json`, `model.safetensors` (whole or in shards, any float precision) and `vocab.txt`,
-        or the name of a model on Hugging Face such as `facebook/esm2_t33_650M_UR50D`.
+        A folder with `config.json` and `model.safetensors` or `pytorch_model.bin` (whole or in shards, any float
+        precision, of an ESM-2 with or without the heads of a task); a file of fair-esm such as
+        `esm2_t33_650M_UR50D.pt`; or the name of a model on Hugging Face such as `facebook/esm2_t33_650M_UR50D`.
 
     Returns
     -------
@@ -96,100 +91,141 @@ def load_encoder(source: str) -> Encoder:
     Raises
     ------
     InputError
-        When the folder or model can't be had, lacks a file, is damaged, or isn't an ESM-2.
+        When the folder, file or model can't be had, lacks a file, is damaged, or isn't an ESM-2.
     """
-    folder = _folder(source)
-    for pattern in FILES[:3]:
-        if not any(folder.glob(pattern)):
-            raise InputError(
-                f"An encoder's folder must hold config.json, vocab.txt and model.safetensors, but {folder} has no "
-                f"{pattern.replace('*', 'model')}; copy the whole folder of the model"
-            )
-    _check_config(folder)
-    try:
-        check_vocabulary((folder / "vocab.txt").read_text(encoding="utf-8").split(), source)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    encoder = Encoder(_read_model(folder), source)
-    recorded = getattr(encoder.model.config, RECORDED_FINGERPRINT, encoder.fingerprint)
-    if recorded != encoder.fingerprint:
-        raise InputError(
-            f"The weights in {folder} must be those of the fingerprint {recorded[:12]} in its config.json, but have "
-            f"{encoder.fingerprint[:12]}: they were altered; restore the folder, or delete {RECORDED_FINGERPRINT} from "
-            "config.json if it was on purpose"
-        )
+    local = Path(source).expanduser()
+    if local.is_file() or local.suffix in _FAIR_ESM_ENDINGS:
+        encoder = Encoder(_load_file(local), source)
+    else:
+        encoder = Encoder(_load_folder(local if local.is_dir() else _download(source), source), source)
     logger.info("Encoder %s: D = %s, fingerprint %s", source, encoder.width, encoder.fingerprint[:12])
     return encoder
 
 
-def _folder(source: str) -> Path:
-    """The local folder of a source, downloaded if it names a model on the hub."""
-    local = Path(source).expanduser()
-    if local.is_dir():
-        return local
-    try:
-        return Path(snapshot_download(source, allow_patterns=list(FILES)))
-    except Exception as error:  # the hub's client raises its own, httpx's, OSErrors and ValueErrors
-        reason = str(error).strip().splitlines()[0]
+def _load_file(file: Path) -> EsmWeights:
+    if file.suffix not in _FAIR_ESM_ENDINGS:
         raise InputError(
-            f"The encoder must be a folder or the name of a model on Hugging Face, got '{source}': no such folder, "
-            f"and no download ({reason}). Without access to the hub, run `hf download {source} --local-dir DIR` on a "
-            "machine that has it, copy the folder here and give it as `--params=encoder=DIR`"
-        ) from error
-
-
-def _check_config(folder: Path) -> None:
-    config: dict[str, Any]
+            f"An encoder must be a folder, or a file of fair-esm that ends in .pt, but {file} is another file; give "
+            f"the folder {file.parent}"
+        )
+    if not file.is_file():
+        raise InputError(f"The encoder {file} must be a file of fair-esm, but there is none; give its whole path")
     try:
-        config, _ = EsmConfig.get_config_dict(folder)
+        weights = read_fair_esm(file)
+    except ValueError as error:
+        raise InputError(
+            f"The weights in {file} must be those of an ESM-2 as fair-esm stores it, but {error}; give such a file, or "
+            "a folder of Hugging Face as that of facebook/esm2_t33_650M_UR50D"
+        ) from error
+    _check_tokens(weights.architecture.tokens, str(file))
+    return weights
+
+
+def _load_folder(folder: Path, source: str) -> EsmWeights:
+    _check_files(folder)
+    config = _read_config(folder / "config.json")
+    try:
+        architecture = Architecture.from_config(config)
+    except ValueError as error:
+        raise InputError(
+            f"{folder / 'config.json'} must describe an ESM-2, but {error}; copy the folder again"
+        ) from error
+    _check_vocabulary(folder, architecture, source)
+    damaged = f"The weights in {folder} must be those of the ESM-2 that its config.json describes, but "
+    try:
+        weights = EsmWeights.from_tensors(read_folder(folder), architecture)
+    except ValueError as error:
+        raise InputError(f"{damaged}{error}; copy or download the folder again") from error
+    recorded = str(config.get(RECORDED_FINGERPRINT, weights.fingerprint))
+    if recorded != weights.fingerprint:
+        raise InputError(
+            f"The weights in {folder} must be those of the fingerprint {recorded[:12]} in its config.json, but have "
+            f"{weights.fingerprint[:12]}: they were altered; restore the folder, or delete {RECORDED_FINGERPRINT} from "
+            "config.json if it was on purpose"
+        )
+    return weights
+
+
+def _check_files(folder: Path) -> None:
+    if not (folder / "config.json").exists():
+        missing = "config.json"
+    elif not has_weights(folder):
+        missing = next(iter(READERS))
+    else:
+        return
+    if any(folder.glob("data/weights/esm*.pth")):
+        raise InputError(
+            f"The encoder must be an ESM-2, but {folder} holds ESM-C or ESM3 (data/weights); give an ESM-2 model such "
+            "as facebook/esm2_t33_650M_UR50D as encoder"
+        )
+    raise InputError(
+        f"An encoder's folder must hold config.json and {' or '.join(READERS)} (or their shards with the index), but "
+        f"{folder} has no {missing}; copy the whole folder of the model"
+    )
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError(f"it is a {type(config).__name__}")
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder / 'config.json'} must be a model's configuration in JSON, but can't be read: {error}"
-        ) from error
+        raise InputError(f"{file} must be a model's configuration in JSON, but can't be read: {error}") from error
     required = {"model_type": "esm", "position_embedding_type": "rotary"}
     for name, value in required.items():
         if config.get(name) != value:
             raise InputError(
-                f"The encoder must be an ESM-2, whose config.json has {name} '{value}', but {folder / 'config.json'} "
-                f"has {config.get(name)!r}; give an ESM-2 model as encoder"
+                f"The encoder must be an ESM-2, whose config.json has {name} '{value}', but {file} has "
+                f"{config.get(name)!r}{_kind_of(config)}; give an ESM-2 model such as facebook/esm2_t33_650M_UR50D as "
+                "encoder"
             )
+    return config
 
 
-def _read_model(folder: Path) -> EsmModel:
-    damaged = f"The weights in {folder} must be those of the ESM-2 that its config.json describes, but "
-    remedy = "; copy or download the folder again"
-    loaded: Any
+def _kind_of(config: dict[str, Any]) -> str:
+    """The model that a configuration is of, for an error, or nothing where it isn't known."""
+    model_type = config.get("model_type")
+    if model_type == "esm":
+        return ", as ESM-1b and ESM-1v have"
+    return f", that of {_OTHER_MODELS[model_type]}" if model_type in _OTHER_MODELS else ""
+
+
+def _check_vocabulary(folder: Path, architecture: Architecture, source: str) -> None:
+    """Raise InputError unless the tokens are ESM-2's: by vocab.txt, or where there is none by their number."""
+    file = folder / "vocab.txt"
+    if not file.exists():
+        _check_tokens(architecture.tokens, source)
+        return
     try:
-        with quiet():
-            loaded = EsmModel.from_pretrained(
-                folder, add_pooling_layer=False, dtype=torch.float32, output_loading_info=True, use_safetensors=True
-            )
-    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"{damaged}they can't be read ({error}){remedy}") from error
-    model: EsmModel
-    model, report = loaded
-    missing = sorted(name for name in report["missing_keys"] if not name.startswith((*_UNUSED, *_DERIVED)))
-    if missing:
-        raise InputError(f"{damaged}{len(missing)} are missing, first {missing[0]}{remedy}")
-    for name, weight in _weights(model).items():
-        if not weight.isfinite().all():
-            raise InputError(f"{damaged}{name} has values that are no finite numbers{remedy}")
-    return model
+        check_vocabulary(file.read_text(encoding="utf-8").split(), source)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} must be text, a token a line, but can't be read: {error}") from error
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
-def _weights(model: EsmModel) -> dict[str, Tensor]:
-    return {n: w for n, w in model.state_dict().items() if not n.startswith((*_UNUSED, *_DERIVED))}
+def _check_tokens(tokens: int, source: str) -> None:
+    if tokens != len(VOCABULARY):
+        raise InputError(
+            f"The encoder {source} must have ESM-2's vocabulary of {len(VOCABULARY)} tokens, got {tokens} tokens; give "
+            "an ESM-2 model as encoder"
+        )
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without transformers' progress bars, nor its report of a masked language model's head that isn't loaded."""
-    verbosity, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+def _download(source: str) -> Path:
+    """The local folder of a model on the hub, downloaded unless it was before."""
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 (slow to import)
+
     try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if bar:
-            transformers_logging.enable_progress_bar()
+        for weights in _HUB_WEIGHTS:
+            folder = Path(snapshot_download(source, allow_patterns=[*_HUB_FILES, *weights]))
+            if has_weights(folder):
+                break
+    except Exception as error:  # the hub's client raises its own, httpx's, OSErrors and ValueErrors
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"The encoder must be a folder, a file of fair-esm or the name of a model on Hugging Face, got '{source}': "
+            f"no such folder, and no download ({reason}). Without access to the hub, run `hf download {source} "
+            "--local-dir DIR` on a machine that has it, copy the folder here and give it as `--params=encoder=DIR`"
+        ) from error
+    return folder

@@ -1,20 +1,21 @@
 """ESM-2's forward pass over proteins laid end to end, without padding.
 
-It reads the weights of an `EsmModel` and returns its last hidden states, in a fraction of the time where proteins
-differ in length: no position is computed that no protein has. See `tests/benchmarks/bench_extraction.py`.
+It returns the last hidden states of transformers' `EsmModel`, in a fraction of the time where proteins differ in
+length: no position is computed that no protein has. See `tests/benchmarks/bench_extraction.py`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.attention.varlen import varlen_attn
-from transformers import EsmModel
+
+from esm2_amp.encoder import kernels
+from esm2_amp.encoder.weights import EMBEDDINGS, EsmWeights
 
 UNMASKED_IN_TRAINING = 1 - 0.15 * 0.8
 """Share of the tokens that ESM-2 saw unmasked; `token_dropout` scales embeddings by it where no token is masked."""
@@ -35,11 +36,7 @@ class Linear:
 
     def __call__(self, x: Tensor) -> Tensor:
         """From (N, inputs) to (N, outputs)."""
-        if x.device.type == "cpu" and x.dtype == torch.float32 and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-            # F.linear in float32 is MKL's, which takes AVX-512 on Intel processors only; oneDNN takes it on all
-            y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
-            return y
-        return F.linear(x, self.weight, self.bias)
+        return kernels.linear(x, self.weight, self.bias)
 
 
 @dataclass(frozen=True)
@@ -83,53 +80,60 @@ class PackedEsm:
 
     Parameters
     ----------
-    model : EsmModel
-        With rotary positions.
+    weights : EsmWeights
     device : torch.device
     dtype : torch.dtype
         Of the matrix multiplications: float32 or bfloat16.
     """
 
-    def __init__(self, model: EsmModel, device: torch.device, dtype: torch.dtype) -> None:
-        esm: Any = model
-        config = esm.config
-        self.heads, self.dtype = config.num_attention_heads, dtype
-        self.inverse_frequencies = esm.rotary_embeddings.inv_freq.to(device)
-        embeddings = esm.embeddings.word_embeddings.weight.detach()
-        if config.token_dropout:
+    def __init__(self, weights: EsmWeights, device: torch.device, dtype: torch.dtype) -> None:
+        self._weights, self._device, self.dtype = weights, device, dtype
+        architecture = weights.architecture
+        self.heads = architecture.heads
+        self.inverse_frequencies = weights.inverse_frequencies.to(device)
+        embeddings = weights.tensors[EMBEDDINGS]
+        if architecture.token_dropout:
             embeddings = embeddings * UNMASKED_IN_TRAINING
-        if esm.embeddings.layer_norm is not None:
-            embeddings = esm.embeddings.layer_norm(embeddings).detach()
         self.embeddings = embeddings.to(device)
-        self.layers = [self._layer(layer, device) for layer in esm.encoder.layer]
-        self.final_norm = self._norm(esm.encoder.emb_layer_norm_after, device, torch.float32)
+        if architecture.emb_layer_norm_before:
+            self.embeddings = self._norm("embeddings.layer_norm", torch.float32)(self.embeddings)
+        self.layers = [self._layer(f"encoder.layer.{number}.") for number in range(architecture.layers)]
+        self.final_norm = self._norm("encoder.emb_layer_norm_after", torch.float32)
 
-    def _norm(self, norm: Any, device: torch.device, dtype: torch.dtype) -> Norm:
-        return Norm(norm.weight.detach().to(device), norm.bias.detach().to(device), norm.eps, dtype)
+    def _parts(self, name: str) -> tuple[Tensor, Tensor]:
+        """Weight and bias of a map or a norm."""
+        return self._weights.tensors[f"{name}.weight"], self._weights.tensors[f"{name}.bias"]
 
-    def _linear(self, weight: Tensor, bias: Tensor, device: torch.device) -> Linear:
-        return Linear(weight.detach().to(device, self.dtype), bias.detach().to(device, self.dtype))
+    def _norm(self, name: str, dtype: torch.dtype) -> Norm:
+        weight, bias = self._parts(name)
+        return Norm(weight.to(self._device), bias.to(self._device), self._weights.architecture.layer_norm_eps, dtype)
 
-    def _layer(self, layer: Any, device: torch.device) -> Layer:
-        attention, output = layer.attention.self, layer.attention.output.dense
-        dimensions = attention.attention_head_size
+    def _linear(self, name: str) -> Linear:
+        weight, bias = self._parts(name)
+        return Linear(weight.to(self._device, self.dtype), bias.to(self._device, self.dtype))
+
+    def _layer(self, layer: str) -> Layer:
+        return Layer(
+            attention_norm=self._norm(f"{layer}attention.LayerNorm", self.dtype),
+            qkv=self._query_key_value(f"{layer}attention.self."),
+            attention_output=self._linear(f"{layer}attention.output.dense"),
+            feed_forward_norm=self._norm(f"{layer}LayerNorm", self.dtype),
+            expansion=self._linear(f"{layer}intermediate.dense"),
+            contraction=self._linear(f"{layer}output.dense"),
+        )
+
+    def _query_key_value(self, attention: str) -> Linear:
+        dimensions = 2 * len(self.inverse_frequencies)
         # ESM-2 rotates dimension i with i + d/2; beside each other they are one complex number. Queries and keys
         # reordered alike have the same products.
         order = torch.arange(dimensions).view(2, -1).T.flatten()
         order = (torch.arange(self.heads)[:, None] * dimensions + order).flatten()
-        query, key, value = attention.query, attention.key, attention.value
-        return Layer(
-            attention_norm=self._norm(layer.attention.LayerNorm, device, self.dtype),
-            qkv=self._linear(
-                torch.cat([query.weight[order], key.weight[order], value.weight]),
-                torch.cat([query.bias[order], key.bias[order], value.bias]),
-                device,
-            ),
-            attention_output=self._linear(output.weight, output.bias, device),
-            feed_forward_norm=self._norm(layer.LayerNorm, device, self.dtype),
-            expansion=self._linear(layer.intermediate.dense.weight, layer.intermediate.dense.bias, device),
-            contraction=self._linear(layer.output.dense.weight, layer.output.dense.bias, device),
+        (query, query_bias), (key, key_bias), (value, value_bias) = (
+            self._parts(f"{attention}{name}") for name in ("query", "key", "value")
         )
+        weight = torch.cat([query[order], key[order], value])
+        bias = torch.cat([query_bias[order], key_bias[order], value_bias])
+        return Linear(weight.to(self._device, self.dtype), bias.to(self._device, self.dtype))
 
     @torch.inference_mode()
     def __call__(self, tokens: Sequence[np.ndarray]) -> Tensor:
@@ -162,13 +166,13 @@ class PackedEsm:
 
     def _attention(self, sizes: Sequence[int]) -> Callable[[Tensor], Tensor]:
         """Attention of proteins of these sizes: from (N, 3, H, d) to (N, D)."""
-        if self.embeddings.device.type == "cuda" and self.dtype == torch.bfloat16:
+        if varlen_attention := kernels.varlen_attention(self._device, self.dtype):
             longest = max(sizes)
             starts = torch.tensor([0, *np.cumsum(sizes)], dtype=torch.int32, device=self.embeddings.device)
 
             def attend_packed(qkv: Tensor) -> Tensor:
                 query, key, value = qkv.to(self.dtype).unbind(1)
-                attended = varlen_attn(query, key, value, starts, starts, longest, longest)
+                attended = varlen_attention(query, key, value, starts, starts, longest, longest)
                 return cast(Tensor, attended).flatten(1)
 
             return attend_packed

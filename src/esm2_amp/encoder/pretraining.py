@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lightning as L
 import numpy as np
@@ -10,11 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
-from transformers import EsmConfig, EsmForMaskedLM
 from typing_extensions import override
 
 from esm2_amp.encoder.tokens import EOS, MASK, PAD, VOCABULARY, encode
 from esm2_amp.protein import RESIDUES, STANDARD_RESIDUES
+
+if TYPE_CHECKING:
+    from transformers import EsmConfig
 
 IGNORED = -100
 """Label of positions that take no part in the loss."""
@@ -167,7 +169,7 @@ class MaskedLanguageModel(L.LightningModule):
 
     def __init__(
         self,
-        config: EsmConfig,
+        config: "EsmConfig",
         *,
         learning_rate: float,
         weight_decay: float,
@@ -175,6 +177,8 @@ class MaskedLanguageModel(L.LightningModule):
         total_steps: int,
         seed: int,
     ) -> None:
+        from transformers import EsmForMaskedLM  # noqa: PLC0415 (slow to import)
+
         super().__init__()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -211,8 +215,10 @@ class MaskedLanguageModel(L.LightningModule):
         return max(0.0, min(warm, left))
 
 
-def small_esm2_config(*, layers: int, width: int, heads: int) -> EsmConfig:
+def small_esm2_config(*, layers: int, width: int, heads: int) -> "EsmConfig":
     """Configuration of ESM-2's architecture (rotary positions, token dropout, pre-norm) at another size."""
+    from transformers import EsmConfig  # noqa: PLC0415 (slow to import)
+
     return EsmConfig(
         vocab_size=len(VOCABULARY),
         mask_token_id=MASK,

@@ -1,16 +1,20 @@
 """The encoder as a catalog entry: a local folder or a hub name, read when a step asks for it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
-from transformers import EsmModel, EsmTokenizer
 from typing_extensions import override
 
-from esm2_amp.encoder.loading import RECORDED_FINGERPRINT, Encoder, fingerprint, load_encoder, quiet
+from esm2_amp.encoder.loading import RECORDED_FINGERPRINT, Encoder, load_encoder
 from esm2_amp.encoder.tokens import VOCABULARY
+from esm2_amp.encoder.weights import EsmWeights
 from esm2_amp.io.local import LocalDataset
+
+if TYPE_CHECKING:
+    from transformers import EsmModel
 
 
 class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
@@ -19,7 +23,7 @@ class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
     Parameters
     ----------
     source : str
-        A folder with `config.json`, `model.safetensors` and the tokenizer, or a name on the Hugging Face hub.
+        A folder with `config.json` and weights, a file of fair-esm, or a name on the Hugging Face hub.
     metadata : mapping, optional
         For plugins such as Kedro-Viz; not used here.
     """
@@ -40,7 +44,7 @@ class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
         return {"source": self._source}
 
 
-class PretrainedEncoderDataset(LocalDataset[EsmModel, Callable[[], Encoder]]):
+class PretrainedEncoderDataset(LocalDataset["EsmModel", Callable[[], Encoder]]):
     """An encoder trained here: weights as float16, configuration with their fingerprint, vocabulary, in one folder."""
 
     @override
@@ -48,10 +52,12 @@ class PretrainedEncoderDataset(LocalDataset[EsmModel, Callable[[], Encoder]]):
         return partial(load_encoder, str(self._filepath))
 
     @override
-    def save(self, data: EsmModel) -> None:
+    def save(self, data: "EsmModel") -> None:
+        from transformers import EsmTokenizer  # noqa: PLC0415 (slow to import)
+
         stored = data.half()
-        setattr(stored.config, RECORDED_FINGERPRINT, fingerprint(stored))
-        with quiet():
+        setattr(stored.config, RECORDED_FINGERPRINT, EsmWeights.from_model(stored).fingerprint)
+        with _quiet():
             stored.save_pretrained(self._filepath)
         vocabulary = "\n".join(VOCABULARY)
         (self._filepath / "vocab.txt").write_text(vocabulary, encoding="utf-8")
@@ -59,3 +65,19 @@ class PretrainedEncoderDataset(LocalDataset[EsmModel, Callable[[], Encoder]]):
 
     def _exists(self) -> bool:
         return (self._filepath / "model.safetensors").exists()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' progress bars and reports."""
+    from transformers.utils import logging  # noqa: PLC0415 (slow to import)
+
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()

@@ -56,7 +56,7 @@ def collect_sequences(
 
 def pretrain_encoder(
     sequences: pd.DataFrame, checkpoints: Path, parameters: PretrainingParameters, run: RunParameters
-) -> tuple[EsmModel, pd.DataFrame]:
+) -> tuple["EsmModel", pd.DataFrame]:
     """Train the encoder, from its last checkpoint when an earlier run was interrupted.
 
     Returns
@@ -140,7 +140,7 @@ def describe_encoder(
         task="fill-mask",
         measured=[MeasuredValue("held-out proteins", "perplexity", last)],
         fingerprint=encoder.fingerprint,
-        weights=sum(weight.numel() for weight in encoder.model.parameters()),
+        weights=sum(weight.numel() for weight in encoder.weights.tensors.values()),
         report=report,
         parameters=parameters,
         perplexity=last,
