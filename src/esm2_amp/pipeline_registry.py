@@ -1,33 +1,69 @@
-"""Every pipeline by name, explicitly: `find_pipelines` breaks under `--pipeline` where pipelines are sums of others."""
+"""Every pipeline by name, explicitly: `find_pipelines` breaks under `--pipeline` where pipelines are sums of others.
+
+The names, and what `kedro run` consists of, are known without importing a pipeline.
+"""
+
+from collections.abc import Iterable
+from typing import Final
 
 from kedro.pipeline import Pipeline
 
-from esm2_amp.pipelines import (
-    encoder_pretraining,
-    evaluation,
-    feature_extraction,
-    functional_regions,
-    hyperparameter_search,
-    interpretability,
-    model_release,
-    model_training,
-    pair_building,
-    planted_data,
-    prediction,
-    report,
+TRAINING: Final = ("feature_extraction", "pair_building", "model_training")
+"""Steps of `training`."""
+
+RESULTS: Final = ("evaluation", "interpretability", "functional_regions", "report")
+"""Steps of `results`, all that looks at trained models. `functional_regions` is there the one of the same run."""
+
+_WITH_SEARCH: Final = ("hyperparameter_search", "refit")
+"""What takes the place of `model_training` where `search.enabled`."""
+
+SUMS: Final = {"__default__": (*TRAINING, *RESULTS), "training": TRAINING, "results": RESULTS}
+"""Pipelines that are sums of steps."""
+
+PIPELINES: Final = (
+    *SUMS,
+    "feature_extraction",
+    "pair_building",
+    "model_training",
+    "evaluation",
+    "interpretability",
+    "report",
+    "hyperparameter_search",
+    "refit",
+    "feature_export",
+    "functional_regions",
+    "prediction",
+    "model_release",
+    "planted_data",
+    "encoder_pretraining",
 )
-from esm2_amp.pipelines.interpretability.pipeline import IMPORTANCES
+"""Names of the registered pipelines, in the order in which they are shown."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """The pipelines of the project.
+    """The pipelines of the project, by the names in `PIPELINES`.
 
     Returns
     -------
     pipelines : dict
-        `training` is feature_extraction + pair_building + model_training; `results`, all that looks at trained models,
-        is evaluation + interpretability + functional_regions + report; `__default__` is both.
+        Those in `SUMS` are the sums of their steps.
     """
+    from esm2_amp.pipelines import (  # noqa: PLC0415 - so that a mistyped option is told before these are imported
+        encoder_pretraining,
+        evaluation,
+        feature_extraction,
+        functional_regions,
+        hyperparameter_search,
+        interpretability,
+        model_release,
+        model_training,
+        pair_building,
+        planted_data,
+        prediction,
+        report,
+    )
+    from esm2_amp.pipelines.interpretability.pipeline import IMPORTANCES  # noqa: PLC0415
+
     steps = {
         "feature_extraction": feature_extraction.create_pipeline(),
         "pair_building": pair_building.create_pipeline(),
@@ -36,13 +72,9 @@ def register_pipelines() -> dict[str, Pipeline]:
         "interpretability": interpretability.create_pipeline(),
         "report": report.create_pipeline(),
     }
-    training = steps["feature_extraction"] + steps["pair_building"] + steps["model_training"]
-    regions_of_run = functional_regions.create_pipeline(IMPORTANCES)
-    results = steps["evaluation"] + steps["interpretability"] + regions_of_run + steps["report"]
-    return {
-        "__default__": training + results,
-        "training": training,
-        "results": results,
+    of_a_sum = steps | {"functional_regions": functional_regions.create_pipeline(IMPORTANCES)}
+    registered = {
+        **{name: sum((of_a_sum[step] for step in parts), Pipeline([])) for name, parts in SUMS.items()},
         **steps,
         "hyperparameter_search": hyperparameter_search.create_pipeline(),
         "refit": model_training.create_refit_pipeline(),
@@ -53,3 +85,37 @@ def register_pipelines() -> dict[str, Pipeline]:
         "planted_data": planted_data.create_pipeline(),
         "encoder_pretraining": encoder_pretraining.create_pipeline(),
     }
+    return {name: registered[name] for name in PIPELINES}
+
+
+def pipelines_for(names: Iterable[str], *, search: bool, regions: bool) -> list[str]:
+    """The registered pipelines that names stand for, as suits the parameters.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Among `PIPELINES`.
+    search : bool
+        Whether pipelines that train search first, and then refit.
+    regions : bool
+        Whether there are regions for the proteins; without any, `results` leaves `functional_regions` out.
+
+    Returns
+    -------
+    registered : list of str
+
+    Examples
+    --------
+    >>> pipelines_for(["__default__"], search=False, regions=True)
+    ['training', 'results']
+    >>> pipelines_for(["training"], search=True, regions=True)
+    ['feature_extraction', 'pair_building', 'hyperparameter_search', 'refit']
+    """
+    stand_for: dict[str, tuple[str, ...]] = {"training": ("training",), "results": ("results",)}
+    if search:
+        before = tuple(step for step in TRAINING if step != "model_training")
+        stand_for |= {"training": (*before, *_WITH_SEARCH), "model_training": _WITH_SEARCH}
+    if not regions:
+        stand_for["results"] = tuple(step for step in RESULTS if step != "functional_regions")
+    stand_for["__default__"] = (*stand_for["training"], *stand_for["results"])
+    return [step for name in names for step in stand_for.get(name, (name,))]
