@@ -198,9 +198,9 @@ def with_shared_training(configured: Mapping[str, Any], given: Mapping[str, Any]
     parameters = {name: value for name, value in configured.items() if name != SHARED_TRAINING}
     shared = configured.get(SHARED_TRAINING, {})
     _check_shape(SHARED_TRAINING, shared, dict.fromkeys(TrainingParameters.model_fields, "..."))
-    for model in ARCHITECTURES:
-        if model in parameters:
-            of_all = _merged(parameters[model], {"settings": {"training": shared}} if shared else {})
+    for model in ARCHITECTURES if shared else ():
+        if isinstance(parameters.get(model), Mapping):
+            of_all = _merged(parameters[model], {"settings": {"training": shared}})
             parameters[model] = _merged(of_all, given.get(model, {}))
     return parameters
 
