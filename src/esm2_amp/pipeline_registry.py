@@ -1,56 +1,124 @@
-"""Every pipeline by name, explicitly: `find_pipelines` breaks under `--pipeline` where pipelines are sums of others."""
+"""Every pipeline by name, explicitly: `find_pipelines` breaks under `--pipeline` where pipelines are sums of others.
+
+The names, and what `kedro run` consists of, are known without importing a pipeline.
+"""
+
+from collections.abc import Iterable
+from typing import Final
 
 from kedro.pipeline import Pipeline
 
-from esm2_amp.pipelines import (
-    encoder_pretraining,
-    evaluation,
-    feature_extraction,
-    functional_regions,
-    hyperparameter_search,
-    interpretability,
-    latent_explanation,
-    model_release,
-    model_training,
-    pair_building,
-    planted_data,
-    prediction,
-    report,
+TRAINING: Final = ("feature_extraction", "pair_building", "model_training")
+"""Steps of `training`."""
+
+RESULTS: Final = ("evaluation", "interpretability", "functional_regions", "report")
+"""Steps of `results`, all that looks at trained models."""
+
+_WITH_SEARCH: Final = ("hyperparameter_search", "refit")
+"""What takes the place of `model_training` where `search.enabled`."""
+
+SUMS: Final = {"__default__": (*TRAINING, *RESULTS), "training": TRAINING, "results": RESULTS}
+"""Pipelines that are sums of steps."""
+
+PIPELINES: Final = (
+    *SUMS,
+    "feature_extraction",
+    "pair_building",
+    "model_training",
+    "evaluation",
+    "interpretability",
+    "latent_explanation",
+    "functional_regions",
+    "report",
+    "hyperparameter_search",
+    "refit",
+    "feature_export",
+    "prediction",
+    "model_release",
+    "planted_data",
+    "encoder_pretraining",
 )
+"""Names of the registered pipelines, in the order in which they are shown."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """The pipelines of the project.
+    """The pipelines of the project, by the names in `PIPELINES`.
 
     Returns
     -------
     pipelines : dict
-        `training` is feature_extraction + pair_building + model_training; `results`, all that looks at trained models,
-        is evaluation + interpretability + functional_regions + report; `__default__` is both.
+        Those in `SUMS` are the sums of their steps.
     """
-    steps = {
+    from esm2_amp.pipelines import (  # noqa: PLC0415 - a mistyped option is reported before these are imported
+        encoder_pretraining,
+        evaluation,
+        feature_extraction,
+        functional_regions,
+        hyperparameter_search,
+        interpretability,
+        latent_explanation,
+        model_release,
+        model_training,
+        pair_building,
+        planted_data,
+        prediction,
+        report,
+    )
+
+    registered = {
         "feature_extraction": feature_extraction.create_pipeline(),
         "pair_building": pair_building.create_pipeline(),
         "model_training": model_training.create_pipeline(),
         "evaluation": evaluation.create_pipeline(),
         "interpretability": interpretability.create_pipeline(),
+        "latent_explanation": latent_explanation.create_pipeline() + interpretability.create_trust_pipeline(),
+        "functional_regions": functional_regions.create_pipeline(),
         "report": report.create_pipeline(),
-    }
-    training = steps["feature_extraction"] + steps["pair_building"] + steps["model_training"]
-    regions = functional_regions.create_pipeline()
-    results = steps["evaluation"] + steps["interpretability"] + regions + steps["report"]
-    return {
-        "__default__": training + results,
-        "training": training,
-        "results": results,
-        **steps,
         "hyperparameter_search": hyperparameter_search.create_pipeline(),
         "refit": model_training.create_refit_pipeline(),
         "feature_export": feature_extraction.create_export_pipeline(),
-        "functional_regions": regions,
-        "latent_explanation": latent_explanation.create_pipeline() + interpretability.create_trust_pipeline(),
         "prediction": prediction.create_pipeline(),
         "model_release": model_release.create_pipeline(),
         "planted_data": planted_data.create_pipeline(),
         "encoder_pretraining": encoder_pretraining.create_pipeline(),
     }
+    registered |= {name: sum((registered[step] for step in steps), Pipeline([])) for name, steps in SUMS.items()}
+    return {name: registered[name] for name in PIPELINES}
+
+
+def pipelines_for(names: Iterable[str], *, search: bool, latents: bool, regions: bool) -> list[str]:
+    """The registered pipelines that names stand for, as suits the parameters.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Among `PIPELINES`.
+    search : bool
+        Whether pipelines that train search first, and then refit.
+    latents : bool
+        Whether pipelines that explain do so on an autoencoder's latents, too.
+    regions : bool
+        Whether there are regions for the proteins; without any, `results` leaves `functional_regions` out.
+
+    Returns
+    -------
+    registered : list of str
+
+    Examples
+    --------
+    >>> pipelines_for(["__default__"], search=False, latents=False, regions=True)
+    ['training', 'results']
+    >>> pipelines_for(["training"], search=True, latents=False, regions=True)
+    ['feature_extraction', 'pair_building', 'hyperparameter_search', 'refit']
+    """
+    stand_for: dict[str, tuple[str, ...]] = {"training": ("training",)}
+    if search:
+        before = tuple(step for step in TRAINING if step != "model_training")
+        stand_for |= {"training": (*before, *_WITH_SEARCH), "model_training": _WITH_SEARCH}
+    if latents:
+        stand_for["interpretability"] = ("interpretability", "latent_explanation")
+    if latents or not regions:
+        steps = [step for step in RESULTS if regions or step != "functional_regions"]
+        stand_for["results"] = tuple(part for step in steps for part in stand_for.get(step, (step,)))
+    stand_for["__default__"] = (*stand_for["training"], *stand_for.get("results", ("results",)))
+    return [step for name in names for step in stand_for.get(name, (name,))]

@@ -6,8 +6,9 @@ import warnings
 from kedro.config import OmegaConfigLoader
 from omegaconf.resolvers import oc
 
-from esm2_amp.app.hooks import InputCheck, RunDiary
+from esm2_amp.app.hooks import InputCheck, ParameterCheck, RunDiary, TrackingWhereEnabled
 from esm2_amp.app.layers import CatalogLayers
+from esm2_amp.app.model_folders import resolve_model
 from esm2_amp.app.session import Session
 
 for _message in (
@@ -24,12 +25,13 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 SESSION_CLASS = Session
-HOOKS = (CatalogLayers(), InputCheck(), RunDiary())
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # the session adds them, where asked for
+HOOKS = (ParameterCheck(), CatalogLayers(), InputCheck(), RunDiary(), TrackingWhereEnabled())
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # TrackingWhereEnabled has its own
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
-    "custom_resolvers": {"oc.env": oc.env},  # Kedro leaves it to credentials unless it is named here
+    # Kedro leaves oc.env to credentials unless it is named here
+    "custom_resolvers": {"oc.env": oc.env, "model": resolve_model},
 }

@@ -6,6 +6,7 @@ import torch
 from esm2_amp.explanation.attention import READINGS, read_attention
 from esm2_amp.explanation.randomisation import cascade, randomised_weights
 from esm2_amp.models.registry import MODELS, build_network
+from esm2_amp.pairs import Pairs
 
 CPU = torch.device("cpu")
 
@@ -41,10 +42,10 @@ def test_modules_are_initialised_anew_from_the_head_down():
 
 def test_attention_is_the_same_until_a_layer_is_random():
     network = network_of()
-    table, (a, b) = torch.randn(9, 10, 8), torch.randint(9, (2, 12))
+    pairs = Pairs(torch.randn(9, 10, 8), *torch.randint(9, (2, 12)))
 
     def explain(of_network):
-        return read_attention(of_network, table, a, b, batch_size=12, device=CPU).importance
+        return read_attention(of_network, pairs, batch_size=12, device=CPU).importance
 
     table_found = randomised_weights(network, explain, seed=5).set_index(["Stage", "Method"])["Correlation"]
     for method in READINGS:

@@ -4,18 +4,23 @@ import logging
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from kedro.config import OmegaConfigLoader
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import pipelines
+from kedro.framework.project import pipelines, settings
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from pluggy import PluginManager
 
 from esm2_amp.app.optional_inputs import does_without
+from esm2_amp.app.options import SHARED_TRAINING, check_options, check_pair_files, with_shared_training
+from esm2_amp.app.parameter_check import check_parameters
 from esm2_amp.errors import InputError
-from esm2_amp.io.local import InputFileDataset
-from esm2_amp.io.models import ModelDataset
+from esm2_amp.io.kedro_adapter import dataset_path
+from esm2_amp.pipeline_registry import SUMS
 from esm2_amp.progress import in_words
 
 logger = logging.getLogger("esm2_amp.run")
@@ -25,6 +30,23 @@ _ROOM = 320
 """Characters for the names of a folder's results; of a fuller folder their number is told."""
 
 
+class ParameterCheck:
+    """Checks the parameters as soon as there is a configuration, and hands out those of all models to each."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Raise InputError for what is wrong after `--params=` and in the parameter files."""
+        loader = cast("OmegaConfigLoader", context.config_loader)  # the class that settings.py names
+        given = loader.runtime_params
+        if given:
+            of_files = type(loader)(conf_source=loader.conf_source, env=loader.env, **settings.CONFIG_LOADER_ARGS)
+            check_options(given, of_files["parameters"], loader["globals"]["data"], context.project_path)
+        configured = loader["parameters"]
+        loader["parameters"] = parameters = with_shared_training(configured, given)
+        single = {name: pipelines[name] for name in pipelines if name not in SUMS}
+        check_parameters(parameters, single, loader, configured.get(SHARED_TRAINING, {}))
+
+
 class InputCheck:
     """Refuses to start a run that lacks an input, before hours go into the steps that don't need it.
 
@@ -32,11 +54,16 @@ class InputCheck:
     """
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Raise InputError for an input that isn't there, naming the pipeline that makes it."""
+        from esm2_amp.io.local import InputFileDataset  # noqa: PLC0415 - so that mistyped options are told at once
+        from esm2_amp.io.models import ModelDataset  # noqa: PLC0415
+
+        if "pairs_raw" in pipeline.inputs():
+            check_pair_files(run_params["runtime_params"], catalog.load("params:pair_building").split)
         for name in sorted(pipeline.inputs()):
             dataset = catalog.get(name)
-            path = getattr(dataset, "_filepath", getattr(dataset, "_path", None))
+            path = dataset_path(dataset)
             if dataset is None or path is None or dataset.exists():
                 continue
             if all(does_without(node, name) for node in pipeline.nodes if name in node.inputs):
@@ -74,15 +101,84 @@ class RunDiary:
         logger.info("Done in %s. Results:", in_words(time.monotonic() - self._started))
         results: dict[Path, list[str]] = defaultdict(list)
         for name in pipeline.all_outputs():
-            filepath = getattr(catalog.get(name), "_filepath", None)
-            if filepath is not None and not any(layer in str(filepath) for layer in _WORKING_LAYERS):
-                results[_shortest(Path(str(filepath))).parent].append(Path(str(filepath)).name)
+            path = dataset_path(catalog.get(name))
+            if path is not None and not any(layer in str(path) for layer in _WORKING_LAYERS):
+                results[_shortest(path).parent].append(path.name)
         for folder in sorted(results):
             names = ", ".join(sorted(results[folder]))
             logger.info("  %s: %s", folder, names if len(names) <= _ROOM else f"{len(results[folder])} results")
-        if "report" in pipeline.all_outputs():
-            path = Path(str(getattr(catalog.get("report"), "_filepath", "")))
+        if "report" in pipeline.all_outputs() and (path := dataset_path(catalog.get("report"))):
             logger.info("The report, to open in a browser or to send: %s", _shortest(path))
+
+
+class TrackingWhereEnabled:
+    """Passes Kedro's calls on to the record of MLflow where `tracking.enabled`; elsewhere MLflow isn't imported."""
+
+    def __init__(self) -> None:
+        self._recorders = PluginManager("kedro")
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Begin to record, if that is asked for."""
+        self._recorders = PluginManager("kedro")
+        if context.config_loader["parameters"]["tracking"]["enabled"]:
+            from esm2_amp.app.tracking import Tracking  # noqa: PLC0415 - an extra
+
+            self._recorders.register(Tracking())
+        self._pass_on("after_context_created", context=context)
+
+    @hook_impl
+    def after_catalog_created(
+        self,
+        catalog: DataCatalog,
+        conf_catalog: dict[str, Any],
+        conf_creds: dict[str, Any],
+        parameters: dict[str, Any],
+        save_version: str,
+        load_versions: dict[str, str],
+    ) -> None:
+        """Pass on."""
+        self._pass_on(
+            "after_catalog_created",
+            catalog=catalog,
+            conf_catalog=conf_catalog,
+            conf_creds=conf_creds,
+            parameters=parameters,
+            save_version=save_version,
+            load_versions=load_versions,
+        )
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Pass on."""
+        self._pass_on("before_pipeline_run", run_params=run_params, pipeline=pipeline, catalog=catalog)
+
+    @hook_impl
+    def before_node_run(
+        self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool, run_id: str
+    ) -> None:
+        """Pass on."""
+        self._pass_on("before_node_run", node=node, catalog=catalog, inputs=inputs, is_async=is_async, run_id=run_id)
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], run_result: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Pass on."""
+        self._pass_on(
+            "after_pipeline_run", run_params=run_params, run_result=run_result, pipeline=pipeline, catalog=catalog
+        )
+
+    @hook_impl
+    def on_pipeline_error(
+        self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Pass on."""
+        self._pass_on("on_pipeline_error", error=error, run_params=run_params, pipeline=pipeline, catalog=catalog)
+
+    def _pass_on(self, name: str, **arguments: Any) -> None:
+        if (hook := getattr(self._recorders.hook, name, None)) is not None:
+            hook(**arguments)
 
 
 def _shortest(path: Path) -> Path:

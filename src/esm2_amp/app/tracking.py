@@ -11,6 +11,7 @@ from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
 from esm2_amp.errors import InputError
+from esm2_amp.io.kedro_adapter import dataset_path
 
 try:
     import mlflow
@@ -36,8 +37,8 @@ class Tracking(MlflowHook):
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Record metrics, models, tables and figures, then end the record."""
         for name in sorted(pipeline.all_outputs()):
-            path = Path(str(getattr(catalog.get(name), "_filepath", "")))
-            if path.exists():
+            path = dataset_path(catalog.get(name))
+            if path is not None and path.exists():
                 _record(path)
             if name.endswith("metrics"):
                 mlflow.log_metrics(dict(_numbers(name, catalog.load(name))))

@@ -7,7 +7,7 @@ its options, must not wait for. When the program runs, each of these names is `A
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import optuna as optuna
+    from optuna import Trial as Trial
     import plotly.graph_objects
     from matplotlib.figure import Figure as Figure
     from sklearn.ensemble import RandomForestClassifier as RandomForestClassifier

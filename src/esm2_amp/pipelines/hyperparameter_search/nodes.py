@@ -11,7 +11,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.parameters.hyperparameter_search import SearchParameters, SearchSpace
 from esm2_amp.parameters.model_training import ModelParameters, with_values
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.types import Pairs, PlotlyFigure, ProteinFeatures, optuna
+from esm2_amp.pipelines.types import Pairs, PlotlyFigure, ProteinFeatures, Trial
 
 FoldRows = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -83,7 +83,7 @@ def search_hyperparameters(
         "hash of features and folds": hash_pairs(*(part for fold in folds for part in fold)),
     }
 
-    def objective(trial: optuna.Trial, values: dict[str, Any]) -> float:
+    def objective(trial: Trial, values: dict[str, Any]) -> float:
         return _mean_mcc(trial, with_values(settings, values), folds, run)
 
     with quiet_optuna():
@@ -149,7 +149,7 @@ def _warn_of_known_proteins(training: pd.DataFrame, folds: list[FoldRows]) -> No
     warn_unless_new_proteins(pd.concat(seen), "cross-validation")
 
 
-def _mean_mcc(trial: optuna.Trial, settings: ModelParameters, folds: list[Fold], run: RunParameters) -> float:
+def _mean_mcc(trial: Trial, settings: ModelParameters, folds: list[Fold], run: RunParameters) -> float:
     """Fit every fold that a trial of the same values hasn't finished already."""
     import optuna
 
