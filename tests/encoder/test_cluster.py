@@ -19,6 +19,7 @@ from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.errors import InputError
 from esm2_amp.io.feature_store import FeatureShard, StoreContents
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters, ExtractionParameters
+from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.feature_extraction.nodes import extract_features
 
 TINY = Path(__file__).parents[1] / "data/golden/esm2_tiny"
@@ -60,15 +61,16 @@ def test_parts_are_read_as_workers_take_them(address):
     assert len(read) <= 5  # two ahead for each of two threads, and the one that came back
 
 
+RUN = RunParameters(device="cpu", seed=1, data_name="random proteins", scoring_batch_size=8)
+
+
 def test_store_gets_the_same_shards(address, tmp_path):
     proteins = pd.DataFrame({"Entry": [f"P{i}" for i in range(40)], "Sequence": random_sequences(40)})
     shards = {}
     for where in (None, address):
-        parameters = ExtractionParameters(
-            embedding=OPTIONS, device="cpu", stored_as="float32", shard_residues=500, cluster=where
-        )
+        parameters = ExtractionParameters(embedding=OPTIONS, stored_as="float32", shard_residues=500, cluster=where)
         *parts, index = extract_features(
-            proteins, partial(load_encoder, str(TINY)), StoreContents(tmp_path), None, parameters
+            proteins, partial(load_encoder, str(TINY)), StoreContents(tmp_path), None, parameters, RUN
         )
         assert all(isinstance(part, FeatureShard) for part in parts)
         assert index.table["shard"].notna().all()

@@ -160,10 +160,10 @@ def test_similarity_is_blind_to_what_all_vectors_have_in_common_and_to_proteins_
 ):
     train, other = pairs.iloc[:200], pairs.iloc[200:]
     parameters = BaselineParameters(similarity={"subtract_negatives": subtract_negatives})
-    logit = baseline_logits("similarity", train, other, proteins, parameters)
+    logit = baseline_logits("similarity", train, other, proteins, parameters, seed=42)
     moved = proteins.mean_vectors + np.array([50, -20, 10, 0, 0, 0, 0, 0], np.float32)
     far = np.vstack([moved, np.full((N_PROTEINS, 8), 1000, np.float32)])
-    found = baseline_logits("similarity", train, other, ProteinViews(None, far), parameters)
+    found = baseline_logits("similarity", train, other, ProteinViews(None, far), parameters, seed=42)
     np.testing.assert_allclose(found, logit, rtol=1e-3, atol=1e-4)
 
 
@@ -192,11 +192,11 @@ def test_a_mistyped_parameter_is_refused():
 
 @pytest.mark.skipif(not BERNETT.exists(), reason="needs the Bernett files in ../shared/bernett")
 def test_composition_reaches_its_known_figures_on_the_whole_of_bernett():
-    proteins = ProteinsDataset(filepath=str(BERNETT / "proteins.fasta.gz")).load()
+    proteins = ProteinsDataset(filepath=str(BERNETT / "proteins.fasta.gz")).load().frame
     rows = pd.Series(range(len(proteins)), index=proteins["Entry"])
     splits = {}
     for split in ("train", "test"):
-        table = PairsDataset(filepath=str(BERNETT / f"{split}_pairs.csv.gz")).load()
+        table = PairsDataset(filepath=str(BERNETT / f"{split}_pairs.csv.gz")).load().frame
         a, b = (rows[table[column]].to_numpy() for column in ("Protein1", "Protein2"))
         splits[split] = pd.DataFrame({"a": a, "b": b, "label": table["Label"].to_numpy().astype(int)})
     assert (len(splits["train"]), len(splits["test"])) == (163_192, 52_048)

@@ -19,6 +19,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.feature_store import FeatureShard, FeatureStoreDataset, StoreContentsDataset
 from esm2_amp.parameters.feature_extraction import ExtractionParameters
+from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.feature_extraction.nodes import extract_features
 from esm2_amp.protein import TOKENS
 
@@ -37,6 +38,9 @@ def store_in(folder: Path) -> FeatureStoreDataset:
     return FeatureStoreDataset(path=str(folder / "store"), filepath=str(folder / "index.parquet"))
 
 
+RUN = RunParameters(device="cpu", seed=1, data_name="random proteins", scoring_batch_size=8)
+
+
 def extract(
     folder: Path,
     proteins: pd.DataFrame,
@@ -50,13 +54,12 @@ def extract(
     embedding = {"precision": "float32", "tokens_per_batch": 300, "window": 100, "overlap": 20}
     parameters = ExtractionParameters(
         embedding=embedding | {"whole_up_to": whole_up_to},
-        device="cpu",
         stored_as=stored_as,
         shard_residues=SHARD_RESIDUES,
     )
     store = store_in(folder)
     stored = StoreContentsDataset(path=str(folder / "store")).load()
-    for part in extract_features(proteins, partial(load_encoder, str(encoder)), stored, None, parameters):
+    for part in extract_features(proteins, partial(load_encoder, str(encoder)), stored, None, parameters, RUN):
         if isinstance(part, FeatureShard):
             before_save(part)
         store.save(part)

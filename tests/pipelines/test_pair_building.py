@@ -20,6 +20,9 @@ NOTHING = pd.DataFrame({"a": [], "b": [], "identity": []}, dtype="int64")
 EVERY_TWO = [(one, other) for one in range(40) for other in range(one)]
 
 
+RUN = RunParameters(device="cpu", seed=1, data_name="pairs by hand", scoring_batch_size=8)
+
+
 def parameters(**changes) -> PairParameters:
     usual = {
         "self_pairs": "keep",
@@ -30,7 +33,6 @@ def parameters(**changes) -> PairParameters:
         "validation_fraction": 0.1,
         "test_fraction": 0.2,
         "sample": {},
-        "seed": 1,
     }
     return PairParameters(**usual | changes)
 
@@ -47,7 +49,7 @@ def split(wanted: PairParameters, *pairs: list[tuple[int, int]], similar=NOTHING
     """Both nodes, on one list of pairs or on three."""
     files = [raw(part, file) for part, file in zip(pairs, ("a.csv", "b.csv", "c.csv"), strict=False)]
     clean, _ = clean_pair_files(*files, *[None] * (3 - len(files)), FEATURES, wanted)
-    return split_pairs(clean, FEATURES, proteins, similar, wanted)
+    return split_pairs(clean, FEATURES, proteins, similar, wanted, RUN)
 
 
 def test_a_pair_in_two_files_is_told_with_both_places():
@@ -99,15 +101,14 @@ def test_audit_counts_similar_proteins_where_they_were_searched(caplog):
     similar = pd.DataFrame({"a": [0], "b": [6]})
     files = [(0, 1), (1, 2)], [(3, 4), (4, 5)], [(2, 6), (6, 7)]
     pairs, _ = split(parameters(), *files)
-    run = RunParameters(device="cpu", seed=1, data_name="pairs by hand", scoring_batch_size=8)
     with caplog.at_level(logging.INFO):
         report, degrees, figure = audit_split(
-            pairs, {"split": "files"}, FEATURES, similar, parameters(similarity={"enabled": True}), run
+            pairs, {"split": "files"}, FEATURES, similar, parameters(similarity={"enabled": True}), RUN
         )
     assert report["split"] == "files"
     assert report["audit"]["shared"]["train-test"] == {"proteins": 1, "identical_sequences": 0, "similar_proteins": 1}
     assert len(degrees) == 9
     assert figure.get_suptitle() == "Split of pairs by hand"
     assert "(C1): 0, with one (C2): 1, with none (C3): 1" in caplog.text
-    report, *_ = audit_split(pairs, {"split": "files"}, FEATURES, NOTHING, parameters(), run)
+    report, *_ = audit_split(pairs, {"split": "files"}, FEATURES, NOTHING, parameters(), RUN)
     assert "similar_proteins" not in report["audit"]["shared"]["train-test"]

@@ -27,7 +27,6 @@ OPTIONS = {
     "folds": 2,
     "study": "s",
     "pruning": "none",
-    "seed": 1,
 }
 
 WORKER = """
@@ -54,7 +53,7 @@ def objective(trial, values):
 (folder / f"ready_{{os.getpid()}}").touch()
 while not (folder / "go").exists():
     time.sleep(0.01)
-run_search(open_study("M", space, {{"data": "d"}}, folder, parameters), space, objective, folder, parameters)
+run_search(open_study("M", space, {{"data": "d"}}, folder, parameters), space, objective, folder, parameters, seed=1)
 print("ended")
 """.format(space=SPACE.model_dump(), options=OPTIONS)  # noqa: UP032
 
@@ -74,7 +73,7 @@ def opened(folder, conditions=None, space=SPACE, **changes):
 
 def searched(folder, objective, **changes):
     study = opened(folder, **changes)
-    run_search(study, SPACE, objective, folder, options(**changes))
+    run_search(study, SPACE, objective, folder, options(**changes), seed=1)
     return study
 
 

@@ -7,9 +7,9 @@ its options, must not wait for. When the program runs, each of these names is `A
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optuna import Trial as Trial
     import plotly.graph_objects
     from matplotlib.figure import Figure as Figure
+    from optuna import Trial as Trial
     from sklearn.ensemble import RandomForestClassifier as RandomForestClassifier
     from torch import Tensor as Tensor
     from transformers import EsmModel as EsmModel

@@ -62,8 +62,6 @@ def search_hyperparameters(
     parameters : SearchParameters
     run : RunParameters
     """
-    import optuna
-
     from esm2_amp.models.registry import MODELS
     from esm2_amp.pairs import Pairs
     from esm2_amp.search.report import best_parameters, epochs_table, study_figures, trials_table
