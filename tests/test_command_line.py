@@ -80,7 +80,9 @@ def test_unknown_name_of_an_option(option, words, data):
         "search.enabled=true,ESM2_DPM.search_space.h1.low=900": ["low <= high must hold, got low 900, high 256"],
         "pair_building.test_fraction=0.95": ["validation_fraction + test_fraction must be below 1"],
         "proteins=none.fasta": ["none.fasta: there is no such file; check the path"],
-        "encoder=nowhere": ["The encoder must be a folder or the name of a model on Hugging Face, got 'nowhere'"],
+        "encoder=nowhere": [
+            "The encoder must be a folder, a file of fair-esm or the name of a model on Hugging Face, got 'nowhere'"
+        ],
     }.items(),
 )
 def test_wrong_parameter(parameters, words, data):

@@ -16,6 +16,7 @@ from esm2_amp.models.scoring import score_pairs
 from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters
 from esm2_amp.parameters.model_training import ModelParameters
+from esm2_amp.settings import CONFIG_LOADER_ARGS
 from esm2_amp.training.fit import fit_network
 
 ROOT = Path(__file__).parents[1]
@@ -25,12 +26,12 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def parameters():
-    return OmegaConfigLoader(str(ROOT / "conf"), base_env="base", default_run_env="base")["parameters"]
+    return OmegaConfigLoader(str(ROOT / "conf"), env="base", **CONFIG_LOADER_ARGS)["parameters"]
 
 
 @pytest.fixture(scope="module")
 def proteins():
-    return ProteinsDataset(str(PLANTED / "proteins.fasta")).load()
+    return ProteinsDataset(filepath=str(PLANTED / "proteins.fasta")).load().frame
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def features(parameters, proteins):
 
 
 def columns(split, proteins, table):
-    pairs = PairsDataset(str(PLANTED / f"{split}_pairs.csv")).load()
+    pairs = PairsDataset(filepath=str(PLANTED / f"{split}_pairs.csv")).load().frame
     row = {entry: number for number, entry in enumerate(proteins["Entry"])}
     a, b = (torch.tensor([row[entry] for entry in pairs[name]]) for name in ("Protein1", "Protein2"))
     return table, a, b, torch.tensor(pairs["Label"].astype("float32").to_numpy())

@@ -49,7 +49,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     pipelines : dict
         Those in `SUMS` are the sums of their steps.
     """
-    from esm2_amp.pipelines import (  # noqa: PLC0415 - a mistyped option is reported before these are imported
+    from esm2_amp.pipelines import (  # a mistyped option is reported before these are imported
         encoder_pretraining,
         evaluation,
         feature_extraction,

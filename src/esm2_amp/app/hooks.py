@@ -56,8 +56,8 @@ class InputCheck:
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Raise InputError for an input that isn't there, naming the pipeline that makes it."""
-        from esm2_amp.io.local import InputFileDataset  # noqa: PLC0415 - so that mistyped options are told at once
-        from esm2_amp.io.models import ModelDataset  # noqa: PLC0415
+        from esm2_amp.io.local import InputFileDataset  # so that mistyped options are told at once
+        from esm2_amp.io.models import ModelDataset
 
         if "pairs_raw" in pipeline.inputs():
             check_pair_files(run_params["runtime_params"], catalog.load("params:pair_building").split)
@@ -122,7 +122,7 @@ class TrackingWhereEnabled:
         """Begin to record, if that is asked for."""
         self._recorders = PluginManager("kedro")
         if context.config_loader["parameters"]["tracking"]["enabled"]:
-            from esm2_amp.app.tracking import Tracking  # noqa: PLC0415 - an extra
+            from esm2_amp.app.tracking import Tracking  # an extra
 
             self._recorders.register(Tracking())
         self._pass_on("after_context_created", context=context)

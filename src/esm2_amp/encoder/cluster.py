@@ -90,7 +90,7 @@ def embed_on_cluster(work: Work, parts: Iterable[Sequence[str]], address: str) -
         Dask isn't installed, no scheduler or no worker answers, or a worker has no such encoder or another one.
     """
     try:
-        from dask.distributed import Client, as_completed  # noqa: PLC0415 (an extra)
+        from dask.distributed import Client, as_completed  # an extra
     except ModuleNotFoundError as error:
         raise InputError(
             "feature_extraction.cluster needs Dask, which isn't installed: pip install 'esm2_amp[dask]', or leave it "

@@ -57,7 +57,7 @@ def varlen_attention(device: torch.device, dtype: torch.dtype) -> Callable[..., 
     if device.type != "cuda" or dtype != torch.bfloat16:
         return None
     try:
-        from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415 (not in every build)
+        from torch.nn.attention.varlen import varlen_attn  # not in every build
     except ImportError:
         return None
     attention: Callable[..., Any] = varlen_attn

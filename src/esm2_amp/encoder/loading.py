@@ -214,7 +214,7 @@ def _check_tokens(tokens: int, source: str) -> None:
 
 def _download(source: str) -> Path:
     """The local folder of a model on the hub, downloaded unless it was before."""
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 (slow to import)
+    from huggingface_hub import snapshot_download  # slow to import
 
     try:
         for weights in _HUB_WEIGHTS:

@@ -177,7 +177,7 @@ class MaskedLanguageModel(L.LightningModule):
         total_steps: int,
         seed: int,
     ) -> None:
-        from transformers import EsmForMaskedLM  # noqa: PLC0415 (slow to import)
+        from transformers import EsmForMaskedLM  # slow to import
 
         super().__init__()
         with torch.random.fork_rng():
@@ -217,7 +217,7 @@ class MaskedLanguageModel(L.LightningModule):
 
 def small_esm2_config(*, layers: int, width: int, heads: int) -> "EsmConfig":
     """Configuration of ESM-2's architecture (rotary positions, token dropout, pre-norm) at another size."""
-    from transformers import EsmConfig  # noqa: PLC0415 (slow to import)
+    from transformers import EsmConfig  # slow to import
 
     return EsmConfig(
         vocab_size=len(VOCABULARY),

@@ -35,37 +35,37 @@ class Method(NamedTuple):
 
 
 def _by_attention(context: Any) -> "Explanations":
-    from esm2_amp.explanation.attention import explain_by_attention  # noqa: PLC0415
+    from esm2_amp.explanation.attention import explain_by_attention
 
     return explain_by_attention(context)
 
 
 def _by_gradients(context: Any) -> "Explanations":
-    from esm2_amp.explanation.gradients import explain_by_gradients  # noqa: PLC0415
+    from esm2_amp.explanation.gradients import explain_by_gradients
 
     return explain_by_gradients(context)
 
 
 def _by_gini(context: Any) -> "Explanations":
-    from esm2_amp.explanation.latent_forest import explain_by_gini  # noqa: PLC0415
+    from esm2_amp.explanation.latent_forest import explain_by_gini
 
     return explain_by_gini(context)
 
 
 def _by_tree_shap(context: Any) -> "Explanations":
-    from esm2_amp.explanation.latent_forest import explain_by_tree_shap  # noqa: PLC0415
+    from esm2_amp.explanation.latent_forest import explain_by_tree_shap
 
     return explain_by_tree_shap(context)
 
 
 def _by_deep_shap(context: Any) -> "Explanations":
-    from esm2_amp.explanation.latent_network import explain_by_deep_shap  # noqa: PLC0415
+    from esm2_amp.explanation.latent_network import explain_by_deep_shap
 
     return explain_by_deep_shap(context)
 
 
 def _by_latent_gradients(context: Any) -> "Explanations":
-    from esm2_amp.explanation.latent_network import explain_by_latent_gradients  # noqa: PLC0415
+    from esm2_amp.explanation.latent_network import explain_by_latent_gradients
 
     return explain_by_latent_gradients(context)
 

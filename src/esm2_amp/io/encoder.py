@@ -53,7 +53,7 @@ class PretrainedEncoderDataset(LocalDataset["EsmModel", Callable[[], Encoder]]):
 
     @override
     def save(self, data: "EsmModel") -> None:
-        from transformers import EsmTokenizer  # noqa: PLC0415 (slow to import)
+        from transformers import EsmTokenizer  # slow to import
 
         stored = data.half()
         setattr(stored.config, RECORDED_FINGERPRINT, EsmWeights.from_model(stored).fingerprint)
@@ -70,7 +70,7 @@ class PretrainedEncoderDataset(LocalDataset["EsmModel", Callable[[], Encoder]]):
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without transformers' progress bars and reports."""
-    from transformers.utils import logging  # noqa: PLC0415 (slow to import)
+    from transformers.utils import logging  # slow to import
 
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

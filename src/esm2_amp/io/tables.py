@@ -11,10 +11,7 @@ from typing import Any, Final, NamedTuple
 from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
-import openpyxl
 import pandas as pd
-from openpyxl.cell.cell import ERROR_CODES
-from openpyxl.utils import get_column_letter
 
 from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable, ending_of, listed, read_utf8, shown
@@ -165,6 +162,8 @@ def _separator_hint(header: list[str]) -> str:
 
 
 def _read_workbook(path: Path, required: Sequence[str], optional: Sequence[str]) -> SourceTable:
+    from openpyxl.utils import get_column_letter
+
     with _workbook(path, stored_values=True) as book:
         sheet = _choose_sheet(shown(path), book, required)
         grid = _sheet_grid(f"{shown(path)} (sheet {sheet!r})", book[sheet])
@@ -186,6 +185,8 @@ def _read_workbook(path: Path, required: Sequence[str], optional: Sequence[str])
 @contextmanager
 def _workbook(path: Path, *, stored_values: bool) -> Iterator[Any]:
     """A workbook open for reading its cells' stored values, or else their formulas."""
+    import openpyxl
+
     with path.open("rb") as file:
         start = file.read(4)
         if start == b"\xd0\xcf\x11\xe0":
@@ -238,6 +239,8 @@ def _choose_sheet(name: str, book: Any, required: Sequence[str]) -> str:
 
 
 def _sheet_grid(where: str, sheet: Any) -> _Grid:
+    from openpyxl.utils import get_column_letter
+
     grid = _grid(where, _rows(sheet))
     width = max(i for i, cell in enumerate(grid.rows[0], start=1) if cell is not None)
     wide = [
@@ -259,6 +262,8 @@ def _formulas(path: Path, sheet: str) -> set[str]:
 
 
 def _cell_problem(value: object, is_formula: bool) -> str | None:
+    from openpyxl.cell.cell import ERROR_CODES
+
     if isinstance(value, _DATES):
         return f"must hold text, got {value}: a spreadsheet turned it into a date; format it as text and retype it"
     if isinstance(value, str) and value in ERROR_CODES:

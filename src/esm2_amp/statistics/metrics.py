@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn import metrics as sk
 
 from esm2_amp.errors import InputError
 
@@ -49,6 +48,8 @@ def pair_metrics(label: ArrayLike, logit: ArrayLike, threshold: float = 0.5) -> 
     InputError
         Where there is no pair, a label is neither 0 nor 1, or a logit isn't finite.
     """
+    from sklearn import metrics as sk  # slow to import, and scoring new pairs doesn't need it
+
     y, z = _checked(label, logit)
     probability = sigmoid(z)
     decision = decisions(probability, threshold)
