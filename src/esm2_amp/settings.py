@@ -1,5 +1,6 @@
 """Kedro's settings of the project."""
 
+import gc
 import os
 import warnings
 
@@ -10,6 +11,8 @@ from esm2_amp.app.hooks import InputCheck, ParameterCheck, RunDiary, TrackingWhe
 from esm2_amp.app.layers import CatalogLayers
 from esm2_amp.app.model_folders import resolve_model
 from esm2_amp.app.session import Session
+
+gc.set_threshold(50_000)  # by default half a second of every start goes into searching the imported modules for garbage
 
 for _message in (
     ".*omegaconf.*",
