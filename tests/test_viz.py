@@ -99,7 +99,7 @@ def test_models_are_groups_to_open(graphs):
     assert set(groups) == {"__root__", *MODELS}
     names = {node["id"]: node["name"] for node in graphs["__default__"]["nodes"]}
     for model in MODELS:
-        assert {"train_model", "score_pairs"} <= {names[child["id"]] for child in groups[model]["children"]}
+        assert {"train_model", "evaluate_model"} <= {names[child["id"]] for child in groups[model]["children"]}
 
 
 def test_nodes_show_their_documentation(graphs, site):
@@ -141,7 +141,7 @@ def test_page_draws_the_graph_by_name(page, graphs):
     {
         "model_comparison": ".preview-table__row",
         "ESM2_AMPS.metrics": ".pipeline-json__object",
-        "ESM2_AMPS.roc_plot": ".js-plotly-plot .scatterlayer path",
+        "ESM2_AMPS.evaluation_plots": ".js-plotly-plot .scatterlayer path",
         "model_comparison_plot": "img.pipeline-metadata__plot-image--expanded",
     }.items(),
 )

@@ -4,11 +4,10 @@ import gc
 import os
 import warnings
 
-from kedro.config import OmegaConfigLoader
 from omegaconf.resolvers import oc
 
+from esm2_amp.app.catalog_layers import ConfigLoader
 from esm2_amp.app.hooks import InputCheck, ParameterCheck, RunDiary, TrackingWhereEnabled
-from esm2_amp.app.layers import CatalogLayers
 from esm2_amp.app.model_folders import resolve_model
 from esm2_amp.app.session import Session
 
@@ -28,9 +27,9 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 SESSION_CLASS = Session
-HOOKS = (ParameterCheck(), CatalogLayers(), InputCheck(), RunDiary(), TrackingWhereEnabled())
+HOOKS = (ParameterCheck(), InputCheck(), RunDiary(), TrackingWhereEnabled())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # TrackingWhereEnabled has its own
-CONFIG_LOADER_CLASS = OmegaConfigLoader
+CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,7 +57,7 @@ class InputCheck:
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Raise InputError for an input that isn't there, naming the pipeline that makes it."""
-        from esm2_amp.io.local import InputFileDataset  # so that mistyped options are told at once
+        from esm2_amp.io.local import InputFileDataset  # not needed to report a mistyped option
         from esm2_amp.io.models import ModelDataset
 
         if "pairs_raw" in pipeline.inputs():
@@ -73,7 +74,7 @@ class InputCheck:
                 maker = min(makers, key=lambda maker: len(pipelines[maker].nodes))
                 raise InputError(f"{name} isn't at {path} yet; run `kedro run --pipeline={maker}` first")
             if isinstance(dataset, InputFileDataset | ModelDataset):
-                catalog.load(name)  # says in its own words what is missing
+                catalog.load(name)  # raises an error that says what is missing
             raise InputError(f"{name}: there is nothing at {path}; put it there first")
 
 
@@ -100,9 +101,8 @@ class RunDiary:
         """Say how long it took, and where the results are."""
         logger.info("Done in %s. Results:", in_words(time.monotonic() - self._started))
         results: dict[Path, list[str]] = defaultdict(list)
-        for name in pipeline.all_outputs():
-            path = dataset_path(catalog.get(name))
-            if path is not None and not any(layer in str(path) for layer in _WORKING_LAYERS):
+        for path in _written(pipeline, catalog):
+            if not any(layer in str(path) for layer in _WORKING_LAYERS):
                 results[_shortest(path).parent].append(path.name)
         for folder in sorted(results):
             names = ", ".join(sorted(results[folder]))
@@ -179,6 +179,18 @@ class TrackingWhereEnabled:
     def _pass_on(self, name: str, **arguments: Any) -> None:
         if (hook := getattr(self._recorders.hook, name, None)) is not None:
             hook(**arguments)
+
+
+def _written(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[Path]:
+    """The files and folders of what a pipeline makes; of a set of figures, each figure."""
+    from esm2_amp.io.figure_sets import FigureSetDataset
+
+    for name in pipeline.all_outputs():
+        dataset = catalog.get(name)
+        if isinstance(dataset, FigureSetDataset):
+            yield from dataset.files()
+        elif path := dataset_path(dataset):
+            yield path
 
 
 def _shortest(path: Path) -> Path:

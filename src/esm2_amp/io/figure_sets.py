@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from esm2_amp.files import write_atomically
 from esm2_amp.io.figures import FigureFolderDataset, as_preview, write_figure
-from esm2_amp.io.kedro_adapter import ImagePreview
+from esm2_amp.io.kedro_adapter import ImagePreview, PlotlyPreview
 from esm2_amp.io.local import LocalDataset
 
 
@@ -59,6 +59,11 @@ class FigureSetDataset(LocalDataset[Mapping[str, Any], dict[str, Any]]):
                 self._remove(name, kind)
         write_atomically(self._filepath, json.dumps(kinds, indent=2).encode())
 
+    def files(self) -> list[Path]:
+        """The figures that were saved last: PNGs, JSON files of Plotly figures, folders."""
+        endings = {"png": ".png", "json": ".json", "folder": ""}
+        return [self._folder / f"{name}{endings[kind]}" for name, kind in self._index().items()]
+
     def preview(self) -> ImagePreview:
         """The first PNG, as Kedro-Viz shows it."""
         first = next(name for name, kind in self._index().items() if kind == "png")
@@ -89,3 +94,12 @@ class FigureSetDataset(LocalDataset[Mapping[str, Any], dict[str, Any]]):
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "dpi": self._dpi, "pdf": self._pdf}
+
+
+class InteractiveFigureSetDataset(FigureSetDataset):
+    """Figures by name, of which Kedro-Viz shows the first that Plotly draws."""
+
+    def preview(self) -> PlotlyPreview:  # type: ignore[override]  # Kedro-Viz goes by this annotation
+        """The first Plotly figure, as Kedro-Viz shows it."""
+        first = next(name for name, kind in self._index().items() if kind == "json")
+        return PlotlyPreview(json.loads((self._folder / f"{first}.json").read_text(encoding="utf-8")))

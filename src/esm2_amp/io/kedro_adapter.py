@@ -10,7 +10,10 @@ from typing import Any, Final, NewType
 from kedro.io import AbstractDataset
 
 ImagePreview = NewType("ImagePreview", str)
-"""An image in Base64.
+"""An image in Base64."""
+
+PlotlyPreview = NewType("PlotlyPreview", dict[str, Any])
+"""A Plotly figure in JSON.
 
 Kedro-Viz looks at the name of what a dataset's `preview` is annotated to return. Its own types for this are in the
 private module `kedro_datasets._typing`; the name is all that it needs.

@@ -3,26 +3,26 @@
 import re
 from typing import Any, Final
 
-from kedro.framework.context import KedroContext
-from kedro.framework.hooks import hook_impl
+from kedro.config import OmegaConfigLoader
 
 _LAYER: Final = re.compile(r"/0\d_([a-z_]+)(?:/|$)")
 _PREVIEWED: Final = ("pandas.CSVDataset", "pandas.ExcelDataset", "pandas.ParquetDataset")
 _PREVIEWED_ROWS: Final = 10
 
 
-class CatalogLayers:
-    """Gives every catalog entry the layer that its folder names, and tables a preview, unless the entry says otherwise.
+class ConfigLoader(OmegaConfigLoader):
+    """Kedro's loader, by which every catalog entry has the layer that its folder names, and tables have a preview.
 
-    Kedro-Viz draws no layers at all where datasets lead from a later layer to an earlier one, so an entry that does so
-    has another layer in its own `metadata`.
+    What an entry's own `metadata` gives stays. Kedro-Viz runs no hooks unless asked to, so this is no hook. It draws no
+    layers at all where datasets lead from a later layer to an earlier one; an entry that does so names another layer.
     """
 
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Complete the `metadata` of the catalog's entries before the catalog is made."""
-        loader = context.config_loader
-        loader["catalog"] = {name: _with_layer(entry) for name, entry in loader["catalog"].items()}
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """The configuration of a kind, such as `catalog` or `parameters`."""
+        configured: dict[str, Any] = super().__getitem__(key)
+        if key != "catalog":
+            return configured
+        return {name: _with_layer(entry) for name, entry in configured.items()}
 
 
 def _with_layer(entry: Any) -> Any:
