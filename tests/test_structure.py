@@ -17,7 +17,7 @@ def imported_by(file: Path) -> Iterator[str]:
     """Folders and modules of the package that a file imports anywhere, in its functions, too."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "esm2_amp":
-            yield from (name.name for name in node.names)
+            yield from (name.name for name in node.names if name.name in ORDER)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("esm2_amp."):
             yield node.module.split(".")[1]
 
