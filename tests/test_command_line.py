@@ -319,13 +319,16 @@ def test_split_by_files_needs_them_all(data):
     assert_told(data, words, "--pipeline=pair_building")
 
 
-def test_pairs_of_other_features(data):
+def test_order_of_the_proteins_changes_no_score(data):
+    assert kedro_run(data, "--pipeline=evaluation").exit_code == 0
+    scores = data / "07_model_output/ESM2_AMPS/scored_pairs.csv"
+    before = pd.read_csv(scores)
     proteins = data / "01_raw/planted/proteins.fasta"
     records = proteins.read_text().split(">")[1:]
     proteins.write_text("".join(f">{record}" for record in reversed(records)))
-    assert kedro_run(data, "--pipeline=feature_extraction").exit_code == 0
-    words = ["The pairs were built for other protein features than those stored now; run `kedro run --pipeline=pair_b"]
-    assert_told(data, words, "--pipeline=evaluation")
+    for pipeline in ("feature_extraction", "evaluation"):
+        assert kedro_run(data, f"--pipeline={pipeline}").exit_code == 0
+    pd.testing.assert_frame_equal(pd.read_csv(scores), before, rtol=1e-5)
 
 
 def test_prediction_has_no_validation_pairs_to_choose_a_threshold_on(data):
@@ -337,7 +340,7 @@ def test_prediction_has_no_validation_pairs_to_choose_a_threshold_on(data):
     ("parameters", "words"),
     {
         "chosen_pairs=X-Y": ["chosen_pairs must be pairs of the test split, as Protein1-Protein2 in either order, got"],
-        "split=dev": ["split", "should be 'train', 'validation' or 'test', got 'dev'"],
+        "split=dev": ["split", "should be 'test' or 'validation', got 'dev'"],
         "integrated_gradients.max_steps=2": ["max_steps must be at least steps, got 2 and 4"],
         "pairs=1": ["pairs", "should be greater than or equal to 2, got 1"],
         "randomised_weights.pair=1": ["pair", "There is no parameter of this name"],

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src/esm2_amp"
-ORDER = (
-    "errors files progress protein parameters statistics figures devices validation features pairs models splits "
-    "synthetic training encoder search evaluation regions explanation report io pipelines pipeline_registry app "
-    "settings cli __main__"
-).split()
+ORDER = [
+    *["errors", "files", "progress", "protein", "parameters", "statistics", "figures", "devices", "validation"],
+    *["features", "pairs", "models", "splits", "synthetic", "training", "encoder", "search", "evaluation", "regions"],
+    *["explanation", "report", "io", "pipelines", "pipeline_registry", "app", "settings", "cli", "__main__"],
+]
 """From the ground up."""
 
 

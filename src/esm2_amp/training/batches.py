@@ -1,11 +1,8 @@
 """Batches of training pairs, in an order that the seed and the epoch alone decide."""
 
-import math
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 
 from esm2_amp.pairs import Pairs
 
@@ -13,7 +10,20 @@ PairBatch = tuple[Tensor, Tensor, Tensor]
 """Rows of partner A (B,), rows of partner B (B,), int64; labels (B,), float32."""
 
 
-class PairBatches(IterableDataset[PairBatch]):
+class _PairRows(Dataset[PairBatch]):
+    """Rows of the partners and labels; an item is the batch at a list of positions."""
+
+    def __init__(self, a: Tensor, b: Tensor, label: Tensor) -> None:
+        self.columns = a, b, label
+
+    def __getitem__(self, positions: list[int]) -> PairBatch:
+        a, b, label = (column[positions] for column in self.columns)
+        return a, b, label
+
+
+def pair_batches(
+    pairs: Pairs, batch_size: int, shuffle_seed: int | None = None, *, swapping: bool = False
+) -> DataLoader[PairBatch]:
     """Batches of row numbers, in order or in an order drawn from a seed.
 
     Parameters
@@ -21,30 +31,21 @@ class PairBatches(IterableDataset[PairBatch]):
     pairs : Pairs
         Labelled.
     batch_size : int
+        Pairs in a batch; the last one may have fewer.
     shuffle_seed : int, optional
         Draw a random order from this seed; without one the order stays.
     swapping : bool
         Swap the partners of each pair with probability one half, drawn from the same seed.
     """
-
-    def __init__(
-        self, pairs: Pairs, batch_size: int, shuffle_seed: int | None = None, *, swapping: bool = False
-    ) -> None:
-        self.pairs = pairs
-        self.batch_size, self.shuffle_seed, self.swapping = batch_size, shuffle_seed, swapping
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.pairs) / self.batch_size)
-
-    def __iter__(self) -> Iterator[PairBatch]:
-        a, b, label = self.pairs.a, self.pairs.b, self.pairs.label
-        assert label is not None
-        order = torch.arange(len(a))
-        if self.shuffle_seed is not None:
-            generator = torch.Generator().manual_seed(self.shuffle_seed)
-            order = torch.randperm(len(a), generator=generator)
-            if self.swapping:
-                swapped = torch.randint(2, (len(a),), generator=generator, dtype=torch.bool)
-                a, b = torch.where(swapped, b, a), torch.where(swapped, a, b)
-        for rows in order.split(self.batch_size):
-            yield a[rows], b[rows], label[rows]
+    a, b, count = pairs.a, pairs.b, len(pairs)
+    assert pairs.label is not None
+    order: SequentialSampler | RandomSampler = SequentialSampler(range(count))
+    if shuffle_seed is not None:
+        order = RandomSampler(range(count), generator=torch.Generator().manual_seed(shuffle_seed))
+        if swapping:
+            generator = torch.Generator().manual_seed(shuffle_seed)
+            torch.randperm(count, generator=generator)  # what the sampler draws first
+            swapped = torch.randint(2, (count,), generator=generator, dtype=torch.bool)
+            a, b = torch.where(swapped, b, a), torch.where(swapped, a, b)
+    batches = BatchSampler(order, batch_size, drop_last=False)
+    return DataLoader(_PairRows(a, b, pairs.label), sampler=batches, batch_size=None)

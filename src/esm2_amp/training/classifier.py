@@ -21,7 +21,7 @@ from typing_extensions import override
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.pairs import Pairs, pair_tokens
 from esm2_amp.parameters.model_training import TrainingParameters
-from esm2_amp.training.batches import PairBatch, PairBatches
+from esm2_amp.training.batches import PairBatch, pair_batches
 
 METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mcc": binary_matthews_corrcoef,
@@ -150,9 +150,8 @@ class PairData(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[PairBatch]:
         assert self.trainer is not None
         order = self.seed * 1_000_003 + self.trainer.current_epoch
-        batches = PairBatches(self.training_pairs, self.batch_size, order, swapping=self.swapping)
-        return DataLoader(batches, batch_size=None)
+        return pair_batches(self.training_pairs, self.batch_size, order, swapping=self.swapping)
 
     @override
     def val_dataloader(self) -> DataLoader[PairBatch]:
-        return DataLoader(PairBatches(self.validation_pairs, self.batch_size), batch_size=None)
+        return pair_batches(self.validation_pairs, self.batch_size)
