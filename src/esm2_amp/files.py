@@ -120,27 +120,56 @@ def read_utf8(path: Path) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, flush it to the disk, then rename it.
+    """Write a file as `replacing_file` does.
 
-    A process killed at any moment leaves the old file or the new one. When the disk is full the temporary file is
-    removed and InputError says so.
+    Raises
+    ------
+    InputError
+        The file could not be written, for instance because the disk is full.
+    """
+    with replacing_file(path, f"{len(content):,} bytes") as part:
+        part.write_bytes(content)
+
+
+@contextmanager
+def replacing_file(path: Path, size: str | None = None) -> Iterator[Path]:
+    """Give a name to write a file under; when the block ends well, the file is flushed to the disk and takes its place.
+
+    A process killed at any moment leaves the old file or the new one.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made where it is missing.
+    size : str, optional
+        Of the file, for the message.
+
+    Yields
+    ------
+    part : Path
+        Beside `path`; removed when the block fails.
+
+    Raises
+    ------
+    InputError
+        The file could not be written, for instance because the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for left_by_a_killed_process in path.parent.glob(f".{path.name}.*.part"):
         left_by_a_killed_process.unlink(missing_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
+        yield part
+        with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise InputError(
-            f"{path} ({len(content):,} bytes) could not be written: {error.strerror}; free some space or choose "
-            "another data folder, then run the same command again: what was finished before is kept"
+            f"{path}{f' ({size})' if size else ''} could not be written: {error.strerror or error}; free some space or "
+            "choose another data folder, then run the same command again: what was finished before is kept"
         ) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager

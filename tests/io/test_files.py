@@ -1,10 +1,21 @@
+import errno
+import os
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from kedro.io import DataCatalog, DatasetError
+from matplotlib.figure import Figure
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import listed, read_text, shown
+from esm2_amp.files import listed, read_text, replacing_file, shown, write_atomically
+from esm2_amp.io.arrays import LabelledArray, LabelledArrayDataset
+from esm2_amp.io.figures import FigureDataset
+from esm2_amp.io.proteins import ProteinsDataset
+from esm2_amp.io.sites import SitesDataset
+from esm2_amp.io.workbooks import WorkbookDataset
 
 
 def test_file_is_shown_as_typed_in_the_working_directory(tmp_path, monkeypatch):
@@ -65,3 +76,57 @@ def test_input_is_read_only_and_exists_when_the_file_does(tmp_path):
     with pytest.raises(DatasetError, match="PairsDataset is read only"):
         catalog.save("pairs", catalog.load("pairs"))
     assert (tmp_path / "pairs.csv").read_text() == "Protein1,Protein2\nP1,P2\n"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_file_takes_its_place_whole_or_not_at_all(tmp_path, fails):
+    path = tmp_path / "new" / "array.npz"
+    write_atomically(path, b"old")
+    (path.parent / ".array.npz.1.part").write_bytes(b"of a killed process")
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext(), replacing_file(path) as part:
+        part.write_bytes(b"new, half")
+        assert path.read_bytes() == b"old"
+        part.write_bytes(b"new" if not fails else bytes(1 // 0))
+    assert path.read_bytes() == (b"old" if fails else b"new")
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_file_that_cannot_be_written_names_the_reason(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"x\.npz could not be written: No space left on device; free some space"),
+        replacing_file(tmp_path / "x.npz") as part,
+    ):
+        part.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not list(tmp_path.iterdir())
+
+
+def figure():
+    drawn = Figure(figsize=(1, 1))
+    drawn.subplots()
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("dataset", "data"),
+    [
+        (LabelledArrayDataset, LabelledArray(np.arange(2), {"pair": np.array(["a", "b"])})),
+        (WorkbookDataset, {"regions": pd.DataFrame({"a": [1]})}),
+        (SitesDataset, pd.DataFrame({"Entry": ["P1"], "Segment": [0]})),
+        (ProteinsDataset, pd.DataFrame({"Entry": ["P1"], "Sequence": ["MK"]})),
+        (FigureDataset, figure()),
+    ],
+)
+def test_interrupted_save_leaves_the_earlier_file(tmp_path, monkeypatch, dataset, data):
+    ending = {ProteinsDataset: ".fasta", FigureDataset: ""}.get(dataset, ".x")
+    saved = dataset(filepath=str(tmp_path / f"file{ending}"))
+    saved.save(data)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def full(number):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DatasetError, match="could not be written: No space left"):
+        saved.save(data)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before

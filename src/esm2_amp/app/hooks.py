@@ -101,9 +101,9 @@ class RunDiary:
         """Say how long it took, and where the results are."""
         logger.info("Done in %s. Results:", in_words(time.monotonic() - self._started))
         results: dict[Path, list[str]] = defaultdict(list)
-        for path in _written(pipeline, catalog):
-            if not any(layer in str(path) for layer in _WORKING_LAYERS):
-                results[_shortest(path).parent].append(path.name)
+        for file in _written(pipeline, catalog):
+            if not any(layer in str(file) for layer in _WORKING_LAYERS):
+                results[_shortest(file).parent].append(file.name)
         for folder in sorted(results):
             names = ", ".join(sorted(results[folder]))
             logger.info("  %s: %s", folder, names if len(names) <= _ROOM else f"{len(results[folder])} results")

@@ -6,6 +6,7 @@ import numpy as np
 from typing_extensions import override
 
 from esm2_amp.explanation.results import LabelledArray
+from esm2_amp.files import replacing_file
 from esm2_amp.io.local import LocalDataset
 
 
@@ -20,6 +21,6 @@ class LabelledArrayDataset(LocalDataset[LabelledArray, LabelledArray]):
     @override
     def save(self, data: LabelledArray) -> None:
         assert data.array.shape == tuple(len(labels) for labels in data.axes.values())
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
         content: dict[str, Any] = {"values": data.array, "axes": np.array(list(data.axes)), **data.axes}
-        np.savez(self._filepath, **content)
+        with replacing_file(self._filepath) as part, part.open("wb") as file:
+            np.savez(file, **content)

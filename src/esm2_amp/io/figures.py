@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from typing_extensions import override
 
-from esm2_amp.files import replacing
+from esm2_amp.files import replacing, replacing_file
 from esm2_amp.io.kedro_adapter import ImagePreview
 from esm2_amp.io.local import LocalDataset
 
@@ -105,8 +105,9 @@ def _as_file_name(name: str) -> str:
 
 def write_figure(figure: Figure, file: Path, dpi: int, *, pdf: bool = True) -> None:
     """Write a figure as PNG and, by choice, as PDF beside it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(_PDF_OPTIONS):
-        figure.savefig(file, dpi=dpi)
+        with replacing_file(file) as part:
+            figure.savefig(part, dpi=dpi, format="png")
         if pdf:
-            figure.savefig(file.with_suffix(".pdf"), metadata={"CreationDate": None})
+            with replacing_file(file.with_suffix(".pdf")) as part:
+                figure.savefig(part, format="pdf", metadata={"CreationDate": None})

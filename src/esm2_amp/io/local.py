@@ -1,4 +1,4 @@
-"""What the project's own catalog entries on a local disk share."""
+"""Base classes of the project's own datasets: files that it writes, and files that users bring."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +14,12 @@ Loaded = TypeVar("Loaded")
 class LocalDataset(AbstractDataset[Saved, Loaded]):
     """A file or folder that the project writes itself; subclasses load and save it.
 
+    They save through `esm2_amp.files.replacing_file` or `replacing`, so that a later run never loads half a file.
+
     Parameters
     ----------
     filepath : str
+        The file or folder.
     metadata : mapping, optional
         For plugins such as Kedro-Viz; not used here.
     """
@@ -35,11 +38,14 @@ class LocalDataset(AbstractDataset[Saved, Loaded]):
 
 
 class InputFileDataset(AbstractDataset[NoReturn, Loaded | None], Generic[Loaded]):
-    """A file that a user brings, or leaves out: without a `filepath` it loads as None. Subclasses may allow saving.
+    """A file that a user brings, or leaves out: without a `filepath` it loads as None.
+
+    Subclasses read it. They may save it too, where another pipeline of the project can make the file.
 
     Parameters
     ----------
     filepath : str, optional
+        The file.
     optional : bool
         Whether the file may be missing, too: then it loads as None.
     metadata : mapping, optional
@@ -54,16 +60,17 @@ class InputFileDataset(AbstractDataset[NoReturn, Loaded | None], Generic[Loaded]
         self.metadata = metadata
 
     def _read(self, path: Path) -> Loaded:
+        """Read a file, which need not exist; `load` calls this."""
         raise NotImplementedError
 
     def load(self) -> Loaded | None:
-        """What the file holds, or None where there is no file by choice."""
+        """Read the file, or return None where there is none by choice."""
         if self._filepath is None or (self._optional and not self._filepath.is_file()):
             return None
         return self._read(self._filepath)
 
     def save(self, data: NoReturn) -> None:
-        """Refuse."""
+        """Raise DatasetError: the file is the user's."""
         raise DatasetError(f"{type(self).__name__} is read only")
 
     def _exists(self) -> bool:

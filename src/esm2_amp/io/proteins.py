@@ -10,7 +10,7 @@ import pandas as pd
 from kedro.io import DatasetError
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import SourceTable, ending_of, read_text, shown
+from esm2_amp.files import SourceTable, ending_of, read_text, shown, write_atomically
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import TABLE_ENDINGS, read_table
 
@@ -60,8 +60,7 @@ class ProteinsDataset(InputFileDataset[SourceTable]):
         lines: list[str] = []
         for entry, sequence in zip(data["Entry"], data["Sequence"], strict=True):
             lines += [f">{entry}", *textwrap.wrap(sequence, _LINE_LENGTH)]
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        self._filepath.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        write_atomically(self._filepath, "\n".join([*lines, ""]).encode())
 
 
 def read_fasta(path: Path) -> SourceTable:

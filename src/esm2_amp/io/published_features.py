@@ -18,7 +18,7 @@ from kedro.io import DatasetError
 from numpy.typing import NDArray
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import ending_of, listed, shown
+from esm2_amp.files import ending_of, listed, replacing_file, shown
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.safe_pickles import only_in_pickles
 from esm2_amp.protein import TOKENS
@@ -74,13 +74,8 @@ class PublishedFeaturesDataset(InputFileDataset[PublishedFeatures]):
         held = data.feature[:, [TOKENS.index(token) for token in data.tokens]]
         frame = pd.DataFrame(held.reshape(len(data.entries), -1), columns=names, copy=False)
         frame.insert(0, "Entry", data.entries)
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self._filepath.with_name(f"{self._filepath.name}.part")
-        try:
-            frame.to_hdf(unfinished, key=_KEY, mode="w")
-            unfinished.replace(self._filepath)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with replacing_file(self._filepath) as part:
+            frame.to_hdf(part, key=_KEY, mode="w")
 
 
 def read_published_features(path: Path) -> PublishedFeatures:

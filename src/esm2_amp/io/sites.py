@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from esm2_amp.errors import InputError
+from esm2_amp.files import write_atomically
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import read_table
 from esm2_amp.protein import N_SEGMENTS
@@ -28,5 +29,4 @@ class SitesDataset(InputFileDataset[pd.DataFrame]):
     def save(self, data: pd.DataFrame) -> None:
         """Write all columns as CSV."""
         assert self._filepath is not None
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        data.to_csv(self._filepath, index=False)
+        write_atomically(self._filepath, data.to_csv(index=False).encode())

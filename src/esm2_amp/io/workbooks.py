@@ -8,6 +8,7 @@ from kedro.io import DatasetError
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
+from esm2_amp.files import replacing_file
 from esm2_amp.io.local import LocalDataset
 
 _HEADER: Final = {
@@ -39,8 +40,11 @@ class WorkbookDataset(LocalDataset[dict[str, pd.DataFrame], NoReturn]):
 
     def save(self, data: dict[str, pd.DataFrame]) -> None:
         """Write the workbook."""
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        with pd.ExcelWriter(self._filepath, engine="openpyxl") as writer:
+        with (
+            replacing_file(self._filepath) as part,
+            part.open("wb") as file,
+            pd.ExcelWriter(file, "openpyxl") as writer,
+        ):
             for name, table in data.items():
                 table.to_excel(writer, sheet_name=name[:_SHEET_NAME], index=False)
                 self._lay_out(writer.sheets[name[:_SHEET_NAME]], table)
