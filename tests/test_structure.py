@@ -8,7 +8,18 @@ PACKAGE = Path(__file__).parents[1] / "src/esm2_amp"
 ORDER = [
     *["errors", "files", "progress", "protein", "parameters", "statistics", "figures", "devices", "validation"],
     *["features", "pairs", "models", "splits", "synthetic", "training", "encoder", "search", "evaluation", "regions"],
-    *["explanation", "report", "io", "pipelines", "pipeline_registry", "app", "settings", "cli", "__main__"],
+    *[
+        "explanation",
+        "report",
+        "io",
+        "pipelines",
+        "pipeline_registry",
+        "app",
+        "interface",
+        "settings",
+        "cli",
+        "__main__",
+    ],
 ]
 """From the ground up."""
 
