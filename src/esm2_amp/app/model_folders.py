@@ -15,6 +15,11 @@ _SHIPPED = Path("data") / _LAYER
 """Where the models lie that come with the project, whatever the data folder of the environment."""
 
 
+def project_folder() -> Path:
+    """The project around the working directory; outside of one, the working directory."""
+    return find_kedro_project(Path.cwd()) or Path.cwd()
+
+
 def model_folder(name: str, data: str, project: Path | None = None) -> Path:
     """The folder of the model that a name means.
 
@@ -35,7 +40,7 @@ def model_folder(name: str, data: str, project: Path | None = None) -> Path:
         The one with the weights, relative where its parts are. Where there is none of the name, the one in the data
         folder's `06_models` that would have it.
     """
-    project = project or find_kedro_project(Path.cwd()) or Path.cwd()
+    project = project or project_folder()
     by_name = Path(data) / _LAYER / name
     if name not in ARCHITECTURES:
         for folder in (by_name, _SHIPPED / name, Path(name)):

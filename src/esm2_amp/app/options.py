@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError, model_validator
 
+from esm2_amp.app.given_paths import FILES
 from esm2_amp.app.mistakes import one_or_a_list, place_and_words
 from esm2_amp.app.model_folders import check_model
 from esm2_amp.errors import InputError
@@ -15,11 +16,6 @@ from esm2_amp.parameters.model_training import ARCHITECTURES, Architecture, Trai
 
 SHARED_TRAINING = "training"
 """The group whose values hold for every model."""
-
-_FILES = (
-    "proteins", "pairs", "validation_pairs", "test_pairs", "features", "regions", "entry_list", "top_segments",
-    "low_segments",
-)  # fmt: skip
 
 
 class RunOptions(Parameters):
@@ -52,8 +48,12 @@ class RunOptions(Parameters):
         Model and method whose importances are looked up in the regions.
     map_pairs : str
         Pairs to draw with their regions, as `P1-P2`, separated by blanks or semicolons.
+    output : str
+        Folder of the run's own, for everything that it writes.
     device : {"auto", "cpu", "cuda", "mps"}
+        Where tensors are computed.
     seed : int
+        Of everything that is drawn at random.
     data_name : str
         What figures call the data; the pair file's name when one is given.
     """
@@ -75,6 +75,7 @@ class RunOptions(Parameters):
     explained_model: Architecture | None = None
     explained_by: str | None = None
     map_pairs: str | None = None
+    output: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] | None = None
     seed: int | None = None
     data_name: str | None = None
@@ -121,10 +122,10 @@ def check_options(given: Mapping[str, Any], configured: Mapping[str, Any], data:
         raise InputError(f"Parameters are wrong (set in --params):{told}") from error
     if options.model is not None:
         check_model(options.model, data, project)
-    for name in _FILES:
+    for name in FILES:
         file = getattr(options, name)
         if file is not None and not Path(file).is_file():
-            raise InputError(f"{file}: there is no such file; check the path")
+            raise InputError(f"{file}: there is no such file; check the path, which starts from the working directory")
 
 
 def check_groups(configured: Mapping[str, Any], read: Collection[str]) -> None:

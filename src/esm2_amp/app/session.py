@@ -47,7 +47,9 @@ class Session(KedroSession):
         try:
             names = pipeline_names or [pipeline_name or "__default__"]
             _check_names("--pipeline", names, PIPELINES)
-            names = _pipelines_of_run(names, self.load_context().config_loader)
+            loader = self.load_context().config_loader
+            _check_options(names, loader)
+            names = _pipelines_of_run(names, loader)
             pipelines.set_requested(names)
             namespaces = {node.namespace for name in names for node in pipelines[name].nodes}
             _check_names("--namespaces", kwargs.get("namespaces"), sorted(filter(None, namespaces)))
@@ -81,6 +83,16 @@ def _pipelines_of_run(names: list[str], loader: AbstractConfigLoader) -> list[st
         latents=parameters["latent_explanation"]["enabled"],
         regions=regions,
     )
+
+
+def _check_options(names: list[str], loader: AbstractConfigLoader) -> None:
+    """Raise InputError for an option that the pipelines of the run don't read, whatever parameters leave out of it."""
+    given = loader.runtime_params
+    if given:
+        from esm2_amp.app.read_options import check_options_are_read
+
+        chosen = {*names, *pipelines_for(names, search=True, latents=True, regions=True)}
+        check_options_are_read(given, names, chosen, pipelines, loader)
 
 
 def _check_names(option: str, given: Iterable[str] | None, known: Iterable[str]) -> None:

@@ -129,7 +129,7 @@ def split_pairs(
     model_pairs : DataFrame
         Columns `Protein1`, `Protein2`; `a`, `b` (int32 rows into the features); `label` (float32); `split`; `seen`.
     report : dict
-        How the split was made; pairs, positives and proteins by split, and pairs dropped.
+        What the data is called; how the split was made; pairs, positives and proteins by split, and pairs dropped.
     """
     from esm2_amp.pairs import protein_rows
     from esm2_amp.splits.audit import check_split
@@ -149,7 +149,8 @@ def split_pairs(
     check_split(kept, claims_disjoint_proteins=parameters.claims_disjoint_proteins)
     kept = _sample(kept[_MODEL_COLUMNS], parameters, run.seed).reset_index(drop=True)
     kept = kept.assign(seen=seen_class(kept))
-    report = {"split": parameters.split, "pairs_dropped": len(table) - len(kept)} | _split_report(kept)
+    made: dict[str, Any] = {"data_name": run.data_name, "split": parameters.split}
+    report = made | {"pairs_dropped": len(table) - len(kept)} | _split_report(kept)
     _check_splits(kept, parameters)
     logger.info("%s", "; ".join(f"{split} {report[split]['pairs']:,} pairs" for split in SPLITS))
     if apart := int(table["split"].isna().sum()):
