@@ -88,7 +88,9 @@ def move_outputs(pipeline: Pipeline, catalog: DataCatalog, data: Path, output: P
         catalog.get(name)  # an entry that serves every model is among those of the catalog from here on
     entries = catalog.to_config()[0]
     for name in sorted(pipeline.datasets()):
-        entry = entries.get(name, {})
+        entry = dict(entries.get(name, {}))
+        entry |= entry.pop("kwargs", {})  # as Kedro notes down what a class that inherits its `__init__` was made with
+        entry.pop("args", None)
         moved = {
             key: path
             for key, value in entry.items()
