@@ -16,6 +16,13 @@ from esm2_amp.protein import TOKENS
 FEATURE = "feature"
 """Name of the array in a shard."""
 
+_REMEDIES = {
+    ("mean",): "mean vectors, as in UniProt's per-protein.h5, are all that ESM2_DPM reads: train it alone on the "
+    "features and pairs now stored (`kedro run --pipeline=model_training --namespaces=ESM2_DPM`), or name it as "
+    "model=ESM2_DPM; for other models give the sequences (--params=proteins=FILE) in place of features"
+}
+"""What to do where imported features lack vectors that a model reads, by the tokens that they hold."""
+
 
 @dataclass(frozen=True)
 class ProteinFeatures:
@@ -63,25 +70,27 @@ class ProteinFeatures:
         Raises
         ------
         InputError
-            When the features were imported without some of these tokens, or a shard is gone.
+            The features were imported without some of these tokens, or a shard is gone.
         """
-        absent = [name for name in TOKENS[tokens] if name not in self.provenance.get("tokens", TOKENS)]
-        if absent:
+        names, held = TOKENS[tokens], tuple(self.provenance.get("tokens", TOKENS))
+        if not set(names).issubset(held):
             raise InputError(
-                f"The features must hold the vectors {', '.join(TOKENS[tokens])}, but the imported file lacks "
-                f"{', '.join(absent)}; choose a model that doesn't read them, or another file"
+                f"The vectors {', '.join(names)} of each protein are needed, but the imported features hold only "
+                f"{', '.join(held)}; {_REMEDIES.get(held, 'choose another model, or a file that holds them')}"
             )
         wanted = (self.index if rows is None else self.index.iloc[list(rows)]).reset_index(drop=True)
         dtype = self._vectors(self.index["shard"].iloc[0]).dtype
         table = torch.empty(len(wanted), len(TOKENS[tokens]), self.width, dtype=dtype)
         for shard, part in wanted.groupby("shard", sort=False):
-            vectors = self._vectors(str(shard))[:, tokens]
+            vectors = self._vectors(str(shard))
+            first = (held if vectors.shape[1] == len(held) else TOKENS).index(names[0])  # shards may hold all 13
+            vectors = vectors[:, first : first + len(names)]
             for to, row in zip(part.index, part["row"], strict=True):
                 table[to] = vectors[row]  # one by one: a shard may hold all proteins, and an index would copy them
         return table
 
     def _vectors(self, shard: str) -> Tensor:
-        """A view of a shard's file: (rows, 13, D)."""
+        """A view of a shard's file: (rows, tokens, D)."""
         file = self.folder / shard
         if not file.exists():
             raise InputError(f"{file} is listed in the index of the features but missing; extract them again")

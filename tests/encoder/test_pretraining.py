@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from torch.utils.data import DataLoader
 from transformers.utils import logging as transformers_logging
 
 from esm2_amp.encoder.loading import load_encoder
@@ -21,7 +22,7 @@ from esm2_amp.encoder.pretraining import (
 )
 from esm2_amp.encoder.pretraining_fit import fit_language_model
 from esm2_amp.encoder.tokens import CLS, EOS, MASK, PAD, encode
-from esm2_amp.errors import InputError
+from esm2_amp.errors import DivergedError, InputError
 from esm2_amp.io.encoder import PretrainedEncoderDataset
 from esm2_amp.protein import RESIDUES, STANDARD_RESIDUES
 
@@ -121,6 +122,15 @@ class StopAt(PretrainingData):
         return super().train_dataloader()
 
 
+class NotANumber(PretrainingData):
+    """Data whose held-out loss is no number: none of the held-out residues is to be predicted."""
+
+    def val_dataloader(self):
+        batch = next(iter(super().val_dataloader()))
+        batch["labels"].fill_(IGNORED)
+        return DataLoader([batch], batch_size=None)
+
+
 def pretrain(folder, data_class=PretrainingData, learning_rate=1e-3):
     model = MaskedLanguageModel(
         small_esm2_config(layers=1, width=16, heads=2),
@@ -142,6 +152,29 @@ def test_interrupted_pretraining_goes_on_as_if_undisturbed(tmp_path):
     network, record = pretrain(tmp_path / "resumed")
     assert record.equals(expected_record)
     assert all(map(torch.equal, network.state_dict().values(), expected.state_dict().values()))
+
+
+def test_record_is_of_the_perplexities_of_each_epoch(tmp_path, caplog):
+    with caplog.at_level("INFO", logger="esm2_amp"):
+        network, record = pretrain(tmp_path)
+    assert record.columns.tolist() == ["epoch", "training_perplexity", "held_out_perplexity"]
+    assert record["epoch"].tolist() == [1, 2, 3, 4]
+    held_out = list(PretrainingData(
+        Corpus.from_sequences(SEQUENCES[20:]), Corpus.from_sequences(SEQUENCES[:20]),
+        steps_per_epoch=4, batch_size=4, crop_length=40, masked_fraction=0.15, seed=4,
+    ).val_dataloader())  # fmt: skip
+    masked = [int((batch["labels"] != IGNORED).sum()) for batch in held_out]
+    with torch.no_grad():
+        losses = [float(network(**batch).loss) for batch in held_out]
+    last = math.exp(np.average(losses, weights=masked))
+    assert record["held_out_perplexity"].iloc[-1] == pytest.approx(last, rel=1e-5)
+    assert f"encoder: epoch 4 of 4, loss {math.log(record['training_perplexity'].iloc[-1]):.4f}" in caplog.text
+    assert f"held-out loss {math.log(last):.4f}; took" in caplog.text
+
+
+def test_loss_that_is_no_number_ends_pretraining(tmp_path):
+    with pytest.raises(DivergedError, match="encoder diverged: its held out loss must be a finite number, got nan"):
+        pretrain(tmp_path, NotANumber)
 
 
 def test_unfinished_pretraining_of_something_else_is_not_gone_on_with(tmp_path):

@@ -197,9 +197,47 @@ def test_a_damaged_file_is_refused_without_advice_to_open_it_unsafely(folder, mo
     assert "weights_only" not in str(caught.value)
 
 
-def test_a_pickle_without_tensors_is_refused(folder):
-    torch.save([1, 2], folder / "pytorch_model.bin")
-    with pytest.raises(InputError, match="holds a list, not a dict of tensors"):
+@pytest.mark.parametrize(
+    ("content", "words"), [([1, 2], "a list"), ({"state_dict": {}, "epoch": 3}, r"a dict \(state_dict, epoch\)")]
+)
+def test_a_pickle_without_tensors_is_refused_with_what_it_holds(folder, content, words):
+    torch.save(content, folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match=rf"pytorch_model\.bin holds {words}, not a dict of tensors"):
+        load_encoder(str(folder))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin", "esm2_t2.pt"])
+def test_a_pointer_of_git_lfs_is_called_that(folder, name):
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 2609504640\n")
+    with pytest.raises(InputError, match=rf"\({name}: it is a pointer of Git LFS; fetch the file itself"):
+        load_encoder(str(folder / name if name.endswith(".pt") else folder))
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (
+            ["config.json"],
+            "has no model.safetensors; copy the whole folder of the model (the folder holds config.json)",
+        ),
+        ([], "has no config.json; copy the whole folder of the model (the folder holds nothing)"),
+        (["adapter_config.json", "adapter_model.safetensors"], "(the folder holds adapter_config.json, adapter_model"),
+        (["config.json", *(f"{k}.bin" for k in range(9))], "holds 0.bin, 1.bin, 2.bin, 3.bin, 4.bin …)"),
+        (["a-contact-regression.pt", "esm2_t2.pt"], "give the file, if it is fair-esm's: {folder}/esm2_t2.pt"),
+        (["refs/main", "snapshots/08e4/config.json"], "give {folder}/snapshots/08e4, if that is the encoder"),
+    ],
+)
+def test_an_incomplete_folder_is_refused_with_what_it_holds(tmp_path, model, files, words):
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(model.config.to_dict()))
+    with pytest.raises(InputError, match=re.escape(words.format(folder=tmp_path))):
+        load_encoder(str(tmp_path))
+
+
+def test_another_model_without_weights_is_called_by_its_name(folder, model):
+    write_config(folder, model.config.to_dict() | {"model_type": "t5"})
+    with pytest.raises(InputError, match="has 't5', that of ProtT5"):
         load_encoder(str(folder))
 
 
@@ -382,7 +420,8 @@ def test_missing_weights_of_fair_esm_are_named_by_its_names(tmp_path):
         (["transformer.blocks.0.attn.layernorm_qkv.1.weight"], "ESM-C or ESM3"),
         (["trunk.blocks.0.seq_attention.proj.weight"], "ESMFold"),
         (["esm.embeddings.word_embeddings.weight"], r"Hugging Face's names; give the folder"),
-        (["contact_head.regression.weight"], r"no table embed_tokens\.weight \(names contact_head"),
+        (["contact_head.regression.weight", "contact_head.regression.bias"], "its regression for contacts alone"),
+        (["lm_head.weight"], r"no table embed_tokens\.weight \(names lm_head\.weight"),
     ],
 )
 def test_a_file_of_something_else_is_called_by_its_name(tmp_path, names, told):
@@ -390,6 +429,18 @@ def test_a_file_of_something_else_is_called_by_its_name(tmp_path, names, told):
     torch.save({"model": dict.fromkeys(names, torch.zeros(33, 32))}, file)
     with pytest.raises(InputError, match=rf"must be those of an ESM-2 as fair-esm stores it, but .*{told}"):
         load_encoder(str(file))
+
+
+def test_weights_of_a_pair_model_are_refused_with_what_the_file_holds(tmp_path):
+    torch.save({"model_state_dict": {"mlp_layers.0.weight": torch.zeros(2, 2)}}, tmp_path / "ESM2_AMPS.pth")
+    with pytest.raises(InputError, match=r"holds a dict \(model_state_dict\) without weights under 'model'"):
+        load_encoder(str(tmp_path / "ESM2_AMPS.pth"))
+
+
+def test_a_state_with_the_head_of_contacts_loads(tmp_path, model):
+    head = {"contact_head.regression.weight": torch.zeros(1, 8), "contact_head.regression.bias": torch.zeros(1)}
+    torch.save({"model": fair_esm_state(model, "") | head, **settings_of_fair_esm()}, tmp_path / "esm2.pt")
+    assert_same_states(tmp_path / "esm2.pt", model)
 
 
 def test_fair_esm_with_other_tokens_is_refused(tmp_path, model):
@@ -405,6 +456,12 @@ def test_a_file_of_a_folder_is_refused_with_its_folder(folder, name):
     (folder / name).touch()
     with pytest.raises(InputError, match=re.escape(f"give the folder {folder}")):
         load_encoder(str(folder / name))
+
+
+def test_features_are_no_encoder(tmp_path):
+    (tmp_path / "per-protein.h5").touch()
+    with pytest.raises(InputError, match=r"per-protein\.h5 is another file; features .* --params=features=FILE"):
+        load_encoder(str(tmp_path / "per-protein.h5"))
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):

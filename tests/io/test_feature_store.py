@@ -4,6 +4,7 @@ import resource
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.feature_store import FeatureShard, FeatureStoreDataset, StoreContentsDataset
+from esm2_amp.io.published_features import PublishedFeatures
+from esm2_amp.models.registry import MODELS
+from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.feature_extraction import ExtractionParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.feature_extraction.nodes import extract_features
@@ -108,6 +112,54 @@ def test_tokens_and_rows_are_picked(tmp_path):
         assert torch.equal(features.select(tokens), everything[:, tokens])
         assert torch.equal(features.select(tokens, rows), everything[rows][:, tokens])
     assert features.select(slice(None), []).shape == (0, 13, 32)
+
+
+def imported(folder: Path, published: PublishedFeatures) -> ProteinFeatures:
+    """Features of a file of others in the store."""
+    store = store_in(folder)
+    parameters = ExtractionParameters(
+        embedding={"precision": "float32", "window": 100, "overlap": 20, "whole_up_to": 1022},
+        stored_as="float32",
+        shard_residues=SHARD_RESIDUES,
+    )
+    stored = StoreContentsDataset(path=str(folder / "store")).load()
+    nothing = pd.DataFrame({"Entry": [], "Sequence": []})
+    for part in extract_features(nothing, lambda: pytest.fail("no encoder"), stored, published, parameters, RUN):
+        store.save(part)
+    return store.load()
+
+
+@pytest.mark.parametrize("tokens", [TOKENS, TOKENS[1:11], TOKENS[:12], (TOKENS[0], "mean"), ("mean",)], ids=len)
+def test_imported_features_hold_their_tokens_alone(tmp_path, tokens):
+    feature = np.random.default_rng(0).standard_normal((3, len(tokens), 4), dtype=np.float32)
+    features = imported(tmp_path, PublishedFeatures(["P1", "P2", "P3"], feature, tokens))
+    for number, token in enumerate(tokens):
+        at = TOKENS.index(token)
+        np.testing.assert_array_equal(features.select(slice(at, at + 1), [2, 0])[:, 0], feature[[2, 0], number])
+    (shard,) = inodes(tmp_path)
+    assert load_file(shard)["feature"].shape == (3, len(tokens), 4)
+
+
+def test_shards_of_all_tokens_are_read_where_few_were_imported(tmp_path):
+    features = extract(tmp_path, random_proteins(5))
+    few = replace(features, provenance={"tokens": ["cls", "mean"]})
+    mean = slice(TOKENS.index("mean"), None)
+    assert torch.equal(few.select(mean), features.select(mean))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_mean_vectors_serve_the_model_that_reads_them_alone(tmp_path, model):
+    mean = np.random.default_rng(0).standard_normal((2, 1, 4), dtype=np.float32)
+    features = imported(tmp_path, PublishedFeatures(["P1", "P2"], mean, ("mean",)))
+    pairs = pd.DataFrame({"Protein1": ["P1"], "Protein2": ["P2"], "label": [1.0]})
+    tokens = MODELS[model].network.protein_tokens
+    if model == "ESM2_DPM":
+        np.testing.assert_array_equal(Pairs.of(features, pairs, tokens).tokens()[0], mean[:, 0])
+        return
+    with pytest.raises(
+        InputError, match=r"vectors .*segment0, .* are needed, but .* hold only mean; .* UniProt's per-protein\.h5"
+    ):
+        Pairs.of(features, pairs, tokens)
 
 
 def test_half_precision_keeps_three_digits(tmp_path):

@@ -92,9 +92,7 @@ def test_more_rows_than_are_read_at_once(path):
 
 @pytest.mark.parametrize("tokens", [TOKENS, TOKENS[1:11], TOKENS[:12], ("mean",)], ids=len)
 def test_export_reads_back_exactly(path, tokens):
-    feature = np.full((2, 13, 5), np.nan, dtype=np.float32)
-    held = [TOKENS.index(token) for token in tokens]
-    feature[:, held] = np.random.default_rng(0).standard_normal((2, len(held), 5), dtype=np.float32)
+    feature = np.random.default_rng(0).standard_normal((2, len(tokens), 5), dtype=np.float32)
     PublishedFeaturesDataset(str(path)).save(PublishedFeatures(["P1", "NA"], feature, tokens))
     entries, read, read_tokens = PublishedFeaturesDataset(str(path)).load()
     assert (entries, read_tokens) == (["P1", "NA"], tokens)
@@ -125,6 +123,59 @@ def test_failed_export_leaves_the_earlier_file(frame, path, monkeypatch):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def write_datasets(path, datasets):
+    """A dataset per protein, as UniProt and bio_embeddings write embeddings."""
+    with tables.open_file(path, "w") as file:
+        for name, values in datasets.items():
+            file.create_array("/", name, np.asarray(values))
+
+
+def test_mean_vectors_of_uniprot_are_read():
+    path = Path(__file__).parents[1] / "data/per-protein.h5"  # two proteins in the layout of UniProt's file
+    entries, feature, tokens = PublishedFeaturesDataset(str(path)).load()
+    assert (entries, tokens, feature.shape, feature.dtype) == (["P01308", "P0DP23"], ("mean",), (2, 1, 1024), "f4")
+    with tables.open_file(path) as file:
+        np.testing.assert_array_equal(feature[1, 0], file.root.P0DP23.read())
+
+
+@pytest.mark.filterwarnings("ignore::tables.exceptions.NaturalNameWarning")
+def test_mean_vectors_are_named_by_their_original_id_where_they_have_one(path):
+    write_datasets(path, {"0": np.ones(4, "f2"), "P2-2": np.zeros(4, "f2")})
+    with tables.open_file(path, "a") as file:
+        file.set_node_attr("/0", "original_id", "sp|P1|ONE")
+    assert read_published_features(path).entries == ["sp|P1|ONE", "P2-2"]
+    with tables.open_file(path, "a") as file:
+        file.set_node_attr("/0", "original_id", "P2-2")
+    with pytest.raises(InputError, match="Entry 'P2-2' must stand in one row, has several"):
+        read_published_features(path)
+
+
+@pytest.mark.parametrize(
+    ("datasets", "words"),
+    [
+        (
+            {"P1": np.ones((30, 4)), "P2": np.ones((40, 4))},
+            "holds a vector for each residue of a protein, as UniProt's per-residue.h5 does (the first has the shape "
+            "(30, 4)), but models read mean vectors, of whole proteins or of ten segments; give the file",
+        ),
+        ({"P1": np.ones(4), "P2": np.ones(5)}, "P2 holds float64 of the shape (5,), and the first has the shape (4,)"),
+        ({"P1": np.ones(4), "names": [b"P1", b"P2", b"P3", b"P4"]}, "names holds |S2 of the shape (4,)"),
+        ({"features": np.ones((9, 13, 4))}, "has no table 'df', so each of its datasets must be the mean vector"),
+        ({"P1": np.ones(2), "P2": [1, np.nan]}, "Entry 'P2' must have finite numbers, got nan in position 1"),
+    ],
+)
+def test_other_datasets_are_refused_with_what_they_are(path, datasets, words):
+    write_datasets(path, datasets)
+    with pytest.raises(InputError, match=re.escape(words)):
+        read_published_features(path)
+
+
+def test_hdf5_file_that_holds_nothing(path):
+    tables.open_file(path, "w").close()
+    with pytest.raises(InputError, match="must hold a table under the key 'df', got the keys: none"):
+        read_published_features(path)
+
+
 def test_file_that_is_not_hdf5(path):
     path.write_text("Entry,ESM2_cls0\n")
     with pytest.raises(InputError, match="must be an HDF5 file as its ending says, got other data"):
@@ -136,7 +187,7 @@ def test_file_that_is_not_hdf5(path):
 def test_file_cut_short(frame, path):
     frame.to_hdf(path, key="df", mode="w")
     path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(InputError, match="can't be read as a pandas HDF5 file"):
+    with pytest.raises(InputError, match="can't be read as an HDF5 file"):
         read_published_features(path)
 
 

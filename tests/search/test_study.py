@@ -1,7 +1,11 @@
 """Studies: what they find, refuse, and how they survive kills and company."""
 
+import json
 import logging
+import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -266,3 +270,90 @@ def test_trials_of_another_machine_are_left_to_it(tmp_path, caplog):
     table = trials_table(searched(tmp_path, near_a_hundredth, trials=3))
     assert table["state"].tolist() == ["running", "complete", "complete"]
     assert "trials 0 still run on other machines" in caplog.text
+
+
+def journal_of_three_trials(folder):
+    searched(folder, near_a_hundredth, trials=3)
+    return folder / "journal.log"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    {
+        "cut": lambda journal: journal[:-30],
+        "cut before its line break": lambda journal: journal[:-1],
+        "cut, then a line break": lambda journal: journal[:-30] + b"\n",
+        "NUL bytes": lambda journal: journal + bytes(4096),
+        "cut, then NUL bytes": lambda journal: journal[:-30] + bytes(4096),
+        "NUL bytes in its place": lambda journal: journal[: journal[:-1].rindex(b"\n") + 1] + bytes(50) + b"\n",
+    }.items(),
+    ids=lambda damage: damage[0],
+)
+def test_journal_whose_last_record_was_cut_goes_on(tmp_path, caplog, damage):
+    journal = journal_of_three_trials(tmp_path)
+    before = trials_table(opened(tmp_path)).drop(columns="seconds")
+    records = journal.read_bytes()
+    journal.write_bytes(damage[1](records))
+    whole = records if damage[0] == "NUL bytes" else records[: records[:-1].rindex(b"\n") + 1]
+    study = opened(tmp_path)
+    (opening,) = journal.read_bytes().removeprefix(whole).splitlines()
+    assert json.loads(opening)["study_name"] == "M.s"
+    words = (
+        f"journal.log: the last record was cut short, as by a kill or a full disk; it is dropped, the {whole.count(10)}"
+    )
+    assert words in caplog.text
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):  # its process is this one, which lives on
+        optuna.Trial(study, trial._trial_id).set_user_attr("worker", [socket.gethostname(), -1, 0.0])
+    after = trials_table(searched(tmp_path, near_a_hundredth, trials=5))
+    assert after["value"].tolist()[:3] == before["value"].tolist()
+    assert len(after) == 5
+
+
+def test_record_that_another_process_left_cut_harms_no_running_search(tmp_path):
+    study = opened(tmp_path, trials=3)
+
+    def cut_by_another(trial, values):
+        with (tmp_path / "journal.log").open("a") as journal:
+            journal.write('{"op_code":8,"worker_id":"of a killed pro')
+        return near_a_hundredth(trial, values)
+
+    run_search(study, SPACE, cut_by_another, tmp_path, options(trials=3), seed=1)
+    whole = trials_table(searched(tmp_path / "undisturbed", near_a_hundredth, trials=3))
+    found = trials_table(opened(tmp_path, trials=3))
+    pd.testing.assert_frame_equal(found.drop(columns="seconds"), whole.drop(columns="seconds"))
+
+
+def test_journal_damaged_before_its_last_record_is_refused(tmp_path):
+    journal = journal_of_three_trials(tmp_path)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[3] = lines[3][:20] + lines[4]
+    journal.write_bytes(b"".join(lines))
+    with pytest.raises(
+        InputError, match=r"journal\.log line 4 must be a record in JSON, got b'.*move it away to begin"
+    ):
+        opened(tmp_path)
+    assert journal.read_bytes() == b"".join(lines)
+
+
+def test_full_disk_is_an_error_after_which_the_search_goes_on(tmp_path):
+    journal = journal_of_three_trials(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.stat().st_size + 100, limits[1]))
+    try:
+        with pytest.raises(InputError, match=r"journal\.log could not be written: File too large; free some space"):
+            searched(tmp_path, near_a_hundredth, trials=6)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not journal.read_bytes().endswith(b"\n")
+    whole = trials_table(searched(tmp_path / "undisturbed", near_a_hundredth, trials=6))
+    found = trials_table(searched(tmp_path, near_a_hundredth, trials=6))
+    assert found["value"].tolist() == whole["value"].tolist()
+
+
+def test_search_needs_no_links(tmp_path, monkeypatch):
+    def refused(*arguments, **options):
+        raise PermissionError(1, "Operation not permitted")
+
+    for name in ("symlink", "link"):
+        monkeypatch.setattr(os, name, refused)
+    assert len(trials_table(searched(tmp_path, near_a_hundredth, trials=3))) == 3

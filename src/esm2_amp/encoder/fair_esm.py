@@ -8,11 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
-from esm2_amp.encoder.tensor_files import read_pickle
+from esm2_amp.encoder.tensor_files import contents, read_pickle
 from esm2_amp.encoder.weights import EMBEDDINGS, Architecture, EsmWeights
 
 HEADS = {320: 20, 480: 20, 640: 20, 1280: 20, 2560: 40, 5120: 40}
-"""Attention heads of the published ESM-2 (Lin et al. 2023) by width, for files that don't say."""
+"""Attention heads of the published ESM-2 (Lin et al. 2023) by width, for files without settings."""
 
 _EMBEDDINGS = "embed_tokens.weight"
 _LAYER_NAMES = {
@@ -34,7 +34,7 @@ _OTHER_MODELS = {
     r"(^|\.)transformer\.blocks\.": "ESM-C or ESM3",
     r"^trunk\.": "ESMFold",
 }
-"""Names of weights that an ESM-2 hasn't, and the models that have them."""
+"""Patterns of names of weights that an ESM-2 lacks, and the models that have them."""
 
 
 def read_fair_esm(file: Path) -> EsmWeights:
@@ -45,16 +45,21 @@ def read_fair_esm(file: Path) -> EsmWeights:
     file : Path
         A dict with the weights as `model`, and perhaps the settings as `cfg` or `args`; or the weights alone.
 
+    Returns
+    -------
+    weights : EsmWeights
+        By the names of transformers.
+
     Raises
     ------
     ValueError
-        When the file is damaged, would run code, or holds something else; the message goes on a sentence about the
+        The file is damaged, would run code, or holds something else; the message continues a sentence about the
         weights.
     """
     content = read_pickle(file)
     state = content.get("model", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not any(isinstance(value, Tensor) for value in state.values()):
-        raise ValueError(f"{file.name} holds a {type(content).__name__} without weights under 'model'")
+        raise ValueError(f"the file holds {contents(content)} without weights under 'model'")
     own = _without_prefix({str(name): value for name, value in state.items() if isinstance(value, Tensor)})
     architecture = _architecture(own, _settings(content))
     names = {name: _fair_name(name) for name in architecture.weight_shapes()}
@@ -67,12 +72,17 @@ def read_fair_esm(file: Path) -> EsmWeights:
 
 
 def _without_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of the encoder, without `encoder.sentence_encoder.` or whatever comes before each name."""
+    """The weights of the encoder, without `encoder.sentence_encoder.` or another prefix of each name."""
     if any(name.endswith(EMBEDDINGS) for name in state):
         raise ValueError("they have Hugging Face's names; give the folder that holds them and their config.json")
     for pattern, model in _OTHER_MODELS.items():
         if any(re.search(pattern, name) for name in state):
             raise ValueError(f"they are those of {model}, and an ESM-2 is needed")
+    if all("contact_head." in name for name in state):
+        raise ValueError(
+            "they are those of its regression for contacts alone, which fair-esm keeps beside an ESM-2, in a file that "
+            "has -contact-regression in its name and isn't needed"
+        )
     prefixes = [name.removesuffix(_EMBEDDINGS) for name in state if name.endswith(_EMBEDDINGS)]
     if len(prefixes) != 1:
         found = f"{len(prefixes)} tables" if prefixes else "no table"

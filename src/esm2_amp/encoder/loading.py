@@ -17,13 +17,15 @@ from esm2_amp.errors import InputError
 logger = logging.getLogger(__name__)
 
 RECORDED_FINGERPRINT = "esm2_amp_fingerprint"
-"""Entry of a config.json that says which weights belong to it; the project's own encoder has one."""
+"""Entry of a config.json with the fingerprint of the weights that belong to it; the project's own encoder has one."""
 
 _HUB_FILES = ["config.json", "vocab.txt"]
 _HUB_WEIGHTS = [["*.safetensors", "*.safetensors.index.json"], ["pytorch_model*.bin", "pytorch_model.bin.index.json"]]
-"""Patterns of the files to download, each group where the one before it is not there."""
+"""Patterns of the files to download, the second list where a model has no files of the first."""
 
 _FAIR_ESM_ENDINGS = (".pt", ".pth")
+
+_SHOWN_FILES = 5
 
 _OTHER_MODELS = {
     "bert": "ProtBert or another BERT",
@@ -34,7 +36,7 @@ _OTHER_MODELS = {
     "esmc": "ESM-C",
     "esm3": "ESM3",
 }
-"""Protein language models that people take for encoders, by the model_type of their config.json."""
+"""Other protein language models, by the model_type of their config.json."""
 
 
 class Encoder:
@@ -43,13 +45,9 @@ class Encoder:
     Parameters
     ----------
     weights : EsmWeights
+        Kept as the attribute `weights`.
     source : str
-        Folder, file or hub name they were loaded from.
-
-    Attributes
-    ----------
-    weights, source
-        As given.
+        Folder, file or hub name they were loaded from; kept as the attribute `source`.
     """
 
     def __init__(self, weights: EsmWeights, source: str) -> None:
@@ -58,7 +56,7 @@ class Encoder:
 
     @property
     def fingerprint(self) -> str:
-        """Of the weights and settings that decide the hidden states, see `EsmWeights.fingerprint`."""
+        """Fingerprint of the weights and settings that decide the hidden states, see `EsmWeights.fingerprint`."""
         return self.weights.fingerprint
 
     @property
@@ -67,7 +65,7 @@ class Encoder:
         return self.weights.architecture.width
 
     def packed(self, device: torch.device, dtype: torch.dtype) -> PackedEsm:
-        """The forward pass over proteins laid end to end; the last one asked for is kept."""
+        """The forward pass over proteins laid end to end; that of the last device and dtype is kept."""
         if self._packed is None or self._packed[0] != (device, dtype):
             self._packed = None
             self._packed = (device, dtype), PackedEsm(self.weights, device, dtype)
@@ -91,7 +89,7 @@ def load_encoder(source: str) -> Encoder:
     Raises
     ------
     InputError
-        When the folder, file or model can't be had, lacks a file, is damaged, or isn't an ESM-2.
+        The folder, file or model isn't there, lacks a file, is damaged, or isn't an ESM-2.
     """
     local = Path(source).expanduser()
     if local.is_file() or local.suffix in _FAIR_ESM_ENDINGS:
@@ -104,9 +102,14 @@ def load_encoder(source: str) -> Encoder:
 
 def _load_file(file: Path) -> EsmWeights:
     if file.suffix not in _FAIR_ESM_ENDINGS:
+        folder = file.parent
+        remedy = (
+            f"give the folder {folder}"
+            if (folder / "config.json").exists()
+            else "features of proteins are given as --params=features=FILE, models of pairs as model= or checkpoint="
+        )
         raise InputError(
-            f"An encoder must be a folder, or a file of fair-esm that ends in .pt, but {file} is another file; give "
-            f"the folder {file.parent}"
+            f"An encoder must be a folder, or a file of fair-esm that ends in .pt, but {file} is another file; {remedy}"
         )
     if not file.is_file():
         raise InputError(f"The encoder {file} must be a file of fair-esm, but there is none; give its whole path")
@@ -114,16 +117,19 @@ def _load_file(file: Path) -> EsmWeights:
         weights = read_fair_esm(file)
     except ValueError as error:
         raise InputError(
-            f"The weights in {file} must be those of an ESM-2 as fair-esm stores it, but {error}; give such a file, or "
-            "a folder of Hugging Face as that of facebook/esm2_t33_650M_UR50D"
+            f"The weights in {file} must be those of an ESM-2 as fair-esm stores it, but {error}; give the file of an "
+            "ESM-2, such as esm2_t33_650M_UR50D.pt, or the folder of one, such as that of facebook/esm2_t33_650M_UR50D"
         ) from error
     _check_tokens(weights.architecture.tokens, str(file))
     return weights
 
 
 def _load_folder(folder: Path, source: str) -> EsmWeights:
-    _check_files(folder)
+    if not (folder / "config.json").exists():
+        raise _incomplete(folder, "config.json")
     config = _read_config(folder / "config.json")
+    if not has_weights(folder):
+        raise _incomplete(folder, next(iter(READERS)))
     try:
         architecture = Architecture.from_config(config)
     except ValueError as error:
@@ -131,11 +137,13 @@ def _load_folder(folder: Path, source: str) -> EsmWeights:
             f"{folder / 'config.json'} must describe an ESM-2, but {error}; copy the folder again"
         ) from error
     _check_vocabulary(folder, architecture, source)
-    damaged = f"The weights in {folder} must be those of the ESM-2 that its config.json describes, but "
     try:
         weights = EsmWeights.from_tensors(read_folder(folder), architecture)
     except ValueError as error:
-        raise InputError(f"{damaged}{error}; copy or download the folder again") from error
+        raise InputError(
+            f"The weights in {folder} must be those of the ESM-2 that its config.json describes, but {error}; copy or "
+            "download the folder again"
+        ) from error
     recorded = str(config.get(RECORDED_FINGERPRINT, weights.fingerprint))
     if recorded != weights.fingerprint:
         raise InputError(
@@ -146,21 +154,23 @@ def _load_folder(folder: Path, source: str) -> EsmWeights:
     return weights
 
 
-def _check_files(folder: Path) -> None:
-    if not (folder / "config.json").exists():
-        missing = "config.json"
-    elif not has_weights(folder):
-        missing = next(iter(READERS))
-    else:
-        return
+def _incomplete(folder: Path, missing: str) -> InputError:
+    """An error for a folder that lacks a file, by what it holds instead."""
     if any(folder.glob("data/weights/esm*.pth")):
-        raise InputError(
+        return InputError(
             f"The encoder must be an ESM-2, but {folder} holds ESM-C or ESM3 (data/weights); give an ESM-2 model such "
             "as facebook/esm2_t33_650M_UR50D as encoder"
         )
-    raise InputError(
+    held = sorted(file.name for file in folder.iterdir())
+    remedy = "copy the whole folder of the model"
+    if fair_esm := [name for name in held if name.endswith(_FAIR_ESM_ENDINGS) and "contact-regression" not in name]:
+        remedy = f"give the file, if it is fair-esm's: {folder / fair_esm[0]}"
+    elif inner := [*folder.glob("*/config.json"), *folder.glob("snapshots/*/config.json")]:
+        remedy = f"give {inner[0].parent}, if that is the encoder"
+    return InputError(
         f"An encoder's folder must hold config.json and {' or '.join(READERS)} (or their shards with the index), but "
-        f"{folder} has no {missing}; copy the whole folder of the model"
+        f"{folder} has no {missing}; {remedy} (the folder holds {', '.join(held[:_SHOWN_FILES]) or 'nothing'}"
+        f"{' …' if held[_SHOWN_FILES:] else ''})"
     )
 
 
@@ -183,7 +193,7 @@ def _read_config(file: Path) -> dict[str, Any]:
 
 
 def _kind_of(config: dict[str, Any]) -> str:
-    """The model that a configuration is of, for an error, or nothing where it isn't known."""
+    """The model that a configuration describes, for an error; empty where its type is unknown."""
     model_type = config.get("model_type")
     if model_type == "esm":
         return ", as ESM-1b and ESM-1v have"
@@ -191,7 +201,7 @@ def _kind_of(config: dict[str, Any]) -> str:
 
 
 def _check_vocabulary(folder: Path, architecture: Architecture, source: str) -> None:
-    """Raise InputError unless the tokens are ESM-2's: by vocab.txt, or where there is none by their number."""
+    """Raise InputError unless the tokens are ESM-2's, by vocab.txt or, without one, by their number."""
     file = folder / "vocab.txt"
     if not file.exists():
         _check_tokens(architecture.tokens, source)
@@ -213,7 +223,7 @@ def _check_tokens(tokens: int, source: str) -> None:
 
 
 def _download(source: str) -> Path:
-    """The local folder of a model on the hub, downloaded unless it was before."""
+    """The local folder of a model on the hub, downloaded where the cache lacks it."""
     from huggingface_hub import snapshot_download  # slow to import
 
     try:

@@ -1,49 +1,15 @@
 """Running the pretraining of a small ESM-2: resumable, with a record per epoch."""
 
 import hashlib
-import logging
-import math
-import time
 from pathlib import Path
 
-import lightning as L
+import numpy as np
 import pandas as pd
 
 from esm2_amp.encoder.pretraining import MaskedLanguageModel, PretrainingData
-from esm2_amp.progress import time_left
+from esm2_amp.training.callbacks import EpochRecord
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
 from esm2_amp.training.trainer import quiet_trainer
-
-logger = logging.getLogger(__name__)
-
-
-class _PerplexityRecord(L.Callback):
-    """Perplexities of every epoch, kept in the checkpoints."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-        self._started, self._first = time.monotonic(), 0
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._started, self._first = time.monotonic(), trainer.current_epoch
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        done, total = trainer.current_epoch + 1, int(trainer.max_epochs or 0)
-        training, held_out = (
-            math.exp(float(trainer.callback_metrics[name])) for name in ("training_loss", "held_out_loss")
-        )
-        self.rows.append({"epoch": done, "training_perplexity": training, "held_out_perplexity": held_out})
-        left = time_left(time.monotonic() - self._started, done - self._first, total - done)
-        logger.info(
-            "epoch %d of %d: perplexity %.2f, of held-out proteins %.2f, %s",
-            done, total, training, held_out, left,
-        )  # fmt: skip
-
-    def state_dict(self) -> dict[str, list[dict[str, float]]]:
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, list[dict[str, float]]]) -> None:
-        self.rows = state_dict["rows"]
 
 
 def fit_language_model(
@@ -58,20 +24,44 @@ def fit_language_model(
 ) -> pd.DataFrame:
     """Train a masked language model in place, from its last checkpoint when the same training was interrupted.
 
+    Parameters
+    ----------
+    model : MaskedLanguageModel
+        Its weights are changed.
+    data : PretrainingData
+        Training and held-out proteins.
+    epochs : int
+        How often the loss on held-out proteins is measured and a checkpoint written.
+    precision : str
+        Lightning's name of the number format.
+    gradient_clip : float
+        Largest norm of a step's gradient.
+    folder : Path
+        Where the checkpoints are kept.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where the model is trained.
+
     Returns
     -------
     record : DataFrame
         Columns `epoch`, `training_perplexity`, `held_out_perplexity`.
+
+    Raises
+    ------
+    DivergedError
+        A loss is no longer a finite number.
     """
     fingerprint = _fingerprint(model, data, epochs, precision, gradient_clip)
-    resume_from, record = checkpoint_to_resume(folder, fingerprint, "encoder"), _PerplexityRecord()
+    resume_from, record = checkpoint_to_resume(folder, fingerprint, "encoder"), EpochRecord("encoder")
     callbacks = [record, last_checkpoint(folder)]
     trainer = quiet_trainer(
         callbacks, folder, device, epochs=epochs, precision=precision, gradient_clip_val=gradient_clip
     )
     trainer.fit(model, data, ckpt_path=resume_from)
     mark_finished(folder, fingerprint)
-    return pd.DataFrame(record.rows)
+    measured = pd.DataFrame(record.rows)
+    perplexities = {f"{part}_perplexity": np.exp(measured[f"{part}_loss"]) for part in ("training", "held_out")}
+    return pd.DataFrame({"epoch": measured["epoch"], **perplexities})
 
 
 def _fingerprint(model: MaskedLanguageModel, data: PretrainingData, *settings: float | str) -> str:

@@ -1,4 +1,4 @@
-"""Reading tensors from files of safetensors and PyTorch, whole or in shards; code in a file is never run."""
+"""Reading tensors from files of safetensors and PyTorch, whole or in shards, without running code that a file holds."""
 
 import json
 import re
@@ -12,38 +12,55 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+_LFS_POINTER = b"version https://git-lfs"
+
 
 def read_safetensors(file: Path) -> dict[str, Tensor]:
     """The tensors of a file by their names.
 
+    Parameters
+    ----------
+    file : Path
+        An existing file of safetensors.
+
     Raises
     ------
     ValueError
-        When it can't be read; the message goes on a sentence about the weights.
+        The file can't be read; the message continues a sentence about the weights.
     """
     try:
         return load_file(file)
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"they can't be read ({file.name}: {error})") from error
+        raise _unreadable(file, str(error)) from error
 
 
 def read_pickle(file: Path) -> Any:
-    """What `torch.save` wrote, of tensors, containers and `argparse.Namespace` alone.
+    """The content of a file that `torch.save` wrote: tensors, containers and `argparse.Namespace` alone.
+
+    Parameters
+    ----------
+    file : Path
+        An existing file.
 
     Raises
     ------
     ValueError
-        When the file is damaged or asks for other objects, of which none is made.
+        The file is damaged or asks for other objects, of which none is made.
     """
     try:
         with torch.serialization.safe_globals([Namespace]):  # fair-esm's files hold their settings as one
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle raises whatever its instructions run into
-        raise ValueError(f"they can't be read ({file.name}: {_reason(error)})") from error
+        raise _unreadable(file, _reason(error)) from error
 
 
 def read_pickled_tensors(file: Path) -> dict[str, Tensor]:
     """The tensors of a `pytorch_model.bin` by their names.
+
+    Parameters
+    ----------
+    file : Path
+        An existing file.
 
     Raises
     ------
@@ -51,16 +68,24 @@ def read_pickled_tensors(file: Path) -> dict[str, Tensor]:
         As `read_pickle`, and when the file holds something else.
     """
     content = read_pickle(file)
-    if not isinstance(content, dict):
-        raise ValueError(f"{file.name} holds a {type(content).__name__}, not a dict of tensors")
-    return {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+    pairs = content.items() if isinstance(content, dict) else ()
+    tensors = {str(name): tensor for name, tensor in pairs if isinstance(tensor, Tensor)}
+    if not tensors:
+        raise ValueError(f"{file.name} holds {contents(content)}, not a dict of tensors")
+    return tensors
+
+
+def contents(content: Any) -> str:
+    """What a file holds, for an error: the type, and of a dict the first names."""
+    names = f" ({', '.join(map(str, list(content)[:3]))})" if isinstance(content, dict) and content else ""
+    return f"a {type(content).__name__}{names}"
 
 
 READERS: dict[str, Callable[[Path], dict[str, Tensor]]] = {
     "model.safetensors": read_safetensors,
     "pytorch_model.bin": read_pickled_tensors,
 }
-"""Files of weights in a folder of Hugging Face, the one to prefer first; in shards, each has an `.index.json`."""
+"""Files of weights in a folder of Hugging Face, the preferred one first; weights in shards have an `.index.json`."""
 
 
 def has_weights(folder: Path) -> bool:
@@ -69,12 +94,17 @@ def has_weights(folder: Path) -> bool:
 
 
 def read_folder(folder: Path) -> dict[str, Tensor]:
-    """The tensors of a folder of Hugging Face.
+    """The tensors of a folder of Hugging Face by their names.
+
+    Parameters
+    ----------
+    folder : Path
+        One that `has_weights`.
 
     Raises
     ------
     ValueError
-        When a file is missing, damaged or would run code.
+        A file is missing, damaged or would run code.
     """
     file, read = next(_weight_files(folder))
     if file.suffix != ".json":
@@ -101,6 +131,13 @@ def _shards(index: Path) -> list[str]:
         if not isinstance(name, str) or Path(name).name != name or not (index.parent / name).is_file():
             raise ValueError(f"the file {name} is missing, which {index.name} names")
     return names
+
+
+def _unreadable(file: Path, reason: str) -> ValueError:
+    with file.open("rb") as opened:
+        if opened.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            reason = "it is a pointer of Git LFS; fetch the file itself by `git lfs pull` where it was cloned"
+    return ValueError(f"they can't be read ({file.name}: {reason})")
 
 
 def _reason(error: Exception) -> str:

@@ -32,7 +32,8 @@ class FeatureShard(NamedTuple):
         Key of the encoder and options; the sub-folder of the store.
     table : DataFrame
         Columns `key`, `length`, `windows`, one row per sequence.
-    feature : Tensor, shape (rows, 13, D), float32 or float16
+    feature : Tensor, shape (rows, T, D), float32 or float16
+        All 13 vectors of each sequence; of imported features those of their tokens.
     """
 
     group: str

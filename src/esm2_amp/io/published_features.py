@@ -1,12 +1,16 @@
-"""Protein features in the layout of the published files: pandas HDF5, key `df`, one row per protein.
+"""Protein features in HDF5 files of others.
 
-Such a file stores text columns, and attributes that aren't plain text or numbers, as Python pickles, and a pickle
-can run code when it is read. So everything is unpickled by an allow-list here: plain values and numpy arrays, which
-is all that pandas writes for such a table. A file that asks for anything else is refused, and nothing of it has run.
+In the layout of the published files a pandas table lies under the key `df`, one row per protein. UniProt offers the
+mean vectors of ProtT5 as one dataset per protein (`per-protein.h5`).
+
+A pandas file stores text columns, and attributes that aren't plain text or numbers, as Python pickles, and a pickle
+can run code when it is read. So everything is unpickled by an allow-list: plain values and numpy arrays, which is all
+that pandas writes for such a table. A file whose pickles name anything else is refused, and none of its code runs.
 """
 
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -21,7 +25,10 @@ from esm2_amp.errors import InputError
 from esm2_amp.files import ending_of, listed, replacing_file, shown
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.safe_pickles import only_in_pickles
+from esm2_amp.progress import Progress
 from esm2_amp.protein import TOKENS
+
+logger = logging.getLogger(__name__)
 
 HDF5_ENDINGS: Final = (".h5", ".hdf5", ".hdf")
 """Endings of the feature files that can be read."""
@@ -42,12 +49,13 @@ _ALLOWED_IN_PICKLES = {
 class PublishedFeatures(NamedTuple):
     """Features of P proteins as published.
 
-    Parameters
+    Attributes
     ----------
     entries : list of str, length P
-    feature : ndarray, shape (P, 13, D), float32
-        Vectors in the order of `TOKENS`; NaN for tokens that aren't in `tokens`.
-    tokens : tuple of str
+        Identifiers of the proteins.
+    feature : ndarray, shape (P, T, D), float32
+        A vector for each of `tokens`.
+    tokens : tuple of T str
         The tokens that the file holds, in the order of `TOKENS`.
     """
 
@@ -57,36 +65,40 @@ class PublishedFeatures(NamedTuple):
 
 
 class PublishedFeaturesDataset(InputFileDataset[PublishedFeatures]):
-    """Features of proteins in the published layout, read and written.
+    """Features of proteins, read in the published layout or as UniProt's mean vectors, written in the published layout.
 
-    Columns `ESM2_cls{k}`, `ESM2_segment{s}_mean{k}`, `ESM2_eos{k}`, `ESM2_mean{k}`, k from 0 to D − 1, in any order
-    and among others; `Entry` as a column or as the index. A file may lack `cls`, `eos`, `mean` or all segments.
+    That has columns `ESM2_cls{k}`, `ESM2_segment{s}_mean{k}`, `ESM2_eos{k}`, `ESM2_mean{k}`, k from 0 to D − 1, in any
+    order and among others; `Entry` as a column or as the index. A file may lack `cls`, `eos`, `mean` or all segments.
     """
 
     def _read(self, path: Path) -> PublishedFeatures:
         return read_published_features(path)
 
     def save(self, data: PublishedFeatures) -> None:
-        """Write the tokens that `data` holds, under another name until the file is whole."""
+        """Write the features in the published layout, under another name until the file is whole."""
         if self._filepath is None:
             raise DatasetError("features are written to a file: a filepath is needed, got None")
         names = [column for token in data.tokens for column in _columns_of(token, data.feature.shape[2])]
-        held = data.feature[:, [TOKENS.index(token) for token in data.tokens]]
-        frame = pd.DataFrame(held.reshape(len(data.entries), -1), columns=names, copy=False)
+        frame = pd.DataFrame(data.feature.reshape(len(data.entries), -1), columns=names, copy=False)
         frame.insert(0, "Entry", data.entries)
         with replacing_file(self._filepath) as part:
             frame.to_hdf(part, key=_KEY, mode="w")
 
 
 def read_published_features(path: Path) -> PublishedFeatures:
-    """Features of a file in the published layout.
+    """Features of a file in the published layout, or of one with a mean vector per protein as UniProt offers it.
 
     Rows are read in parts, so that the peak is little more than the result.
+
+    Parameters
+    ----------
+    path : Path
+        An HDF5 file.
 
     Raises
     ------
     InputError
-        The file isn't in that layout, holds pickled code, a protein twice or none, incomplete groups of columns, or
+        The file is in neither layout, holds pickled code, a protein twice or none, incomplete groups of columns, or
         values that aren't finite numbers.
     """
     ending_of(path, HDF5_ENDINGS)
@@ -96,8 +108,11 @@ def read_published_features(path: Path) -> PublishedFeatures:
     with _opened(path) as store:
         keys = [key.removeprefix("/") for key in store.keys()]  # noqa: SIM118 (a store is no dict)
         if _KEY not in keys:
-            got = ", ".join(keys) or "none"
-            raise InputError(f"{name} must hold a table under the key {_KEY!r}, got the keys: {got}; rename it")
+            arrays = store.root._v_leaves
+            if keys or not arrays:
+                got = ", ".join(keys) or "none"
+                raise InputError(f"{name} must hold a table under the key {_KEY!r}, got the keys: {got}; rename it")
+            return _read_mean_vectors(name, arrays)
         storer = store.get_storer(_KEY)
         if not storer.pandas_type.startswith("frame"):
             raise InputError(f"{name}: the key {_KEY!r} must hold a DataFrame, got a {storer.pandas_type}")
@@ -145,9 +160,7 @@ def _tokens_and_width(name: str, head: pd.DataFrame) -> tuple[tuple[str, ...], i
 
 def _read_rows(name: str, store: Any, rows: int, tokens: tuple[str, ...], width: int) -> PublishedFeatures:
     wanted = [column for token in tokens for column in _columns_of(token, width)]
-    held = [TOKENS.index(token) for token in tokens]
-    feature = np.empty((rows, len(TOKENS), width), dtype=np.float32)
-    feature[:, [i for i in range(len(TOKENS)) if i not in held]] = np.nan
+    feature = np.empty((rows, len(tokens), width), dtype=np.float32)
     entries: list[str] = []
     problems: list[str] = []
     for start in range(0, rows, _ROWS_AT_ONCE):
@@ -158,14 +171,48 @@ def _read_rows(name: str, store: Any, rows: int, tokens: tuple[str, ...], width:
             raise InputError(f"{name} must hold numbers in its feature columns, got others in {_some(other)}")
         values = part.to_numpy(dtype=np.float32)
         problems += _not_finite(name, entries[start:], values, wanted)
-        feature[start : start + len(part), held] = values.reshape(len(part), len(tokens), width)
+        feature[start : start + len(part)] = values.reshape(len(part), len(tokens), width)
     problems += [f"{name} row {i}: Entry must name a protein, got none" for i, e in enumerate(entries, 1) if not e]
-    index = pd.Index(entry for entry in entries if entry)
+    return _checked(name, PublishedFeatures(entries, feature, tokens), problems)
+
+
+def _read_mean_vectors(name: str, arrays: Mapping[str, Any]) -> PublishedFeatures:
+    """Mean vectors of a file with a dataset per protein, named by its accession or by an attribute `original_id`.
+
+    UniProt offers those of ProtT5 so, and bio_embeddings writes those of any model.
+    """
+    shape = tuple(map(int, next(iter(arrays.values())).shape))
+    if len(shape) == 2:  # noqa: PLR2004
+        raise InputError(
+            f"{name} holds a vector for each residue of a protein, as UniProt's per-residue.h5 does (the first has the "
+            f"shape {shape}), but models read mean vectors, of whole proteins or of ten segments; give the file of "
+            "mean vectors (per-protein.h5), which ESM2_DPM reads, or the sequences as --params=proteins=FILE, which "
+            "ESM-2 then embeds"
+        )
+    feature = np.empty((len(arrays), 1, *shape), dtype=np.float32)
+    entries, progress = [], Progress(logger, "reading mean vectors", len(arrays))
+    for row, (key, array) in enumerate(arrays.items()):
+        if array.shape != shape or len(shape) != 1 or array.dtype.kind not in "fiu":
+            raise InputError(
+                f"{name} has no table {_KEY!r}, so each of its datasets must be the mean vector of a protein, all of "
+                f"one width, but {key} holds {array.dtype} of the shape {tuple(map(int, array.shape))}, and the first "
+                f"has the shape {shape}; leave it out, or give a file in the published layout"
+            )
+        entries.append(str(getattr(array.attrs, "original_id", key)))
+        feature[row, 0] = array.read()
+        progress.add(1)
+    problems = _not_finite(name, entries, feature[:, 0], [f"position {k}" for k in range(*shape)])
+    return _checked(name, PublishedFeatures(entries, feature, ("mean",)), problems)
+
+
+def _checked(name: str, features: PublishedFeatures, problems: list[str]) -> PublishedFeatures:
+    """The features, unless there are problems or a protein stands among them twice."""
+    index = pd.Index(entry for entry in features.entries if entry)
     for entry in index[index.duplicated()].unique():
         problems.append(f"{name}: Entry {entry!r} must stand in one row, has several; drop all but one")
     if problems:
         raise listed(name, problems)
-    return PublishedFeatures(entries, feature, tokens)
+    return features
 
 
 def _not_finite(name: str, entries: list[str], values: NDArray[np.float32], columns: list[str]) -> list[str]:
@@ -183,16 +230,15 @@ def _not_finite(name: str, entries: list[str], values: NDArray[np.float32], colu
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A pandas HDF5 file open for reading, its pickles held to the allow-list."""
+    """An HDF5 file open for reading by pandas, its pickles held to the allow-list."""
     with only_in_pickles(_ALLOWED_IN_PICKLES) as refused:
         try:
             with pd.HDFStore(path, mode="r") as store:
                 yield store
         except Exception as error:  # PyTables and pandas raise many kinds for a damaged file
             if not refused and not isinstance(error, InputError):
-                raise InputError(
-                    f"{shown(path)} can't be read as a pandas HDF5 file ({error}); fetch it again"
-                ) from error
+                reason = str(error).strip().splitlines()[-1]
+                raise InputError(f"{shown(path)} can't be read as an HDF5 file ({reason}); fetch it again") from error
             if not refused:
                 raise
     # PyTables takes an attribute that it can't unpickle for text, so a refusal need not have stopped the reading.

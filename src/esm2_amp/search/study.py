@@ -14,12 +14,12 @@ import optuna
 import psutil
 from filelock import FileLock
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from esm2_amp.errors import DivergedError, InputError
 from esm2_amp.parameters.hyperparameter_search import SearchParameters, SearchSpace
 from esm2_amp.progress import time_left
+from esm2_amp.search.journal import Journal
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def open_study(
 def _storage(folder: Path, parameters: SearchParameters) -> BaseStorage:
     if parameters.storage is None:
         folder.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+        return JournalStorage(Journal(folder / "journal.log"))
     try:
         return RDBStorage(parameters.storage)
     except Exception as error:  # SQLAlchemy's and the drivers' errors have no common class

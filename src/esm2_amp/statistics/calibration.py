@@ -80,20 +80,19 @@ def fit_temperature(label: ArrayLike, logit: ArrayLike, name: str = "the model")
         Of least binary cross-entropy, between `COLDEST` and `HOTTEST`; where the best lies beyond, the end is
         returned, and logged.
     """
+    from scipy.optimize import brentq  # slow to import
+
     y, z = np.asarray(label, dtype=np.float64), np.asarray(logit, dtype=np.float64)
 
-    def slope(temperature: float) -> float:
-        """Of the loss in 1 / T, in which it is convex: the slope rises as the temperature falls."""
-        return float(np.mean((sigmoid(z / temperature) - y) * z))
+    def slope(log_temperature: float) -> float:
+        """Slope of the loss in 1 / T, in which the loss is convex: it rises as the temperature falls."""
+        return float(np.mean((sigmoid(z / np.exp(log_temperature)) - y) * z))
 
     low, high = np.log(COLDEST), np.log(HOTTEST)
-    if slope(HOTTEST) >= 0:
+    if slope(high) >= 0:
         logger.info("The logits of %s carry no information about the labels: temperature set to %g", name, HOTTEST)
         return HOTTEST
-    if slope(COLDEST) <= 0:
+    if slope(low) <= 0:
         logger.info("The logits of %s separate the labels perfectly: temperature set to %g", name, COLDEST)
         return COLDEST
-    while high - low > 1e-9:  # noqa: PLR2004
-        middle = (low + high) / 2
-        low, high = (middle, high) if slope(np.exp(middle)) > 0 else (low, middle)
-    return float(np.exp((low + high) / 2))
+    return float(np.exp(brentq(slope, low, high)))

@@ -1,4 +1,4 @@
-"""What a fit keeps and says: a record per epoch, a line per epoch, checkpoints that are whole or not there."""
+"""Callbacks of a fit: a record and a log line per epoch, early stopping, checkpoints that are written whole."""
 
 import logging
 import math
@@ -18,37 +18,40 @@ from esm2_amp.progress import time_left
 
 logger = logging.getLogger(__name__)
 
-_TOLD = {
-    "training_loss": "loss",
-    "validation_loss": "validation loss",
-    "validation_mcc": "MCC",
-    "validation_auroc": "AUROC",
-}
-"""What the log says of an epoch, where the fit measures it."""
+_LOSSES = {"training_loss": "loss", "validation_loss": "validation loss", "held_out_loss": "held-out loss"}
+_LOGGED = _LOSSES | {"validation_mcc": "MCC", "validation_auroc": "AUROC"}
+"""What is logged of an epoch, as far as the fit measures it, and its name in the log."""
 
 
 class EpochRecord(L.Callback):
     """Loss and metrics of every epoch; kept in the checkpoints, so that a resumed fit has the whole record.
 
+    A loss that is no finite number ends the fit with a DivergedError.
+
     Parameters
     ----------
     name : str
         What is being fitted, for the log.
-    quiet_for : float
+    log_every : float
         Seconds between two lines of the log.
-    tells_last : bool
+    log_last : bool
         Whether the last epoch has a line however soon it comes.
+
+    Attributes
+    ----------
+    rows : list of dict
+        `epoch`, counted from 1, `learning_rate` and all that the fit measures, a row per epoch.
     """
 
-    def __init__(self, name: str, quiet_for: float = 5.0, *, tells_last: bool = True) -> None:
-        self.name, self.quiet_for, self.tells_last = name, quiet_for, tells_last
+    def __init__(self, name: str, log_every: float = 5.0, *, log_last: bool = True) -> None:
+        self.name, self.log_every, self.log_last = name, log_every, log_last
         self.rows: list[dict[str, float]] = []
-        self._started = self._told = time.monotonic()
+        self._started = self._logged = time.monotonic()
         self._first = 0
 
     @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._started = self._told = time.monotonic()
+        self._started = self._logged = time.monotonic()
         self._first = trainer.current_epoch
 
     @override
@@ -57,19 +60,19 @@ class EpochRecord(L.Callback):
         _check_finite(self.name, trainer.current_epoch + 1, values)
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         self.rows.append({"epoch": trainer.current_epoch + 1, "learning_rate": rate, **values})
-        self._tell(trainer, values)
+        self._log(trainer, values)
 
-    def _tell(self, trainer: L.Trainer, values: dict[str, float]) -> None:
+    def _log(self, trainer: L.Trainer, values: dict[str, float]) -> None:
         done, total, now = trainer.current_epoch + 1, int(trainer.max_epochs or 0), time.monotonic()
-        if now - self._told < self.quiet_for and not (self.tells_last and done == total):
+        if now - self._logged < self.log_every and not (self.log_last and done == total):
             return
-        self._told = now
+        self._logged = now
         logger.info(
             "%s: epoch %d of %d, %s; %s",
             self.name,
             done,
             total,
-            ", ".join(f"{words} {values[name]:.4f}" for name, words in _TOLD.items() if name in values),
+            ", ".join(f"{words} {values[name]:.4f}" for name, words in _LOGGED.items() if name in values),
             time_left(now - self._started, done - self._first, total - done),
         )
 
@@ -83,7 +86,7 @@ class EpochRecord(L.Callback):
 
 
 class Patience(EarlyStopping):
-    """Early stopping that a fit interrupted just after its last epoch remembers."""
+    """Early stopping that also ends a fit that was interrupted just after its last epoch."""
 
     @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -91,28 +94,28 @@ class Patience(EarlyStopping):
 
 
 class EpochReport(L.Callback):
-    """Tells each epoch's validation MCC to a search, which may end the fit by raising.
+    """Reports each epoch's validation MCC to a search, which may end the fit by raising.
 
     Parameters
     ----------
-    tell : callable
-        From the epoch, counted from 1, and its validation MCC.
+    on_epoch : callable
+        Called with the epoch, counted from 1, and its validation MCC.
     """
 
-    def __init__(self, tell: Callable[[int, float], None]) -> None:
-        self.tell = tell
+    def __init__(self, on_epoch: Callable[[int, float], None]) -> None:
+        self.on_epoch = on_epoch
 
     @override
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.tell(trainer.current_epoch + 1, float(trainer.callback_metrics["validation_mcc"]))
+        self.on_epoch(trainer.current_epoch + 1, float(trainer.callback_metrics["validation_mcc"]))
 
 
 def _check_finite(name: str, epoch: int, values: dict[str, float]) -> None:
-    for loss in ("training_loss", "validation_loss"):
-        if not math.isfinite(values[loss]):
+    for loss in _LOSSES:
+        if loss in values and not math.isfinite(values[loss]):
             raise DivergedError(
                 f"{name} diverged: its {loss.replace('_', ' ')} must be a finite number, got {values[loss]} in epoch "
-                f"{epoch}; lower learning_rate or set gradient_clip, and look whether the features are finite"
+                f"{epoch}; lower learning_rate or set gradient_clip, and check that the input is finite"
             )
 
 

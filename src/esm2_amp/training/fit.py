@@ -119,7 +119,7 @@ def fit_trial(
     InputError
         When a split is empty or has pairs of one class only; DivergedError when a loss is no longer finite.
     """
-    record = EpochRecord(name, quiet_for=60, tells_last=False)
+    record = EpochRecord(name, log_every=60, log_last=False)
     callbacks = [record, EpochReport(on_epoch)]
     with _prepared(training, validation, settings, callbacks, folder=None, device=device, seed=seed) as fit:
         fit.trainer.fit(fit.classifier, fit.data)
