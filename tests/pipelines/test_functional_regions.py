@@ -16,7 +16,8 @@ from esm2_amp.errors import InputError
 from esm2_amp.explanation.results import Explanation
 from esm2_amp.files import SourceTable
 from esm2_amp.io.explanations import ExplanationsDataset
-from esm2_amp.io.regions import RegionFile
+from esm2_amp.io.proteins import ProteinsDataset
+from esm2_amp.io.regions import RegionFile, SegmentsDataset
 from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.pipelines.functional_regions.nodes import (
     measure_coverage,
@@ -166,6 +167,42 @@ def test_choice_among_importances():
         select_segments(None, None, parameters(explained_by="lime"), attention, None, shap, None)
 
 
+# ---- annotations by InterProScan
+
+INTERPROSCAN = Path(__file__).parents[1] / "data/regions/interproscan"
+
+
+@pytest.mark.parametrize(
+    ("name", "types"),
+    [
+        ("ips_pipe.tsv", {"Homologous_superfamily": 1}),
+        ("ips6_pipe.gff3", {"Region": 1, "Family": 1}),
+        ("ips6.gff3", {"Region": 1, "Family": 1}),
+    ],
+)
+def test_families_of_interproscan_are_no_regions(name, types):
+    """847 residues: a domain covers 95 to 283, all but 9 of the 85 residues of segment 1 and all of segment 2."""
+    tables = (SegmentsDataset(f"{INTERPROSCAN}/{file}.csv", selection=file.title()).load() for file in ("top", "low"))
+    segments, _ = select_segments(*tables, parameters(ranks=3))
+    proteins = ProteinsDataset(f"{INTERPROSCAN}/my.fasta").load()
+    *found, report, _ = place_annotations(RegionFile(INTERPROSCAN / name), segments, None, proteins, parameters())
+    _, rates = measure_coverage(*found, report, parameters(thresholds=[25, 75]))
+    hits = rates[(rates[RATES] > 0).any(axis=1)].set_index(KEY)
+    expected = [("1-1", "Top", threshold, kind) for threshold in (25, 75) for kind in ("Domain", "ALL")]
+    assert hits.index.tolist() == expected
+    assert hits[RATES].to_numpy().tolist() == 4 * [[100, 100, 0, 100]]
+    assert "Family" not in set(rates["region_type"])
+    assert report["regions_of_other_types"] == types
+
+
+def test_segments_by_the_names_of_fasta_headers(tmp_path):
+    segments = segments_of(("sp|P1|ONE_HUMAN", "P2"))
+    regions = write_regions(tmp_path, "P1\t100\tDOMAIN 1..10\t", "P2\t100\t\t")
+    proteins = sequences(**{"tr|P1|ONE_HUMAN": 100, "P2": 100})
+    kept, found, *_ = place_annotations(regions, segments, proteins, None, parameters(group="1-1"))
+    assert set(kept["Protein1"]) == set(found["Entry"]) == {"P1"}
+
+
 # ---- bad input
 
 HEADER = "Entry\tLength\tDomain [FT]\tMotif\n"
@@ -252,8 +289,45 @@ def test_protein_of_unknown_length(tmp_path):
 
 
 def test_regions_of_other_proteins(tmp_path):
-    with pytest.raises(InputError, match="has none of these 2, such as P8, P9; give theirs by --params=regions=FILE"):
+    words = "has none of these 2: the pairs name P8, P9, the file P1; give theirs by --params=regions=FILE"
+    with pytest.raises(InputError, match=words):
         placed(tmp_path, ["P1\t100\tDOMAIN 1..10\t"], [("P8", "P9")], sequences(P8=50, P9=50))
+
+
+def test_names_that_are_nearly_the_same_are_shown_from_both_sides(tmp_path):
+    words = r"has none of these 2: the pairs name ENSP1, ENSP2, the file 9606\.ENSP1, ENSP2\.3; give theirs"
+    with pytest.raises(InputError, match=words):
+        placed(tmp_path, ["ENSP2.3\t100\t\t", "9606.ENSP1\t100\t\t", "A1\t9\t\t"], [("ENSP1", "ENSP2")])
+
+
+def test_some_names_that_are_nearly_the_same_are_warned_of(tmp_path, caplog):
+    lines = ["P1\t100\tDOMAIN 1..10\t", "P2.1\t100\t\t"]
+    *_, report, _ = placed(tmp_path, lines, [("P1", "P2")], sequences(P1=100, P2=100))
+    assert report["similar_names"] == {"P2": "P2.1"}
+    assert (
+        "1 proteins are not in the annotations, but similar names are: the pairs name P2, the file P2.1" in caplog.text
+    )
+
+
+def test_sequences_of_nearly_the_same_name_are_shown(tmp_path):
+    with pytest.raises(InputError, match=r"such as P2 \(there is P2-1\); give their"):
+        placed(tmp_path, ["P1\t100\tDOMAIN 1..10\t"], [("P1", "P2")], sequences(**{"P1": 100, "P2-1": 100}))
+
+
+def test_annotations_none_of_which_can_be_used(tmp_path):
+    words = r"can be used, but none of its 2 can; .*\n  .*row 2: P1: 'FOLD 3\.\.20' must have a known type"
+    with pytest.raises(InputError, match=words):
+        placed(tmp_path, ["P1\t100\tFOLD 3..20\t", "P2\t100\tFOLD 3..20\t"])
+
+
+def test_types_that_do_not_count_are_reported(tmp_path, caplog):
+    caplog.set_level("INFO")
+    lines = ["P1\t100\tDOMAIN 1..10\tMOTIF 1..2", "P2\t100\t\tMOTIF 5..9"]
+    _, regions, proteins, report, _ = placed(tmp_path, lines, types=["Domain"])
+    assert regions["Type"].tolist() == ["Domain"]
+    assert proteins["Annotated"].tolist() == [True, False]
+    assert (report["regions"], report["regions_of_other_types"]) == (1, {"Motif": 2})
+    assert "Regions of other types don't count: 2 Motif" in caplog.text
 
 
 def test_unknown_type(tmp_path):

@@ -119,6 +119,167 @@ def test_interpro_file_without_entry_list(tmp_path):
         RegionFile(tmp_path / "interproscan.tsv").read([SRC])
 
 
+# ---- InterProScan 6, and what people do to InterProScan's files
+
+HSP90 = "A0A086JQP8"
+PIPED = f"tr|{HSP90}|{HSP90}_TOXGO"
+MD5 = "0123456789abcdef0123456789ABCDEF"
+
+
+def interproscan_gff(*features, name=HSP90, length=847):
+    """One file of InterProScan: features as (source, kind, start, end, attributes)."""
+    lines = [
+        f"{name}\t{source}\t{kind}\t{start}\t{end}\t.\t.\t.\t{text}" for source, kind, start, end, text in features
+    ]
+    header = ["##gff-version 3", "##interproscan-version 5.73-104.0", f"##sequence-region {name} 1 {length}"]
+    return "\n".join([*header, *lines, "##FASTA", f">{name} a\tb", "MSPAGRR", ""])
+
+
+DOMAIN_6 = ("CDD", "polypeptide_domain", 95, 283, "Name=x;Alias=cd16927;Dbxref=InterPro:IPR020575;type=Domain")
+FAMILY_6 = ("PIRSF", "polypeptide_region", 76, 828, "Name=y;Alias=PIRSF002583;Dbxref=InterPro:IPR001404;type=Family")
+DOMAIN_5 = ("Pfam", "protein_match", 4, 50, 'Name=PF00018;signature_desc=SH3 domain;Dbxref="InterPro:IPR001452"')
+
+
+def written(folder, name, text, entry_list=None):
+    (folder / name).write_text(text)
+    if entry_list is not None:
+        (folder / "entry.list").write_text(entry_list)
+    return RegionFile(folder / name)
+
+
+def test_interproscan_6_types_are_those_in_its_attributes_without_an_entry_list(tmp_path):
+    shutil.copy(FILES / "interproscan6.gff3", tmp_path)
+    found = RegionFile(tmp_path / "interproscan6.gff3").read([HSP90])
+    assert rows(found, "Source", "Type", "Start", "End", "Note", "Accession") == [
+        ("InterPro", "Region", 51, 88, "disorder_prediction", "mobidb-lite"),
+        ("InterPro", "Domain", 95, 283, "HATPase_Hsp90-like", "IPR020575"),
+        ("InterPro", "Family", 86, 106, "HEATSHOCK90", "IPR020575"),
+        ("InterPro", "Homologous_superfamily", 356, 641, "SSF54211", "IPR020568"),
+        ("InterPro", "Family", 74, 811, "PTHR11528", "IPR001404"),
+        ("InterPro", "Domain", 110, 225, "HATPase_c_3", "IPR003594"),
+        ("InterPro", "Conserved_site", 106, 115, "HSP90", "IPR019805"),
+    ]
+    assert found.lengths == {HSP90: 847}
+    assert found.problems[["Row", "Problem"]].to_records(index=False).tolist() == [
+        (8, "PIRSR002583-1 is in no InterPro entry, and so has no type")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "in_list", "expected"),
+    [
+        ("Domain", "Family", "Family"),
+        ("Family", "Domain", "Family"),
+        ("Domain", "Homologous_superfamily", "Homologous_superfamily"),
+        ("Domain", "Conserved_site", "Domain"),
+        ("conserved site", "Domain", "Conserved_site"),
+        ("null", "Active_site", "Active_site"),
+        ("Region", "Domain", "Region"),
+    ],
+)
+def test_type_of_a_match_is_its_own_unless_its_entry_is_a_family(given, in_list, expected, tmp_path):
+    text = interproscan_gff(("CDD", "polypeptide_domain", 18, 150, f"Dbxref=InterPro:IPR034964;type={given}"))
+    found = written(tmp_path, "x.gff3", text, f"IPR034964\t{in_list}\tLumazine synthase\n").read([HSP90])
+    assert found.regions["Type"].tolist() == [expected]
+
+
+def test_interproscan_5_gff_takes_types_from_the_entry_list_only(tmp_path):
+    panther = ("PANTHER", "protein_match", 1, 847, "Name=PTHR11528;status=T")
+    text = interproscan_gff(DOMAIN_5, panther)
+    with pytest.raises(InputError, match=r"x\.gff3 \(GFF3\) names InterPro entries but not their types"):
+        written(tmp_path, "x.gff3", text).read([HSP90])
+    found = written(tmp_path, "x.gff3", text, "IPR001452\tDomain\tSH3\n").read([HSP90])
+    assert rows(found, "Type", "Start", "End") == [("Domain", 4, 50)]
+    assert found.problems["Problem"].tolist() == ["PTHR11528 is in no InterPro entry, and so has no type"]
+
+
+@pytest.mark.parametrize("name", [PIPED, PIPED.replace("|", "%7C"), HSP90, f"tr|{HSP90}"])
+def test_proteins_have_the_names_of_the_fasta_that_interproscan_read(name, tmp_path):
+    found = written(tmp_path, "x.gff3", interproscan_gff(DOMAIN_6, FAMILY_6, name=name)).read([HSP90])
+    assert rows(found, "Entry", "Type") == [(HSP90, "Domain"), (HSP90, "Family")]
+    assert found.lengths == {HSP90: 847}
+
+
+@pytest.mark.parametrize(
+    "name", ["9606.ENSP00000250971", "ENSP00000250971.3", "P01308-2", "NP_000198.1", "4HHB_1|Chains"]
+)
+def test_other_names_are_found_as_they_are(name, tmp_path):
+    line = f"{name}\t{MD5}\t110\tPfam\tPF00049\tInsulin\t26\t109\t1E-9\tT\t01-01-2025\tIPR001452\tInsulin-like\n"
+    found = written(tmp_path, "x.tsv", line, "IPR001452\tDomain\tx\n").read([name, "ENSP00000250971", "P01308"])
+    assert found.entries == {name}
+    assert found.lengths == {name: 110}
+
+
+def test_joined_gff_files_are_read_to_the_end(tmp_path):
+    parts = [
+        interproscan_gff(DOMAIN_6, name=PIPED),
+        interproscan_gff(("CDD", "polypeptide_domain", 2, 9, "Name=z;type=Repeat"), name="sp|P2|X", length=20),
+        interproscan_gff(FAMILY_6, name=PIPED),
+    ]
+    found = written(tmp_path, "x.gff3", "".join(parts)).read([HSP90, "P2"])
+    assert rows(found, "Entry", "Type") == [(HSP90, "Domain"), ("P2", "Repeat"), (HSP90, "Family")]
+    assert found.lengths == {HSP90: 847, "P2": 20}
+
+
+def test_gff_without_its_header_as_left_by_a_search_for_one_protein(tmp_path):
+    lines = interproscan_gff(DOMAIN_6, FAMILY_6, name=PIPED).splitlines()
+    text = "\n".join(line for line in lines if PIPED in line and not line.startswith(("#", ">")))
+    assert rows(written(tmp_path, "x.gff3", text).read([HSP90]), "Type") == [("Domain",), ("Family",)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    "more",
+    ["IPR001452\tSH3 domain", "IPR001452\tSH3 domain\t-", "IPR001452\tSH3 domain\tGO:1|GO:2\tReactome:R-1", "-\t-", ""],
+)
+def test_interproscan_tables_with_more_or_fewer_columns(more, end, tmp_path):
+    line = f"{PIPED}\t{MD5}\t847\tPfam\tPF00018\t-\t8\t60\t-\tT\t01-01-2025"
+    coil = f"{PIPED}\t{MD5}\t847\tCoils\tCoil\tCoil\t485\t526\t-\tT\t01-01-2025\t-\t-"
+    (tmp_path / "entry.list").write_text(f"ENTRY_AC\tENTRY_TYPE\tENTRY_NAME{end}IPR001452\tDomain\tSH3{end}")
+    (tmp_path / "x.tsv.gz").write_bytes(gzip.compress(end.join([f"{line}\t{more}".strip(), coil, ""]).encode()))
+    found = RegionFile(tmp_path / "x.tsv.gz").read([HSP90])
+    typed = more.startswith("IPR")
+    assert rows(found, "Type", "Start", "End", "Note") == ([("Domain", 8, 60, "SH3 domain")] if typed else [])
+    assert found.problems["Row"].tolist() == ([2] if typed else [1, 2])
+    assert found.lengths == {HSP90: 847}
+
+
+def test_interproscan_table_below_a_header_that_someone_added(tmp_path):
+    text = "protein\tmd5\tlength\n" + (FILES / "interproscan/ips_pipe.tsv").read_text()
+    found = written(tmp_path, "x.tsv", text, (FILES / "interproscan/entry.list").read_text()).read([HSP90])
+    assert found.regions.index.tolist() == [2, 3]
+
+
+def test_isoform_is_not_its_entry(tmp_path):
+    text = interproscan_gff(DOMAIN_6, name="sp|P01308|INS_HUMAN")
+    found = written(tmp_path, "x.gff3", text).read(["P01308-2"])
+    assert not found.entries
+    assert found.others == {"sp|P01308|INS_HUMAN"}
+    text = interproscan_gff(DOMAIN_6, name="sp|P01308-2|INS_HUMAN")
+    assert written(tmp_path, "x.gff3", text).read(["P01308", "P01308-2"]).entries == {"P01308-2"}
+
+
+def test_protein2ipr_keeps_the_lines_of_similar_names():
+    text = b"P01308\tIPR001452\tSH3\tPF00018\t1\t2\nQ1\tIPR001452\tSH3\tPF00018\t1\t2\n"
+    found = interpro.parse_protein2ipr(io.BytesIO(text), Path("x"), TYPES, {"P01308-2", "sp|Q1|Q1_HUMAN"})
+    assert found.entries == {"sp|Q1|Q1_HUMAN"}
+    assert found.others == {"P01308"}
+
+
+def test_entry_list_that_is_missing(tmp_path):
+    shutil.copy(FILES / "interproscan.tsv", tmp_path)
+    with pytest.raises(DatasetError, match=r"nowhere\.list: there is no such InterPro entry list; check the path"):
+        RegionsDataset(str(tmp_path / "interproscan.tsv"), entry_list="nowhere.list").load()
+
+
+def test_protein2ipr_without_entry_list(tmp_path):
+    shutil.copy(FILES / "protein2ipr.dat", tmp_path)
+    with pytest.raises(
+        InputError, match=r"protein2ipr\.dat \(protein2ipr\) names InterPro entries but not their types"
+    ):
+        RegionFile(tmp_path / "protein2ipr.dat").read(["P00000"])
+
+
 def test_protein2ipr_gives_the_proteins_asked_for_and_no_others(tmp_path):
     with gzip.open(tmp_path / "protein2ipr.dat.gz", "wb") as file:
         file.write((FILES / "protein2ipr.dat").read_bytes())
@@ -201,10 +362,18 @@ def test_published_table_keeps_brackets_in_notes_and_lists_what_was_left_unproce
 @pytest.mark.parametrize(
     ("content", "name", "words"),
     [
-        ("uniprot.tsv", "regions.json", "its content is a UniProt table; rename it to end in .tsv or .csv"),
-        ("uniprot.json", "regions.tsv", "its content is a UniProt JSON; rename it to end in .json"),
-        ("uniprot.gff", "regions.tsv", "its content is a GFF3; rename it to end in .gff or .gff3"),
-        ("interproscan.tsv", "regions.gff3", "its content is a InterProScan TSV; rename it to end in .tsv"),
+        (
+            "uniprot.tsv",
+            "regions.json",
+            "its content, which has the format UniProt table; rename it to end in .tsv or .csv",
+        ),
+        ("uniprot.json", "regions.tsv", "its content, which has the format UniProt JSON; rename it to end in .json"),
+        ("uniprot.gff", "regions.tsv", "its content, which has the format GFF3; rename it to end in .gff or .gff3"),
+        (
+            "interproscan.tsv",
+            "regions.gff3",
+            "its content, which has the format InterProScan TSV; rename it to end in .tsv",
+        ),
         ("uniprot.tsv", "regions.tsv.gz", "isn't gzip-compressed, against what its name says"),
         ("entry.list", "regions.tsv", "must hold annotations as one of UniProt table, published table, UniProt JSON"),
     ],

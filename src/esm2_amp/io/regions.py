@@ -3,7 +3,7 @@
 import csv
 import gzip
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import SourceTable, read_text, shown
+from esm2_amp.files import BYTE_ORDER_MARK, SourceTable, read_text, shown
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import read_table
 from esm2_amp.parameters.functional_regions import MOST_RANKS
@@ -24,7 +24,7 @@ ENDINGS: Final = {
     uniprot.JSON: (".json",),
     interpro.INTERPROSCAN: (".tsv", ".txt"),
     interpro.PROTEIN2IPR: (".dat", ".tsv", ".txt"),
-    gff.GFF3: (".gff", ".gff3"),
+    gff.GFF3: (".gff", ".gff3", ".txt"),
 }
 """Endings that a file of each layout may have, `.gz` apart."""
 
@@ -33,72 +33,81 @@ ENTRY_LIST: Final = "entry.list"
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _PEEKED = 1 << 16
 _MD5 = re.compile(r"[0-9A-Fa-f]{32}")
-_ISOFORM = re.compile(r"[A-Z0-9]+-\d+")
 _IPR = re.compile(r"IPR\d{6}")
 
 
 class RegionFile(NamedTuple):
-    """A file of annotations, read when it is known which proteins are asked for.
+    """A file of annotations, to be read for chosen proteins.
 
     Attributes
     ----------
     path : Path
+        The file.
     entry_list : Path, optional
-        InterPro's list of entries and their types; by default the `entry.list` beside the file.
+        InterPro's list of entries and their types; by default `ENTRY_LIST` beside the file, where there is one.
     """
 
     path: Path
     entry_list: Path | None = None
 
-    def read(self, entries: Iterable[str]) -> Annotations:
-        """Regions of the proteins asked for; the layout is told from the content.
+    def read(self, entries: Collection[str]) -> Annotations:
+        """Annotated regions of proteins. The content decides which layout the file has.
+
+        Parameters
+        ----------
+        entries : collection of str
+            Names of the proteins.
+
+        Returns
+        -------
+        annotations : Annotations
+            Regions by the names in `entries`.
 
         Raises
         ------
         InputError
-            The content is none of `ENDINGS`, or another than the file's name says; or an InterPro file lacks its entry
-            list.
+            The content is none of `ENDINGS`, or another than the file's name says; or types of InterPro entries are
+            needed and there is no list of them.
         """
-        named, layout = set(entries), recognised_layout(self.path)
-        # regions of an isoform stand with its entry
-        wanted = named | {name.partition("-")[0] for name in named if _ISOFORM.fullmatch(name)}
+        layout, name, types = recognised_layout(self.path), shown(self.path), self._entry_types()
         if layout in (uniprot.EXPORTED, uniprot.PUBLISHED):
-            return uniprot.parse_table(read_table(self.path), layout, wanted)
-        name = shown(self.path)
+            return uniprot.parse_table(read_table(self.path), layout, entries)
         if layout == uniprot.JSON:
-            return uniprot.parse_json(read_text(self.path), name, wanted)
+            return uniprot.parse_json(read_text(self.path), name, entries)
         if layout == gff.GFF3:
-            text = read_text(self.path)
-            types = self._entry_types(layout) if "InterPro:" in text else None
-            return gff.parse_gff(text, name, types, wanted)
-        types = self._entry_types(layout)
+            return gff.parse_gff(read_text(self.path), name, types, entries)
         if layout == interpro.INTERPROSCAN:
-            return interpro.parse_interproscan(read_text(self.path), name, types, wanted)
+            return interpro.parse_interproscan(read_text(self.path), name, types, entries)
+        if types is None:
+            raise interpro.no_entry_list(name, layout)
         with _opened(self.path) as stream:
-            return interpro.parse_protein2ipr(stream, self.path, types, wanted)
+            return interpro.parse_protein2ipr(stream, self.path, types, entries)
 
-    def _entry_types(self, layout: str) -> dict[str, str]:
+    def _entry_types(self) -> dict[str, str] | None:
         path = self.entry_list or self.path.with_name(ENTRY_LIST)
-        if not path.is_file():
-            raise InputError(
-                f"{shown(self.path)} ({layout}) names InterPro entries but not their types; give InterPro's entry list "
-                f"by --params=entry_list=FILE, or put it beside the file as {ENTRY_LIST}"
-            )
+        if self.entry_list is None and not path.is_file():
+            return None
         return interpro.parse_entry_list(read_text(path), shown(path))
 
 
 class RegionsDataset(InputFileDataset[RegionFile]):
     """Annotations of proteins: UniProt's table or JSON, InterProScan's TSV, protein2ipr, GFF3, or the published table.
 
-    Loads as a `RegionFile`, to be read for the proteins that are asked for.
+    Loads as a `RegionFile`.
 
     Parameters
     ----------
     filepath : str
+        The file of annotations.
     entry_list : str, optional
         InterPro's list of entries and their types.
     metadata : mapping, optional
         For plugins such as Kedro-Viz; not used here.
+
+    Raises
+    ------
+    InputError
+        On loading, where one of the files is missing.
     """
 
     def __init__(
@@ -108,8 +117,9 @@ class RegionsDataset(InputFileDataset[RegionFile]):
         self._entry_list = None if entry_list is None else Path(entry_list)
 
     def _read(self, path: Path) -> RegionFile:
-        if not path.is_file():
-            raise InputError(f"{shown(path)}: there is no such file of regions; check the path")
+        for file, what in ((path, "file of regions"), (self._entry_list or path, "InterPro entry list")):
+            if not file.is_file():
+                raise InputError(f"{shown(file)}: there is no such {what}; check the path")
         return RegionFile(path, self._entry_list)
 
 
@@ -122,7 +132,9 @@ class SegmentsDataset(InputFileDataset[SourceTable]):
     Parameters
     ----------
     filepath : str, optional
+        The table.
     selection : {"Top", "Low"}
+        Which segments the table ranks: the most or the least important.
     metadata : mapping, optional
         For plugins such as Kedro-Viz; not used here.
     """
@@ -146,10 +158,11 @@ class ReplaceableParquetDataset(InputFileDataset[pd.DataFrame]):
     Parameters
     ----------
     filepath : str
-    replaced_by : str, optional
-        The user's file.
+        The table.
     made_by : str
         The pipeline that writes the table.
+    replaced_by : str, optional
+        The user's file.
     optional : bool
         Whether the table may be missing: then it loads as None.
     metadata : mapping, optional
@@ -170,33 +183,44 @@ class ReplaceableParquetDataset(InputFileDataset[pd.DataFrame]):
 
     def _read(self, path: Path) -> pd.DataFrame:
         if not path.is_file():
-            raise InputError(f"{shown(path)} isn't there yet; run `kedro run --pipeline={self._made_by}` first")
+            raise InputError(f"{shown(path)} doesn't exist yet; run `kedro run --pipeline={self._made_by}` first")
         return pd.read_parquet(path)
 
 
 def recognised_layout(path: Path) -> str:
     """The layout of a file of annotations, by its content.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    layout : str
+        One of `ENDINGS`.
+
     Raises
     ------
     InputError
-        It is none that can be read, or not what the file's name says.
+        The content has no layout that can be read, or another than the file's name says.
     """
     name, ending = shown(path), path.name.lower().removesuffix(".gz")
     start = _peek(path)
     if _is_packed(path) != path.name.lower().endswith(".gz"):
         is_packed, rename = ("is", "end in .gz") if _is_packed(path) else ("isn't", "end without .gz")
         raise InputError(f"{name} {is_packed} gzip-compressed, against what its name says; rename it to {rename}")
-    layout = _layout_of_workbook(path) if start.startswith(_ZIP) else _layout_of_text(start.decode("utf-8", "replace"))
+    is_workbook = start.startswith(_ZIP)
+    layout = _layout_of_workbook(path) if is_workbook else _layout_of_text(start.decode("utf-8", "replace"))
     if layout is None:
         raise InputError(
             f"{name} must hold annotations as one of {', '.join(ENDINGS)}, got other content; download them again in "
             "one of these (UniProt: format TSV with the feature columns, or JSON)"
         )
-    fitting = (".xlsx",) if start.startswith(_ZIP) else tuple(end for end in ENDINGS[layout] if end != ".xlsx")
+    fitting = tuple(end for end in ENDINGS[layout] if (end == ".xlsx") == is_workbook)
     if not ending.endswith(fitting):
         raise InputError(
-            f"{name} must hold what its name says, but its content is a {layout}; rename it to end in "
+            f"{name} must be named after its content, which has the format {layout}; rename it to end in "
             f"{' or '.join(fitting)}"
         )
     return layout
@@ -220,7 +244,7 @@ def _peek(path: Path) -> bytes:
             start: bytes = stream.read(_PEEKED)
     except (EOFError, OSError) as error:
         raise InputError(f"{shown(path)} must be a whole gzip file, got one cut short or damaged") from error
-    return start.removeprefix(b"\xef\xbb\xbf")
+    return start.removeprefix(BYTE_ORDER_MARK)
 
 
 def _layout_of_text(start: str) -> str | None:
@@ -229,17 +253,24 @@ def _layout_of_text(start: str) -> str | None:
     if start.startswith("##gff-version"):
         return gff.GFF3
     first, *others = start.splitlines() or [""]
-    cells = first.split("\t")
-    if len(cells) >= 11 and _MD5.fullmatch(cells[1]):  # noqa: PLR2004
-        return interpro.INTERPROSCAN
-    if len(cells) == 6 and _IPR.fullmatch(cells[1]):  # noqa: PLR2004
-        return interpro.PROTEIN2IPR
     delimiter = "\t" if "\t" in first else ","
     header = [name.strip().strip('"') for name in first.split(delimiter)]
-    if "Entry" not in header or not uniprot.feature_columns(header):
-        return None
-    rows = csv.reader(others, delimiter=delimiter)  # the cells of a beginning stay below csv's limit
-    return uniprot.layout_of_cells(cell for row in rows for cell in row) or uniprot.EXPORTED
+    if "Entry" in header and uniprot.feature_columns(header):
+        rows = csv.reader(others, delimiter=delimiter)  # the cells of a beginning stay below csv's limit
+        return uniprot.layout_of_cells(cell for row in rows for cell in row) or uniprot.EXPORTED
+    found = (_layout_of_line(line.split("\t")) for line in (first, *others))
+    return next(filter(None, found), None)
+
+
+def _layout_of_line(cells: list[str]) -> str | None:
+    """The layout of a file without a header, by one of its lines."""
+    if len(cells) >= interpro.INTERPROSCAN_CELLS and _MD5.fullmatch(cells[1]):
+        return interpro.INTERPROSCAN
+    if len(cells) == interpro.PROTEIN2IPR_CELLS and _IPR.fullmatch(cells[1]):
+        return interpro.PROTEIN2IPR
+    if len(cells) == gff.CELLS and cells[3].isdecimal() and cells[4].isdecimal() and cells[6] in gff.STRANDS:
+        return gff.GFF3
+    return None
 
 
 def _layout_of_workbook(path: Path) -> str | None:

@@ -1,14 +1,18 @@
-"""What every parser of annotations gives: one tidy table, and what could not be read, with its place."""
+"""What every reader of annotations gives: one tidy table, and what could not be used, with its place."""
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import pandas as pd
 
 from esm2_amp.errors import InputError
+from esm2_amp.regions.names import accession_of
 from esm2_amp.regions.types import LINKS
 
 REGION_COLUMNS: Final = ("Entry", "Source", "Type", "Start", "End", "Note", "Accession")
 PROBLEM_COLUMNS: Final = ("File", "Row", "Entry", "Problem")
+
+_NO_VALUE: Final = ("", "-")
 
 
 class Annotations(NamedTuple):
@@ -20,19 +24,24 @@ class Annotations(NamedTuple):
         `REGION_COLUMNS`. `Start` and `End` are residues, 1-based and inclusive, int64; `Accession` is the identifier
         of the region or of its InterPro entry. An isoform's region has the isoform as its entry (`P12345-2`). Index
         `row`: 1-based row (line) of the file; of JSON the number of the protein.
-    lengths : dict
-        Residues of each protein that the file names a length of.
+    lengths : dict of int
+        Residues of each protein whose length the file gives.
     entries : set of str
-        Proteins that the file has, with or without regions.
+        Proteins that were asked for and are in the file, with or without regions.
+    others : set of str
+        Names of the file's other proteins; of `protein2ipr` only those similar to names that were asked for.
     problems : DataFrame
         `PROBLEM_COLUMNS`: what was left out, and why.
-    file, layout : str
-        The file's name for messages, and what kind of file it is.
+    file : str
+        The file's name for messages.
+    layout : str
+        What kind of file it is.
     """
 
     regions: pd.DataFrame
     lengths: dict[str, int]
     entries: set[str]
+    others: set[str]
     problems: pd.DataFrame
     file: str
     layout: str
@@ -43,34 +52,48 @@ class Collector:
 
     Parameters
     ----------
-    file, layout : str
+    file : str
+        The file's name for messages.
+    layout : str
+        What kind of file it is.
+    wanted : iterable of str
+        Names of the proteins to read.
     """
 
-    def __init__(self, file: str, layout: str) -> None:
+    def __init__(self, file: str, layout: str, wanted: Iterable[str]) -> None:
         self.file, self.layout = file, layout
-        self.entries: set[str] = set()
+        self._wanted = {accession_of(name): name for name in wanted}
+        self._entries: set[str] = set()
+        self._others: set[str] = set()
         self._rows: list[int] = []
         self._regions: list[tuple[str, str, str, int, int, str, str]] = []
         self._problems: list[tuple[str, int, str, str]] = []
         self._lengths: dict[str, int] = {}
 
+    def entry(self, name: str) -> str | None:
+        """The name by which a protein of the file was asked for; None where it wasn't."""
+        entry = self._wanted.get(accession_of(name))
+        if entry is None:
+            self._others.add(name)
+        else:
+            self._entries.add(entry)
+        return entry
+
     def region(
         self, row: int, entry: str, source: str, kind: str, start: int, end: int, note: str = "", accession: str = ""
     ) -> None:
-        """Keep a region; of a link its two residues."""
-        self.entries.add(entry)
+        """Keep a region; of a link, its two residues."""
         for first, last in {(start, start), (end, end)} if kind in LINKS else {(start, end)}:
             self._rows.append(row)
             self._regions.append((entry, source, kind, first, last, note, accession))
 
     def problem(self, row: int, entry: str, problem: str) -> None:
-        """Keep what can't be used."""
+        """Keep the reason why an annotation can't be used."""
         self._problems.append((self.file, row, entry, problem))
 
     def length(self, row: int, entry: str, length: str) -> None:
-        """Keep a protein's length, which may be an empty text."""
-        self.entries.add(entry)
-        if not length:
+        """Keep a protein's length, as written; `""` and `-` stand for none."""
+        if length in _NO_VALUE:
             return
         residues = int(length) if length.isdecimal() else 0
         known = self._lengths.setdefault(entry, residues)
@@ -89,7 +112,8 @@ class Collector:
         return Annotations(
             regions.astype(text | {"Start": "int64", "End": "int64"}),
             self._lengths,
-            self.entries,
+            self._entries | set(regions["Entry"]),
+            self._others,
             pd.DataFrame(self._problems, columns=list(PROBLEM_COLUMNS)),
             self.file,
             self.layout,

@@ -1,11 +1,11 @@
-"""Readers of InterPro's annotations: InterProScan's TSV, `protein2ipr`, and the entry list that names types."""
+"""Readers of InterPro's annotations: InterProScan's table, `protein2ipr`, and the list of entries and their types."""
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import reduce
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,109 +14,213 @@ from pyarrow import csv
 from esm2_amp.errors import InputError
 from esm2_amp.files import shown
 from esm2_amp.regions.annotations import Annotations, Collector
-from esm2_amp.regions.types import canonical_type
+from esm2_amp.regions.names import accession_of, stems
+from esm2_amp.regions.types import FAMILIES, interpro_type
 
 SOURCE: Final = "InterPro"
 INTERPROSCAN, PROTEIN2IPR = "InterProScan TSV", "protein2ipr"
 
+INTERPROSCAN_CELLS, PROTEIN2IPR_CELLS = 11, 6
+"""Cells of a line of each; InterProScan adds up to four for entries, GO terms and pathways."""
+
 EntryTypes = Mapping[str, str]
 """Type of each InterPro entry by its accession."""
+
+NO_ENTRY: Final = "-"
+"""What stands in the place of an InterPro accession where a signature is in no entry."""
 
 _IPR = re.compile(r"IPR\d{6}")
 _BLOCK = 1 << 20
 _NOT_IN_TEXT = "\x01"
 
 
+class Match(NamedTuple):
+    """A signature's match on a protein, as a file gives it.
+
+    Attributes
+    ----------
+    signature : str
+        The signature's accession or name, for messages.
+    accession : str
+        That of the InterPro entry which holds the signature; `NO_ENTRY` or another text where none does.
+    name : str
+        What the region is called.
+    start, end : str
+        First and last residue, 1-based and inclusive.
+    kind : str
+        The type that the file itself gives; `""` where it gives none.
+    """
+
+    signature: str
+    accession: str
+    name: str
+    start: str
+    end: str
+    kind: str = ""
+
+
 def parse_entry_list(text: str, file: str) -> dict[str, str]:
-    """Types of InterPro entries from InterPro's `entry.list`: accession, type and name, separated by tabs."""
+    """Types of InterPro entries from InterPro's `entry.list`.
+
+    Parameters
+    ----------
+    text : str
+        Lines of accession, type and name, separated by tabs.
+    file : str
+        The file's name for messages.
+
+    Returns
+    -------
+    types : dict of str
+        The type of each entry by its accession.
+
+    Raises
+    ------
+    InputError
+        A line is not of that form.
+    """
     types = {}
     for number, line in enumerate(text.splitlines(), start=1):
         cells = line.split("\t")
         if cells[0].startswith("ENTRY_AC") or not line.strip():
             continue
-        if len(cells) < 2 or not _IPR.fullmatch(cells[0]):  # noqa: PLR2004
+        kind = interpro_type(cells[1]) if len(cells) > 1 else None
+        if kind is None or not _IPR.fullmatch(cells[0]):
             raise InputError(
                 f"{file} line {number}: an InterPro entry list must give accession, type and name separated by tabs, "
                 f"got {line[:60]!r}; download entry.list from InterPro"
             )
-        types[cells[0]] = canonical_type(cells[1]) or cells[1]
+        types[cells[0]] = kind
     return types
 
 
-def parse_interproscan(text: str, file: str, types: EntryTypes, wanted: set[str]) -> Annotations:
-    """Matches of InterProScan's TSV that InterPro has integrated in an entry; others have no type and are counted.
+def parse_interproscan(text: str, file: str, types: EntryTypes | None, wanted: Iterable[str]) -> Annotations:
+    """Matches in a table (TSV) of InterProScan 5 or 6; those whose signature is in no InterPro entry have no type.
 
     Parameters
     ----------
     text : str
+        Lines of 11 to 15 cells, as many as InterProScan was asked for.
     file : str
-        Its name for messages.
-    types : mapping of str
-        Of the InterPro entries.
-    wanted : set of str
+        The file's name for messages.
+    types : mapping of str, optional
+        Types of the InterPro entries.
+    wanted : iterable of str
         Proteins to read.
+
+    Returns
+    -------
+    annotations : Annotations
+        Matches without a type are among the problems.
+
+    Raises
+    ------
+    InputError
+        A match names an InterPro entry, but `types` are not given.
     """
-    found = Collector(file, INTERPROSCAN)
+    found = Collector(file, INTERPROSCAN, wanted)
     for row, line in enumerate(text.splitlines(), start=1):
-        cells = line.split("\t")
-        entry = cells[0].strip()
-        if entry not in wanted:
+        cells = [cell.strip() for cell in line.split("\t")]
+        entry = found.entry(cells[0])
+        if entry is None:
             continue
-        if len(cells) < 11:  # noqa: PLR2004
-            found.problem(row, entry, f"a match must have at least 11 cells, got {len(cells)}")
+        if len(cells) < INTERPROSCAN_CELLS:
+            found.problem(row, entry, f"a match must have at least {INTERPROSCAN_CELLS} cells, got {len(cells)}")
             continue
         found.length(row, entry, cells[2])
-        accession = cells[11].strip() if len(cells) > 11 else "-"  # noqa: PLR2004
-        name = cells[12] if len(cells) > 12 else cells[5]  # noqa: PLR2004
-        keep_match(found, row, entry, accession, name, cells[6:8], types, signature=cells[4])
+        _, _, _, _, signature, description, start, end, *_ = cells
+        accession, name = cells[11:13] if len(cells) > INTERPROSCAN_CELLS + 1 else (NO_ENTRY, description)
+        keep_match(found, row, entry, Match(signature, accession, name, start, end), types)
     return found.result()
 
 
-def keep_match(
-    found: Collector,
-    row: int,
-    entry: str,
-    accession: str,
-    name: str,
-    ends: list[str],
-    types: EntryTypes,
-    *,
-    signature: str,
-) -> None:
-    """Keep a match of an InterPro entry, or say why not."""
-    if not _IPR.fullmatch(accession):
-        found.problem(row, entry, f"{signature} is in no InterPro entry, and so has no type")
-    elif accession not in types:
-        found.problem(row, entry, f"{accession} must be in the InterPro entry list; take the list of the same release")
-    elif not all(end.strip().isdecimal() for end in ends):
-        found.problem(row, entry, f"{accession} must have a start and an end in residues, got {'..'.join(ends)}")
+def keep_match(found: Collector, row: int, entry: str, match: Match, types: EntryTypes | None) -> None:
+    """Keep a match that has a type, or else the reason why it can't be used.
+
+    The type is the one that the file gives, or else that of the InterPro entry. Where either is one of `FAMILIES`, that
+    one counts: such a match describes what the protein is, not a region of it.
+
+    Parameters
+    ----------
+    found : Collector
+        Keeps the region or the problem.
+    row : int
+        1-based line of the match in the file.
+    entry : str
+        The protein.
+    match : Match
+        The match.
+    types : mapping of str, optional
+        Types of the InterPro entries.
+
+    Raises
+    ------
+    InputError
+        The type must be looked up, but `types` are not given.
+    """
+    given, in_entry = interpro_type(match.kind), _IPR.fullmatch(match.accession) is not None
+    if types is None and in_entry and given is None:
+        raise no_entry_list(found.file, found.layout)
+    listed = (types or {}).get(match.accession)
+    kind = listed if listed in FAMILIES else given or listed
+    if kind is None and in_entry:
+        problem = f"{match.accession} must be in the InterPro entry list; take the list of the same release"
+    elif kind is None:
+        problem = f"{match.signature} is in no InterPro entry, and so has no type"
+    elif not (match.start.isdecimal() and match.end.isdecimal()):
+        ends = f"{match.start}..{match.end}"
+        problem = f"{match.signature} must have a start and an end in residues, got {ends}"
     else:
-        found.region(row, entry, SOURCE, types[accession], int(ends[0]), int(ends[1]), name, accession)
+        accession = match.accession if in_entry else match.signature
+        found.region(row, entry, SOURCE, kind, int(match.start), int(match.end), match.name, accession)
+        return
+    found.problem(row, entry, problem)
 
 
-def parse_protein2ipr(stream: BinaryIO, path: Path, types: EntryTypes, wanted: set[str]) -> Annotations:
-    """Matches of the proteins asked for in `protein2ipr`, read as a stream: memory doesn't grow with the file.
+def no_entry_list(file: str, layout: str) -> InputError:
+    """The error of a file whose InterPro entries need types where no entry list is given."""
+    return InputError(
+        f"{file} ({layout}) names InterPro entries but not their types; give InterPro's entry list by "
+        "--params=entry_list=FILE, or put it beside the file as entry.list"
+    )
+
+
+def parse_protein2ipr(stream: BinaryIO, path: Path, types: EntryTypes, wanted: Collection[str]) -> Annotations:
+    """Matches in `protein2ipr`, which is read as a stream: memory doesn't grow with the file.
 
     Parameters
     ----------
     stream : binary file
         Uncompressed: protein, InterPro entry, its name, signature, start and end, separated by tabs.
     path : Path
-        For messages.
+        The file, for messages.
     types : mapping of str
-        Of the InterPro entries.
-    wanted : set of str
+        Types of the InterPro entries.
+    wanted : collection of str
         Proteins to read.
+
+    Returns
+    -------
+    annotations : Annotations
+        Matches of entries that `types` lack are among the problems.
+
+    Raises
+    ------
+    InputError
+        The file is cut short, or isn't text in lines.
     """
-    found = Collector(shown(path), PROTEIN2IPR)
+    found = Collector(shown(path), PROTEIN2IPR, wanted)
     try:
-        for row, line in _lines_of(stream, wanted):
+        for row, line in _lines_of(stream, {key for name in wanted for key in (accession_of(name), *stems(name))}):
             cells = line.split("\t")
-            if len(cells) != 6:  # noqa: PLR2004
-                found.problem(row, cells[0], f"a match must have 6 cells, got {len(cells)}")
+            entry = found.entry(cells[0])
+            if entry is None:
                 continue
-            found.entries.add(cells[0])
-            keep_match(found, row, cells[0], cells[1], cells[2], cells[4:6], types, signature=cells[3])
+            if len(cells) != PROTEIN2IPR_CELLS:
+                found.problem(row, entry, f"a match must have {PROTEIN2IPR_CELLS} cells, got {len(cells)}")
+                continue
+            _, accession, name, signature, start, end = cells
+            keep_match(found, row, entry, Match(signature, accession, name, start, end), types)
     except (EOFError, OSError, zlib.error) as error:
         raise InputError(
             f"{shown(path)} must be a whole gzip file, got one cut short or damaged; fetch it again"

@@ -10,6 +10,7 @@ import pandas as pd
 from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable, listed
 from esm2_amp.protein import SIDES
+from esm2_amp.regions.names import accession_of
 
 SELECTIONS: Final = ("Top", "Low")
 GROUPS: Final = ("1-1", "1-0", "0-1", "0-0")
@@ -100,6 +101,7 @@ def read_segments(tables: Mapping[str, SourceTable], ranks: int, group: str | No
             )
         pairs = table.frame.rename(columns={"ProteinA": "Protein1", "ProteinB": "Protein2"})
         pairs = pairs.assign(**{name: pairs[name].str.strip() for name in ("Protein1", "Protein2", *names)})
+        pairs = pairs.assign(**{name: pairs[name].map(accession_of) for name in ("Protein1", "Protein2")})
         _check_cells(table.file, pairs, names)
         tokens = pairs[names].to_numpy()
         parts.append(_tidy(pairs, tokens, selection, _groups(table, group), np.full(tokens.shape, np.nan)))

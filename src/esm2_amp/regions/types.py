@@ -26,11 +26,14 @@ INTERPRO_TYPES: Final = (
 )  # fmt: skip
 """Types of InterPro entries."""
 
+FAMILIES: Final = ("Family", "Homologous_superfamily")
+"""Types of InterPro entries that classify whole proteins or folds; not regions, unless they are asked for."""
+
 USUAL_TYPES: Final = {
     "UniProt": ("Domain", "Region", "Compositional bias", "Repeat", "Motif"),
     "InterPro": ("Domain", "Repeat", "Active_site", "Binding_site", "Conserved_site", "PTM"),
 }
-"""Types that are looked at unless others are asked for, by source (METHOD.md section 7)."""
+"""Types that count unless others are asked for, by source; those of the published work."""
 
 LINKS: Final = ("Disulfide bond", "Cross-link")
 """Types whose start and end are two linked residues, with nothing annotated between them."""
@@ -41,25 +44,50 @@ ALL: Final = "ALL"
 _ALIASES = {"signal": "Signal peptide"}
 _KNOWN = (*UNIPROT_TYPES.values(), *(name for name in INTERPRO_TYPES if name not in UNIPROT_TYPES.values()))
 _CANONICAL = {name.casefold(): name for name in _KNOWN} | _ALIASES
+_INTERPRO = {name.casefold(): name for name in INTERPRO_TYPES}
+_NO_TYPE: Final = ("", "-", ".", "none", "null", "unknown")
 
 
 def canonical_type(name: str) -> str | None:
-    """A known type as it is spelt here, whatever its case; None for an unknown one."""
+    """A type in the spelling of `UNIPROT_TYPES` or `INTERPRO_TYPES`, whatever its case; None for an unknown one."""
     return _CANONICAL.get(name.strip().casefold())
 
 
+def interpro_type(name: str) -> str | None:
+    """The type of an InterPro entry or signature in the spelling of `INTERPRO_TYPES`.
+
+    Parameters
+    ----------
+    name : str
+        The type as a file gives it: in any case, words joined by blanks or underscores.
+
+    Returns
+    -------
+    type : str or None
+        A type that InterPro's entries don't have, such as a transmembrane region, stays as it is. None for texts that
+        stand for no type, such as `""` and `-`.
+    """
+    word = name.strip().casefold().replace(" ", "_")
+    return None if word in _NO_TYPE else _INTERPRO.get(word) or canonical_type(name) or name.strip()
+
+
 def chosen_types(types: Sequence[str] | None, sources: Iterable[str], found: Collection[str]) -> list[str]:
-    """The types to look at.
+    """The types whose regions count.
 
     Parameters
     ----------
     types : sequence of str, optional
-        As asked for; by default those of `USUAL_TYPES` for the sources.
+        The types asked for. By default those of `USUAL_TYPES` for the sources, or, where the sources have no usual
+        ones, all that are found but `FAMILIES`.
     sources : iterable of str
         Where the annotations come from.
     found : collection of str
-        Types in the annotations: they may be asked for whatever they are called, and are all looked at where the
-        source has no usual ones.
+        Types in the annotations; any of them may be asked for, known or not.
+
+    Returns
+    -------
+    chosen : list of str
+        Each type once.
 
     Raises
     ------
@@ -68,7 +96,7 @@ def chosen_types(types: Sequence[str] | None, sources: Iterable[str], found: Col
     """
     if types is None:
         usual = [name for source in sources for name in USUAL_TYPES.get(source, ())]
-        return list(dict.fromkeys(usual)) or sorted(found)
+        return list(dict.fromkeys(usual)) or sorted(set(found) - set(FAMILIES))
     known = [*_KNOWN, *sorted(set(found) - set(_KNOWN))]
     chosen = []
     for name in types:

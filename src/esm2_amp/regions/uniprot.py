@@ -15,6 +15,7 @@ from esm2_amp.regions.types import UNIPROT_TYPES, canonical_type
 SOURCE: Final = "UniProt"
 EXPORTED, PUBLISHED, JSON = "UniProt table", "published table", "UniProt JSON"
 
+_ISOFORM = re.compile(r"[A-Z0-9]+-\d+")
 _POSITION = r"[<>]?\d+|\?\d*"
 _LOCATION = re.compile(rf"(?:(?P<isoform>[A-Z0-9]+-\d+):)?(?P<start>{_POSITION})(?:\.\.(?P<end>{_POSITION}))?")
 _QUALIFIER = re.compile(r'/(?P<name>\w+)(?:="(?P<text>(?:[^"]|"")*)")?')
@@ -48,7 +49,7 @@ def feature_columns(columns: Iterable[str]) -> list[str]:
     return [name for name in columns if canonical_type(name.replace("[FT]", ""))]
 
 
-def parse_table(table: SourceTable, layout: str, wanted: set[str]) -> Annotations:
+def parse_table(table: SourceTable, layout: str, wanted: Iterable[str]) -> Annotations:
     """Regions in the cells of a UniProt table.
 
     Parameters
@@ -57,20 +58,34 @@ def parse_table(table: SourceTable, layout: str, wanted: set[str]) -> Annotation
         `Entry`, perhaps `Length` and `Sequence`, and feature columns; index `row`.
     layout : str
         `EXPORTED`: `DOMAIN 5..88; /note="SH3"; …`; or `PUBLISHED`: `Domain[5,88]: /note="SH3"; …`.
-    wanted : set of str
-        Entries to read.
+    wanted : iterable of str
+        Proteins to read; regions of an isoform stand with its entry.
+
+    Returns
+    -------
+    annotations : Annotations
+        Features that can't be read are among the problems.
+
+    Raises
+    ------
+    InputError
+        A length is not a number of residues.
     """
-    found, frame = Collector(table.file, layout), table.frame
-    columns = feature_columns(frame.columns)
-    kept = frame[frame["Entry"].str.strip().isin(wanted)]
+    found = Collector(table.file, layout, _with_entries(wanted))
+    entries = table.frame["Entry"].str.strip().map(found.entry)
+    kept = table.frame[entries.notna()]
     lengths = kept["Length"].str.strip() if "Length" in kept else pd.Series("", index=kept.index)
-    for row, entry, length, *cells in zip(
-        kept.index, kept["Entry"].str.strip(), lengths, *(kept[name] for name in columns), strict=True
-    ):
+    columns = (kept[name] for name in feature_columns(kept.columns))
+    for row, entry, length, *cells in zip(kept.index, entries.dropna(), lengths, *columns, strict=True):
         found.length(row, entry, length)
         for cell in filter(None, cells):
             _parse_cell(found, row, entry, cell, layout)
     return found.result()
+
+
+def _with_entries(wanted: Iterable[str]) -> set[str]:
+    """Names of proteins, and for each isoform that of its entry, with which UniProt keeps its regions."""
+    return {part for name in wanted for part in (name, name.partition("-")[0] if _ISOFORM.fullmatch(name) else name)}
 
 
 def _parse_cell(found: Collector, row: int, entry: str, cell: str, layout: str) -> None:
@@ -130,25 +145,36 @@ def _place(location: str) -> _Place | str:
     return _Place(match["isoform"], int(start), int(end))
 
 
-def parse_json(text: str, file: str, wanted: set[str]) -> Annotations:
-    """Features of UniProtKB entries in JSON: one entry, a list, or a page of results.
+def parse_json(text: str, file: str, wanted: Iterable[str]) -> Annotations:
+    """Features of UniProtKB entries in JSON.
 
     Parameters
     ----------
     text : str
+        One entry, a list of entries, or a page of results.
     file : str
-        Its name for messages.
-    wanted : set of str
-        Entries to read.
+        The file's name for messages.
+    wanted : iterable of str
+        Proteins to read; regions of an isoform stand with its entry.
+
+    Returns
+    -------
+    annotations : Annotations
+        Features that can't be read are among the problems; their rows number the file's proteins from 1.
+
+    Raises
+    ------
+    InputError
+        The text isn't JSON, or not of UniProtKB entries.
     """
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{file} line {error.lineno}: must be JSON, got {error.msg}; fetch it again") from error
-    found = Collector(file, JSON)
+    found = Collector(file, JSON, _with_entries(wanted))
     for number, protein in enumerate(_proteins(content, file), start=1):
-        entry = protein["primaryAccession"]
-        if entry not in wanted:
+        entry = found.entry(protein["primaryAccession"])
+        if entry is None:
             continue
         found.length(number, entry, str(protein.get("sequence", {}).get("length", "")))
         for feature in protein.get("features", ()):
@@ -162,8 +188,8 @@ def _proteins(content: Any, file: str) -> list[dict[str, Any]]:
         isinstance(protein, dict) and "primaryAccession" in protein for protein in proteins
     ):
         raise InputError(
-            f"{file} must hold UniProtKB entries with their `primaryAccession`, got other JSON; "
-            "download it from uniprot.org in the format JSON"
+            f"{file} must hold UniProtKB entries with their `primaryAccession`, got other JSON; download it from "
+            "uniprot.org in the format JSON (of InterProScan, give the TSV or GFF3)"
         )
     return proteins
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.results import Explanations, importances
-from esm2_amp.files import SourceTable, listed
+from esm2_amp.files import SourceTable
 from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.parameters.model_training import EXPLAINED
 from esm2_amp.parameters.run import RunParameters
@@ -97,63 +97,57 @@ def place_annotations(
     Parameters
     ----------
     region_file : RegionFile
+        The annotations.
     segments : DataFrame
-        Of `select_segments`.
+        The table of `select_segments`.
     proteins : DataFrame, optional
-        `Entry` and `Sequence`.
+        `Entry` and `Sequence`, as an earlier pipeline wrote them.
     proteins_raw : SourceTable, optional
-        The same as a user's file has them. Without either, lengths are the annotations'.
+        The same as a user's file has them, to be used instead. Without either, lengths are the annotations'.
     parameters : RegionParameters
+        Which types count, and what happens to proteins and regions that don't fit.
 
     Returns
     -------
     segments : DataFrame
-        Of the pairs that are kept.
+        Those of the pairs that are kept.
     regions, proteins : DataFrame
-        Of `PlacedRegions`; only regions of the types looked at.
+        The tables of `PlacedRegions`.
     report : dict
-        Counts, and `types`, the types looked at.
+        The report of `PlacedRegions`, and how many pairs there are and were left out.
     problems : DataFrame
-        Of `PlacedRegions`.
+        The table of `PlacedRegions`.
+
+    Raises
+    ------
+    InputError
+        The annotations or the sequences are not those of the pairs' proteins.
     """
-    from esm2_amp.regions.placing import PlacedRegions, place_regions, protein_lengths, report_of
-    from esm2_amp.regions.types import chosen_types
+    from esm2_amp.regions.names import accession_of
+    from esm2_amp.regions.placing import place
     from esm2_amp.validation import clean_proteins
 
     if region_file is None:
         raise InputError("Segments are looked up in annotated regions, but none are given; give --params=regions=FILE")
     if proteins_raw is not None:
         proteins, _ = clean_proteins(proteins_raw)
-    sequences = {} if proteins is None else dict(zip(proteins["Entry"], proteins["Sequence"].str.len(), strict=True))
+    lengths: dict[str, int] = {}
+    if proteins is not None:
+        lengths = dict(zip(proteins["Entry"].map(accession_of), proteins["Sequence"].str.len(), strict=True))
     entries = sorted({*segments["Protein1"], *segments["Protein2"]})
     logger.info("Looking up %s proteins in %s", f"{len(entries):,}", region_file.path.name)
-    annotations = region_file.read(entries)
-    if not annotations.entries.intersection(entries):
-        raise InputError(
-            f"{annotations.file} must have annotations of the pairs' proteins, but has none of these "
-            f"{len(entries):,}, such as {', '.join(entries[:3])}; give theirs by --params=regions=FILE"
-        )
-    lengths, mismatched = protein_lengths(annotations, entries, sequences, parameters.length_mismatch)
-    regions, problems = place_regions(annotations, lengths)
-    types = chosen_types(parameters.types, annotations.regions["Source"].unique(), set(annotations.regions["Type"]))
-    annotated = set(regions.loc[regions["Type"].isin(types), "Entry"])
-    table = pd.DataFrame({"Entry": list(lengths), "Length": list(lengths.values())})
-    table["Annotated"] = table["Entry"].isin(annotated)
-    extra = [(annotations.file, 0, entry, words) for entry, words in mismatched]
-    problems = pd.concat([problems, pd.DataFrame(extra, columns=problems.columns)]) if extra else problems
-    if len(problems) and parameters.malformed == "stop":
-        where = problems["File"] + " row " + problems["Row"].astype("str") + ": " + problems["Entry"]
-        raise listed(annotations.file, (where + ": " + problems["Problem"]).tolist())
-    report = report_of(annotations, PlacedRegions(regions, table, problems), entries) | {"types": types}
-    kept = _without(segments, table, parameters)
-    report["pairs"] = int(segments.groupby("Selection")["Pair"].nunique().max())
-    report["pairs_left_out"] = report["pairs"] - int(kept.groupby("Selection")["Pair"].nunique().max())
-    _tell(report, parameters)
-    return kept, regions[regions["Type"].isin(types)].reset_index(drop=True), table, report, problems
+    placed = place(region_file.read(entries), entries, lengths, parameters)
+    kept = _segments_of_kept_pairs(segments, placed.proteins, parameters)
+    before, after = (int(table.groupby("Selection")["Pair"].nunique().max()) for table in (segments, kept))
+    report = placed.report | {"pairs": before, "pairs_left_out": before - after}
+    _log_annotations(report, parameters)
+    return kept, placed.regions, placed.proteins, report, placed.problems
 
 
-def _without(segments: pd.DataFrame, proteins: pd.DataFrame, parameters: RegionParameters) -> pd.DataFrame:
-    """Segments of pairs whose proteins are both wanted."""
+def _segments_of_kept_pairs(
+    segments: pd.DataFrame, proteins: pd.DataFrame, parameters: RegionParameters
+) -> pd.DataFrame:
+    """Segments of the pairs of which both proteins are kept."""
     wanted = proteins["Entry"] if parameters.unannotated == "count" else proteins.loc[proteins["Annotated"], "Entry"]
     kept = segments[segments["Protein1"].isin(wanted) & segments["Protein2"].isin(wanted)]
     if kept.empty:
@@ -164,16 +158,23 @@ def _without(segments: pd.DataFrame, proteins: pd.DataFrame, parameters: RegionP
     return kept.reset_index(drop=True)
 
 
-def _tell(report: dict[str, Any], parameters: RegionParameters) -> None:
-    logger.info(
-        "%s regions from a %s; types %s", f"{report['regions']:,}", report["layout"], ", ".join(report["types"])
-    )
+def _log_annotations(report: dict[str, Any], parameters: RegionParameters) -> None:
+    """Log what was found, what doesn't count and what can't be used."""
+    types = ", ".join(report["types"])
+    logger.info("%s regions (%s) in %s (%s)", f"{report['regions']:,}", types, report["file"], report["layout"])
+    if others := report["regions_of_other_types"]:
+        counts = ", ".join(f"{number:,} {kind}" for kind, number in others.items())
+        logger.info("Regions of other types don't count: %s", counts)
     if report["proteins_without_annotation"]:
         done = "count as covered 0" if parameters.unannotated == "count" else "are left out, with their pairs"
-        logger.info("%s of %s proteins have none and %s", f"{report['proteins_without_annotation']:,}",
-                    f"{report['proteins']:,}", done)  # fmt: skip
+        logger.info("%s of %s proteins have no region that counts and %s",
+                    f"{report['proteins_without_annotation']:,}", f"{report['proteins']:,}", done)  # fmt: skip
+    if similar := report["similar_names"]:
+        name, in_file = next(iter(similar.items()))
+        logger.warning("%s proteins are not in the annotations, but similar names are: the pairs name %s, the file %s",
+                       f"{len(similar):,}", name, in_file)  # fmt: skip
     if report["problems"]:
-        logger.warning("%s entries can't be used; see the table of problems", f"{report['problems']:,}")
+        logger.warning("%s annotations can't be used; the table of problems says why", f"{report['problems']:,}")
     if report["regions_of_isoforms"]:
         logger.info("%s regions are of isoforms, not of these sequences", f"{report['regions_of_isoforms']:,}")
 

@@ -1,0 +1,53 @@
+"""Names of proteins in pairs, sequences and annotations: which are the same protein, and which nearly look so."""
+
+import re
+from collections.abc import Collection, Iterable
+from typing import Final
+
+_UNIPROT: Final = re.compile(r"(?:sp|tr)\|([^|\s]+)(?:\|.*)?")
+_TAXON, _ISOFORM_OR_VERSION = re.compile(r"^\d+\.(?=\D)"), re.compile(r"[-.]\d+$")
+_DATABASES: Final = ("", "SP", "TR")
+
+
+def accession_of(name: str) -> str:
+    """The accession of a protein.
+
+    Parameters
+    ----------
+    name : str
+        A name as UniProt's FASTA headers give it (`sp|P01308|INS_HUMAN`), or any other.
+
+    Returns
+    -------
+    accession : str
+        `P01308`; other names, and the isoform or version of an accession, stay as they are.
+    """
+    uniprot = _UNIPROT.fullmatch(name)
+    return uniprot[1] if uniprot else name
+
+
+def similar_names(missing: Iterable[str], present: Collection[str]) -> dict[str, str]:
+    """Names that differ from missing ones only in how they are written.
+
+    Parameters
+    ----------
+    missing : iterable of str
+        Names that were looked for and not found.
+    present : collection of str
+        Names to choose from.
+
+    Returns
+    -------
+    similar : dict of str
+        For each missing name that has one, the first present name, in alphabetical order, that equals it but for case,
+        version (`ENSP00000250971.3`), isoform (`P01308-2`), taxon (`9606.ENSP00000250971`), or what stands beside it
+        between bars (`sp|P01308|INS_HUMAN`).
+    """
+    names = {stem: name for name in sorted(present, reverse=True) for stem in stems(name)}
+    return {name: names[stem] for name in missing for stem in stems(name) if stem in names}
+
+
+def stems(name: str) -> list[str]:
+    """Upper-case parts between a name's bars, without version, isoform and taxon: similar names share one."""
+    parts = (part.strip().upper() for part in name.split("|"))
+    return [_ISOFORM_OR_VERSION.sub("", _TAXON.sub("", part)) for part in parts if part not in _DATABASES]
