@@ -32,6 +32,7 @@ import numpy as np
 import pandas as pd
 import torch
 from Bio.SeqIO.FastaIO import SimpleFastaParser
+from measuring import report
 from transformers import EsmModel, EsmTokenizer
 
 from esm2_amp.encoder.embedding import embed
@@ -63,7 +64,9 @@ def random_esm(shape: str) -> EsmModel:
     """Random weights large enough for attention that isn't flat."""
     layers, width, heads = SHAPES[shape]
     torch.manual_seed(0)
-    model = EsmModel(small_esm2_config(layers=layers, width=width, heads=heads), add_pooling_layer=False).eval()
+    model: EsmModel = EsmModel(
+        small_esm2_config(layers=layers, width=width, heads=heads), add_pooling_layer=False
+    ).eval()
     for weight in model.parameters():
         if weight.ndim > 1:
             torch.nn.init.normal_(weight, std=width**-0.5)
@@ -90,7 +93,9 @@ def by_protloc(model: EsmModel, sequences: Sequence[str]) -> Callable[[], np.nda
                 pd.DataFrame({"sequence": list(sequences)}), sequence_name="sequence", batch_size=1
             )
         model.config.output_hidden_states = False
-        values = table.drop(columns="sequence").to_numpy(np.float32).reshape(len(sequences), len(TOKENS), -1)
+        values: np.ndarray = (
+            table.drop(columns="sequence").to_numpy(np.float32).reshape(len(sequences), len(TOKENS), -1)
+        )
         return values[:, [0, *range(3, 13), 1, 2]]
 
     return extract
@@ -173,11 +178,6 @@ def least_cosine(features: np.ndarray, reference: np.ndarray) -> float:
     """The smallest cosine between vectors that stand for the same token of the same protein."""
     norms = np.linalg.norm(features, axis=-1) * np.linalg.norm(reference, axis=-1)
     return float(((features * reference).sum(-1)[norms > 0] / norms[norms > 0]).min())
-
-
-def report(line: str) -> None:
-    """Print a line."""
-    print(line, flush=True)  # noqa: T201
 
 
 def main() -> None:

@@ -18,9 +18,11 @@ from typing import NamedTuple
 
 import torch
 import yaml
+from measuring import memory, report
 
 from esm2_amp.explanation.gradients import integrated_gradients, mean_pair
 from esm2_amp.models.registry import build_network
+from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.interpretability import GradientParameters
 from esm2_amp.parameters.model_training import ModelParameters
 
@@ -38,33 +40,22 @@ class Measured(NamedTuple):
     gpu_peak: int
 
 
-def memory(name: str) -> int:
-    """`VmRSS`, the resident memory now, or `VmHWM`, its peak."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(name))
-
-
 def measure(pairs: int, width: int, internal_batch: int, device: str) -> Measured:
     """Explain random pairs; to be called in a fresh process."""
     imports, generator = memory("VmRSS"), torch.Generator().manual_seed(0)
     settings = ModelParameters(**yaml.safe_load(PUBLISHED_SETTINGS.read_text())["ESM2_AMPS"]["settings"])
     network = build_network(settings.network, width)
     table = torch.randn(PROTEINS, 10, width, generator=generator)
-    a, b = torch.randint(PROTEINS, (2, pairs), generator=generator)
+    random_pairs = Pairs(table, *torch.randint(PROTEINS, (2, pairs), generator=generator))
     parameters = GradientParameters(steps=25, internal_batch=internal_batch, tolerance=0.01, share=0, max_steps=25)
     start = time.perf_counter(), time.process_time()
     found = integrated_gradients(
-        network, table, a, b, baseline=mean_pair(table, a, b), parameters=parameters, device=torch.device(device)
+        network, random_pairs, baseline=mean_pair(random_pairs), parameters=parameters, device=torch.device(device)
     )
     wall, processor = time.perf_counter() - start[0], time.process_time() - start[1]
     assert found.importance.shape == (pairs, 20)
     gpu_peak = torch.cuda.max_memory_allocated() if device == "cuda" else 0
     return Measured(wall, processor, imports, memory("VmHWM"), gpu_peak)
-
-
-def report(line: str) -> None:
-    """Print a line."""
-    print(line, flush=True)  # noqa: T201
 
 
 def main() -> None:

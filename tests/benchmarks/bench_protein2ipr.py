@@ -16,6 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from measuring import memory, report
 
 from esm2_amp.io.regions import RegionFile
 
@@ -54,12 +55,6 @@ def accession_of(number: int) -> str:
     return f"A0A{''.join(letters)}{number % 100:02}"
 
 
-def memory(name: str) -> int:
-    """`VmRSS`, the resident memory now, or `VmHWM`, its peak, in bytes."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(name))
-
-
 def ours(path: Path, wanted: list[str]) -> tuple[float, int, int, int]:
     """Seconds, memory before and at its peak, regions found; to be called in a fresh process."""
     before, start = memory("VmRSS"), time.perf_counter()
@@ -74,11 +69,6 @@ def line_by_line(path: Path, wanted: list[str]) -> tuple[float, int]:
         for line in file:
             found += line[: line.index(b"\t")] in names
     return time.perf_counter() - start, found
-
-
-def report(line: str) -> None:
-    """Print a line."""
-    print(line, flush=True)  # noqa: T201
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from measuring import report
 
 from esm2_amp.files import SourceTable
 from esm2_amp.protein import segment_bounds
@@ -92,8 +93,8 @@ def row_by_row(proteins: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.Da
                     of_pair[kind].append(100 * len(covered) / len(residues))
                     everything |= covered
                 of_pair["ALL"].append(100 * len(everything) / len(residues))
-            for kind, values in of_pair.items():
-                shares[kind].append(values)
+            for kind, covered_percent in of_pair.items():
+                shares[kind].append(covered_percent)
         for threshold in THRESHOLDS:
             for kind, values in shares.items():
                 hit = np.array(values) >= threshold
@@ -107,11 +108,6 @@ def timed(work: Callable[..., pd.DataFrame], *arguments: Any) -> tuple[float, pd
     start = time.process_time()
     result = work(*arguments)
     return time.process_time() - start, result
-
-
-def report(line: str) -> None:
-    """Print a line."""
-    print(line, flush=True)  # noqa: T201
 
 
 def main() -> None:

@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+from measuring import report
+
 ROOT = Path(__file__).parents[2]
 KEDRO = [sys.executable, "-m", "kedro"]
 COMMANDS = {
@@ -59,9 +61,9 @@ def main() -> None:
         ][1:]  # the first warms caches, and embeds the examples' proteins
     seconds = {name: median(one[name] for one in rounds) for name in COMMANDS}
     unit = seconds["import torch"]
-    print(f"{'command':50} {'seconds':>8} {'of the import':>14}")  # noqa: T201 - what a benchmark is for
+    report(f"{'command':50} {'seconds':>8} {'of the import':>14}")
     for name, taken in seconds.items():
-        print(f"{name:50} {taken:8.2f} {taken / unit:14.2f}")  # noqa: T201
+        report(f"{name:50} {taken:8.2f} {taken / unit:14.2f}")
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
+from measuring import memory, report
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -96,12 +97,6 @@ class Measured(NamedTuple):
     seconds: float
 
 
-def memory(name: str) -> int:
-    """`VmRSS`, the resident memory now, or `VmHWM`, its peak. (`ru_maxrss` would begin at the parent's.)"""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(name))
-
-
 def forget_peak() -> None:
     """Let `VmHWM` begin at the memory of now."""
     Path("/proc/self/clear_refs").write_text("5")
@@ -140,7 +135,8 @@ def random_pairs(entries: list[str]) -> pd.DataFrame:
 
 def ours(case: Case, folder: Path) -> Measured:
     """The node, stopped early."""
-    imports, settings, ends = memory("VmRSS"), case.settings, []
+    imports, settings = memory("VmRSS"), case.settings
+    ends: list[float] = []
 
     class StepClock(L.Callback):
         def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
@@ -151,7 +147,7 @@ def ours(case: Case, folder: Path) -> Measured:
     trainer = L.Trainer
 
     def stopped_early(callbacks: list[L.Callback], **options: Any) -> L.Trainer:
-        limits = {"limit_train_batches": case.steps * micro_batches, "limit_val_batches": 1}
+        limits: dict[str, Any] = {"limit_train_batches": case.steps * micro_batches, "limit_val_batches": 1}
         return trainer(callbacks=[StepClock(), *callbacks], **options, **limits)
 
     features = store_of(case, folder).load()
@@ -163,7 +159,8 @@ def ours(case: Case, folder: Path) -> Measured:
 
 def published(case: Case) -> Measured:
     """Pair features written out, and a plain loop."""
-    imports, settings, training, ends = memory("VmRSS"), case.settings, case.settings.training, []
+    imports, settings, training = memory("VmRSS"), case.settings, case.settings.training
+    ends: list[float] = []
     tokens = 2 * len(TOKENS[MODELS[case.model].network.protein_tokens])
     generator = np.random.default_rng(0)
     features = pd.DataFrame(generator.standard_normal((case.pairs, tokens * case.width), dtype=np.float32))
@@ -202,11 +199,6 @@ def measure(case: Case, folder: Path) -> Measured:
     warnings.simplefilter("ignore")
     logging.getLogger("lightning").setLevel(logging.ERROR)
     return published(case) if case.way == "published" else ours(case, folder)
-
-
-def report(line: str) -> None:
-    """Print a line."""
-    print(line, flush=True)  # noqa: T201
 
 
 def cases(arguments: argparse.Namespace) -> list[Case]:

@@ -12,9 +12,14 @@ from esm2_amp.evaluation.figures import (
     strata_figure,
     summary_figure,
 )
+from esm2_amp.statistics.curves import confusion, pair_curves
 
 LABEL = np.array([1, 1, 1, 0, 0, 0, 0, 0])
 PROBABILITY = np.array([0.95, 0.85, 0.25, 0.75, 0.35, 0.15, 0.12, 0.05])
+
+
+def summary(label, title):
+    return summary_figure(pair_curves(label, PROBABILITY), confusion(label, PROBABILITY), title)
 
 
 def texts(axes):
@@ -46,7 +51,7 @@ def table():
 
 
 def test_summary_draws_four_views_of_the_same_pairs():
-    figure = summary_figure(LABEL, PROBABILITY, "ESM2_AMPS, test split")
+    figure = summary(LABEL, "ESM2_AMPS, test split")
     roc, precision_recall, confusion, calibration, counts = figure.axes
     assert figure.get_suptitle() == "ESM2_AMPS, test split (8 pairs)"
     assert legend(roc) == ["AUROC 0.867", "random"]
@@ -64,7 +69,7 @@ def test_summary_draws_four_views_of_the_same_pairs():
 
 
 def test_summary_says_where_one_class_leaves_a_curve_undefined():
-    figure = summary_figure(np.zeros(8), PROBABILITY, "test split")
+    figure = summary(np.zeros(8), "test split")
     assert all("undefined" in texts(axes)[0] for axes in figure.axes[:2])
     figure.draw_without_rendering()
 

@@ -10,6 +10,7 @@ from conftest import kedro_run
 from esm2_amp.explanation.attention import MODELS_WITH_ATTENTION, READINGS
 from esm2_amp.models.registry import network_class
 from esm2_amp.protein import pair_token_names
+from esm2_amp.statistics.metrics import sigmoid
 
 METHODS = (*READINGS, "integrated_gradients")
 
@@ -84,6 +85,19 @@ def test_one_method_runs_alone(method, data, go):
     go("--pipeline=interpretability", methods, "--to-outputs=ESM2_AMPS.explanations")
     made = {file.name for file in (data / "07_model_output/ESM2_AMPS/explanation").glob("*_importance.parquet")}
     assert made == {f"{method}_importance.parquet"}
+
+
+def test_training_pairs_are_explained_with_the_scores_of_the_model(data, go):
+    training = pd.read_csv(data / "01_raw/planted/train_pairs.csv")
+    chosen = "-".join(training.loc[7, ["Protein1", "Protein2"]])
+    options = f"--params=interpretability.split=train,interpretability.chosen_pairs={chosen}"
+    go("--pipeline=interpretability", options, "--to-outputs=ESM2_AMPS.explanations,ESM2_AMPS.explanation_plots")
+    pairs = pd.read_parquet(data / "07_model_output/ESM2_AMPS/explanation/explained_pairs.parquet")
+    assert len(pairs.merge(training, on=["Protein1", "Protein2", "Label"])) == len(pairs) == 16
+    contributions = data / "07_model_output/ESM2_AMPS/explanation/integrated_gradients_contributions.parquet"
+    np.testing.assert_allclose(pairs["Probability"], sigmoid(pd.read_parquet(contributions)["Logit"]), rtol=1e-5)
+    assert pairs["Prediction"].equals((pairs["Probability"] >= 0.5).astype("int64"))
+    assert (data / f"08_reporting/ESM2_AMPS/explanation/attention_maps/{chosen}.png").exists()
 
 
 def test_data_without_known_sites_is_explained_all_the_same(data, go):

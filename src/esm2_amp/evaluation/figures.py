@@ -11,10 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
-from numpy.typing import ArrayLike
 
 from esm2_amp.figures.palette import ACCENT, COLOURS, DECISIONS, GREY, MAIN, METRIC_NAMES, ONE_CLASS
-from esm2_amp.statistics.curves import Curve, confusion, precision_recall, reliability, roc
+from esm2_amp.statistics.curves import Confusion, Curve, PairCurves, pair_curves
 
 _TEXT, _SMALL = 9, 8
 """Font sizes in points: legible when a figure is reduced to a column of 85 mm."""
@@ -31,30 +30,21 @@ _DARK_PERCENT = 60
 """Cells of the confusion matrix above it are dark and bear white text."""
 
 
-def summary_figure(label: ArrayLike, probability: ArrayLike, title: str, threshold: float = 0.5) -> Figure:
-    """ROC, precision-recall, confusion matrix and calibration of one model.
-
-    Parameters
-    ----------
-    label, probability : array_like, shape (B,)
-    title : str
-    threshold : float
-        Probability from which a pair is said to interact, for the confusion matrix.
-    """
+def summary_figure(curves: PairCurves, cells: Confusion, title: str) -> Figure:
+    """ROC, precision-recall, confusion matrix and calibration of one model."""
     figure = Figure(figsize=(5.6, 5.6), layout="constrained", dpi=200)
-    figure.suptitle(f"{title} ({np.size(label):,} pairs)", fontsize=_TEXT + 1)
+    figure.suptitle(f"{title} ({cells.counts.sum():,} pairs)", fontsize=_TEXT + 1)
     grid = figure.add_gridspec(2, 2)
-    for place, name, curve, draw in [
-        (grid[0, 0], "AUROC", roc(label, probability), _draw_roc),
-        (grid[0, 1], "AUPR", precision_recall(label, probability), _draw_precision_recall),
-    ]:
-        axes = figure.add_subplot(place)
-        draw(axes, {f"{name} {_area(curve)}": curve}, label)
+    upper = [figure.add_subplot(grid[0, column]) for column in (0, 1)]
+    _draw_roc(upper[0], {f"AUROC {_area(curves.roc)}": curves.roc})
+    named = {f"AUPR {_area(curves.precision_recall)}": curves.precision_recall}
+    _draw_precision_recall(upper[1], named, curves.prevalence)
+    for axes in upper:
         axes.legend(**_LEGEND, loc="lower right")
-    _draw_confusion(figure.add_subplot(grid[1, 0]), label, probability, threshold)
+    _draw_confusion(figure.add_subplot(grid[1, 0]), cells)
     lower = grid[1, 1].subgridspec(2, 1, height_ratios=[3, 1], hspace=0.04)
-    upper_axes = figure.add_subplot(lower[0])
-    _draw_calibration(upper_axes, figure.add_subplot(lower[1], sharex=upper_axes), label, probability)
+    calibration = figure.add_subplot(lower[0])
+    _draw_calibration(calibration, figure.add_subplot(lower[1], sharex=calibration), curves.reliability)
     return figure
 
 
@@ -71,13 +61,12 @@ def comparison_curves(scored: Mapping[str, pd.DataFrame], title: str) -> Figure:
     figure.suptitle(title, fontsize=_TEXT + 1)
     roc_curves, precision_curves = {}, {}
     for model, pairs in scored.items():
-        curves = roc(pairs["Label"], pairs["Probability"]), precision_recall(pairs["Label"], pairs["Probability"])
-        name = f"{model}: {_area(curves[0])}, {_area(curves[1])}"
-        roc_curves[name], precision_curves[name] = curves
-    label = next(iter(scored.values()))["Label"]
+        curves = pair_curves(pairs["Label"], pairs["Probability"])
+        name = f"{model}: {_area(curves.roc)}, {_area(curves.precision_recall)}"
+        roc_curves[name], precision_curves[name] = curves.roc, curves.precision_recall
     roc_axes, precision_axes = figure.subplots(1, 2)
-    _draw_roc(roc_axes, roc_curves, label)
-    _draw_precision_recall(precision_axes, precision_curves, label)
+    _draw_roc(roc_axes, roc_curves)
+    _draw_precision_recall(precision_axes, precision_curves, curves.prevalence)
     figure.legend(
         *roc_axes.get_legend_handles_labels(), **_LEGEND, loc="outside lower center", ncols=2,
         title="Model: AUROC, AUPR", title_fontsize=_SMALL,
@@ -164,15 +153,14 @@ def _area(curve: Curve | None) -> str:
     return "undefined" if curve is None else f"{curve.area:.3f}"
 
 
-def _draw_roc(axes: Axes, curves: Mapping[str, Curve | None], label: ArrayLike) -> None:
+def _draw_roc(axes: Axes, curves: Mapping[str, Curve | None]) -> None:
     _draw_curves(axes, curves)
     axes.plot([0, 1], [0, 1], label="random", **_RANDOM)
     _label(axes, "False positive rate", "True positive rate (recall)")
 
 
-def _draw_precision_recall(axes: Axes, curves: Mapping[str, Curve | None], label: ArrayLike) -> None:
+def _draw_precision_recall(axes: Axes, curves: Mapping[str, Curve | None], prevalence: float) -> None:
     _draw_curves(axes, curves, drawstyle="steps-pre")
-    prevalence = float(np.mean(np.asarray(label, dtype=np.float64)))
     axes.plot([0, 1], [prevalence] * 2, label=f"prevalence {prevalence:.3f}", **_RANDOM)
     _label(axes, "Recall", "Precision")
 
@@ -190,21 +178,19 @@ def _draw_curves(axes: Axes, curves: Mapping[str, Curve | None], **style: Any) -
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
 
 
-def _draw_confusion(axes: Axes, label: ArrayLike, probability: ArrayLike, threshold: float) -> None:
-    cells = confusion(label, probability, threshold)
+def _draw_confusion(axes: Axes, cells: Confusion) -> None:
     axes.imshow(cells.percent, cmap="Blues", vmin=0, vmax=100)
     for (row, column), text in np.ndenumerate(np.array(cells.texts("\n"))):
         colour = "white" if cells.percent[row, column] > _DARK_PERCENT else "black"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=_TEXT)
     axes.set_xticks([0, 1], DECISIONS)
     axes.set_yticks([0, 1], DECISIONS, rotation=90, va="center")
-    _label(axes, f"Decision at probability ≥ {threshold:.3g}", "Label (percent of row)")
+    _label(axes, f"Decision at probability ≥ {cells.threshold:.3g}", "Label (percent of row)")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
 
-def _draw_calibration(upper: Axes, lower: Axes, label: ArrayLike, probability: ArrayLike) -> None:
-    bins = reliability(label, probability)
+def _draw_calibration(upper: Axes, lower: Axes, bins: pd.DataFrame) -> None:
     filled = bins[bins["Pairs"] > 0]
     upper.plot(filled["Probability"], filled["Fraction"], "o-", color=MAIN, markersize=4, linewidth=1.4, label="model")
     upper.plot([0, 1], [0, 1], label="calibrated", **_RANDOM)

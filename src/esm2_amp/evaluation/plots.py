@@ -1,90 +1,169 @@
-"""Interactive plots of one model's scored pairs, as Kedro-Viz previews them (Plotly).
+"""Interactive plots (Plotly): curves of one model for Kedro-Viz, and of several over one another for the report."""
 
-Each takes labels (0/1) and probabilities of the same B pairs, and a title that names the model and the split.
-"""
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import ArrayLike
-from plotly.subplots import make_subplots
 
-from esm2_amp.figures.palette import ACCENT, DECISIONS, GREY, MAIN, ONE_CLASS
-from esm2_amp.statistics.curves import confusion, precision_recall, reliability, roc
+from esm2_amp.figures.palette import ACCENT, COLOURS, DECISIONS, GREY, MAIN, ONE_CLASS
+from esm2_amp.statistics.curves import Confusion, Curve, PairCurves
 
-_UNIT = [-0.01, 1.01]
-_DASHED = {"color": GREY, "dash": "dash", "width": 1.5}
+_DASHES: Final = ("solid", "dash", "dot", "dashdot")
+_NO_INFORMATION: Final = {"color": GREY, "dash": "dash", "width": 1.5}
+_UNIT: Final = [-0.01, 1.01]
+_DIGITS: Final = 4
+"""Of a point of a curve: finer than a pixel."""
+
+_KINDS: Final = {"model": (MAIN, "circle"), "baseline": (ACCENT, "diamond")}
 
 
-def roc_plot(label: ArrayLike, probability: ArrayLike, title: str) -> go.Figure:
-    """Receiver operating characteristic, with the diagonal of random scores."""
+def model_plots(curves: PairCurves, cells: Confusion, title: str) -> dict[str, go.Figure]:
+    """The plots of one model by name, as Kedro-Viz previews them.
+
+    Parameters
+    ----------
+    curves : PairCurves
+    cells : Confusion
+    title : str
+        Names the model and the split.
+    """
+    plots = {
+        "roc": roc_plot({"AUROC": curves.roc}),
+        "precision_recall": precision_recall_plot({"AUPR": curves.precision_recall}, curves.prevalence),
+        "confusion": confusion_plot(cells),
+        "calibration": calibration_plot({"model": curves.reliability}),
+    }
+    for plot in plots.values():
+        plot.update_layout(title=title, template="simple_white", width=620, height=560, margin={"t": 90})
+        plot.update_layout(paper_bgcolor="white", plot_bgcolor="white")
+    return plots
+
+
+def roc_plot(curves: Mapping[str, Curve | None]) -> go.Figure:
+    """Receiver operating characteristics by name, with the diagonal of random scores."""
+    return _curve_plot(curves, ("False positive rate", "True positive rate (recall)"), (0, 1, "random"))
+
+
+def precision_recall_plot(curves: Mapping[str, Curve | None], prevalence: float) -> go.Figure:
+    """Precision against recall by name, with the line of random scores: the share of interacting pairs."""
+    level = (prevalence, prevalence, f"share of interacting pairs, {prevalence:.3f}")
+    return _curve_plot(curves, ("Recall", "Precision"), level, shape="vh")
+
+
+def calibration_plot(bins: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """Fraction of interacting pairs against predicted probability; of a single model above its counts of pairs.
+
+    Parameters
+    ----------
+    bins : mapping of name to DataFrame
+        As from `esm2_amp.statistics.curves.reliability`.
+    """
     figure = go.Figure()
-    curve = roc(label, probability)
-    if curve is None:
-        _say_undefined(figure)
-    else:
-        figure.add_scatter(x=curve.x, y=curve.y, name=f"AUROC {curve.area:.3f}", line={"color": MAIN})
-    figure.add_scatter(x=[0, 1], y=[0, 1], name="random 0.500", mode="lines", line=_DASHED)
-    return _laid_out(figure, title, "False positive rate", "True positive rate (recall)")
+    for number, (name, of_model) in enumerate(bins.items()):
+        filled = of_model[of_model["Pairs"] > 0].round(_DIGITS)
+        figure.add_scatter(
+            x=filled["Probability"], y=filled["Fraction"], mode="lines+markers", name=name, line=_look(number),
+            customdata=filled["Pairs"],
+            hovertemplate=f"{name}<br>%{{customdata:,}} pairs of mean probability %{{x:.3f}}"
+            "<br>fraction interacting %{y:.3f}<extra></extra>",
+        )  # fmt: skip
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="calibrated", line=_NO_INFORMATION, hoverinfo="skip")
+    _lay_out(figure, "Predicted probability", "Fraction of interacting pairs", _UNIT)
+    if len(bins) == 1:
+        figure.add_bar(
+            x=(of_model["Start"] + of_model["End"]) / 2, y=of_model["Pairs"], width=of_model["End"] - of_model["Start"],
+            yaxis="y2", name="pairs", showlegend=False, marker={"color": MAIN, "opacity": 0.6},
+        )  # fmt: skip
+        figure.update_layout(yaxis2={"title": {"text": "Pairs"}, "domain": [0, 0.22]}, yaxis_domain=[0.28, 1])
+        figure.update_xaxes(anchor="y2")
+    return figure
 
 
-def precision_recall_plot(label: ArrayLike, probability: ArrayLike, title: str) -> go.Figure:
-    """Precision against recall, with the line of random scores: the share of interacting pairs."""
-    figure = go.Figure()
-    curve = precision_recall(label, probability)
-    if curve is None:
-        _say_undefined(figure)
-    else:
-        line = {"color": MAIN, "shape": "vh"}
-        figure.add_scatter(x=curve.x, y=curve.y, name=f"AUPR {curve.area:.3f}", mode="lines", line=line)
-    prevalence = float(np.mean(np.asarray(label, dtype=np.float64)))
-    figure.add_scatter(x=[0, 1], y=[prevalence] * 2, name=f"prevalence {prevalence:.3f}", mode="lines", line=_DASHED)
-    return _laid_out(figure, title, "Recall", "Precision")
-
-
-def confusion_plot(label: ArrayLike, probability: ArrayLike, title: str, threshold: float = 0.5) -> go.Figure:
+def confusion_plot(cells: Confusion) -> go.Figure:
     """Counts of label against decision, coloured by their share of the label's pairs."""
-    cells = confusion(label, probability, threshold)
     figure = go.Figure()
     figure.add_heatmap(
         x=DECISIONS, y=DECISIONS, z=np.nan_to_num(cells.percent), zmin=0, zmax=100, colorscale="Blues",
         colorbar={"title": "% of label"}, text=cells.texts("<br>"), texttemplate="%{text}", textfont={"size": 16},
         xgap=2, ygap=2,
     )  # fmt: skip
-    _laid_out(figure, title, f"Decision at probability ≥ {threshold:.3g}", "Label")
-    return figure.update_xaxes(range=None).update_yaxes(range=None, autorange="reversed")
+    _lay_out(figure, f"Decision at probability ≥ {cells.threshold:.3g}", "Label")
+    return figure.update_yaxes(autorange="reversed")
 
 
-def calibration_plot(label: ArrayLike, probability: ArrayLike, title: str) -> go.Figure:
-    """Fraction of interacting pairs against predicted probability, above the counts of pairs."""
-    bins = reliability(label, probability)
-    figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[0.75, 0.25], vertical_spacing=0.06)
-    filled = bins[bins["Pairs"] > 0]
-    figure.add_scatter(
-        x=filled["Probability"], y=filled["Fraction"], name="model", mode="lines+markers", line={"color": MAIN},
-        row=1, col=1,
-    )  # fmt: skip
-    figure.add_scatter(x=[0, 1], y=[0, 1], name="calibrated", mode="lines", line=_DASHED, row=1, col=1)
-    middle, width = (bins["Start"] + bins["End"]) / 2, bins["End"] - bins["Start"]
-    figure.add_bar(
-        x=middle, y=bins["Pairs"], width=width, name="pairs", showlegend=False, marker={"color": MAIN, "opacity": 0.6},
-        row=2, col=1,
-    )  # fmt: skip
-    _laid_out(figure, title, None, "Fraction of interacting pairs")
-    figure.update_layout(legend={"x": 0.02, "y": 0.98, "xanchor": "left", "yanchor": "top"})
-    figure.update_xaxes(title="Predicted probability", row=2)
-    return figure.update_yaxes(title="Pairs", range=None, row=2)
+def interval_plot(table: pd.DataFrame, x: str, zero: float) -> go.Figure:
+    """Values of models and baselines as dots with their 95 % intervals, the first row on top.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `Model`, `Kind` ("model" or "baseline"), `Value`, `Low`, `High`.
+    x : str
+        What the values are.
+    zero : float
+        What no information gives, drawn as a line.
+    """
+    figure = go.Figure()
+    for kind, (colour, symbol) in _KINDS.items():
+        rows = table[(table["Kind"] == kind) & table["Value"].notna()]
+        if rows.empty:
+            continue
+        figure.add_scatter(
+            x=rows["Value"].round(_DIGITS), y=rows["Model"], mode="markers", name=kind,
+            marker={"color": colour, "symbol": symbol, "size": 9},
+            error_x={"type": "data", "array": (rows["High"] - rows["Value"]).round(_DIGITS), "symmetric": False,
+                     "arrayminus": (rows["Value"] - rows["Low"]).round(_DIGITS), "color": colour, "thickness": 2},
+            customdata=rows[["Low", "High"]].round(3),
+            hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra></extra>",
+        )  # fmt: skip
+    figure.add_vline(zero, line=_NO_INFORMATION)
+    _lay_out(figure, x, None)
+    order = {"categoryorder": "array", "categoryarray": table["Model"][::-1].tolist(), "automargin": True}
+    return figure.update_yaxes(**order)
 
 
-def _say_undefined(figure: go.Figure) -> None:
-    figure.add_annotation(
-        x=0.5, y=0.5, text=ONE_CLASS, showarrow=False, font={"color": ACCENT, "size": 15}, bgcolor="white"
-    )
+def _curve_plot(
+    curves: Mapping[str, Curve | None],
+    axes: tuple[str, str],
+    no_information: tuple[float, float, str],
+    shape: str = "linear",
+) -> go.Figure:
+    """Curves under their names and areas; where none is defined, the plot says so."""
+    figure = go.Figure()
+    hover = f"<br>{axes[0].lower()} %{{x:.3f}}<br>{axes[1].lower()} %{{y:.3f}}"
+    for number, (name, curve) in enumerate(curves.items()):
+        if curve is not None:
+            figure.add_scatter(
+                x=curve.x.round(_DIGITS), y=curve.y.round(_DIGITS), mode="lines", name=f"{name} {curve.area:.3f}",
+                line=_look(number) | {"shape": shape}, hovertemplate=f"{name}{hover}<extra></extra>",
+            )  # fmt: skip
+    if not figure.data:
+        figure.add_annotation(x=0.5, y=0.5, text=ONE_CLASS, showarrow=False, font={"color": ACCENT, "size": 15})
+    start, end, words = no_information
+    figure.add_scatter(x=[0, 1], y=[start, end], mode="lines", name=words, line=_NO_INFORMATION, hoverinfo="skip")
+    return _lay_out(figure, *axes, _UNIT)
 
 
-def _laid_out(figure: go.Figure, title: str, x: str | None, y: str) -> go.Figure:
+def _look(number: int) -> dict[str, Any]:
+    """Colour and dashes of a line; the palette's black would vanish on a dark page."""
+    colours = COLOURS[:-1]
+    return {"color": colours[number % len(colours)], "dash": _DASHES[number % len(_DASHES)], "width": 2}
+
+
+def _lay_out(figure: go.Figure, x: str, y: str | None, limits: list[float] | None = None) -> go.Figure:
+    """Name the axes and limit both; the background is transparent, so that plots fit a light and a dark page."""
+    transparent = "rgba(0,0,0,0)"
     figure.update_layout(
-        title=title, template="simple_white", width=620, height=560, font={"size": 14},
-        legend={"x": 0.98, "y": 0.03, "xanchor": "right", "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"},
-    )  # fmt: skip
-    figure.update_xaxes(title=x, range=_UNIT)
-    return figure.update_yaxes(title=y, range=_UNIT)
+        autosize=True,
+        margin={"l": 60, "r": 15, "t": 40, "b": 50},
+        paper_bgcolor=transparent,
+        plot_bgcolor=transparent,
+        font={"family": "system-ui, sans-serif", "size": 13},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        xaxis={"title": {"text": x}},
+        yaxis={"title": {"text": y}},
+        hoverlabel={"align": "left"},
+    )
+    return figure.update_xaxes(range=limits).update_yaxes(range=limits)

@@ -72,8 +72,8 @@ class InterpretabilityParameters(Parameters):
 
     Attributes
     ----------
-    split : {"test", "validation"}
-        Of the scored pairs.
+    split : {"test", "validation", "train"}
+        Which pairs are explained.
     methods : tuple of str
         Methods that look into the model itself, in the order of figures; also one text with spaces between.
     pairs : int, optional
@@ -91,7 +91,7 @@ class InterpretabilityParameters(Parameters):
     randomised_weights : RandomisedWeightsParameters
     """
 
-    split: Literal["test", "validation"]
+    split: Literal["test", "validation", "train"]
     methods: tuple[ModelMethod, ...] = Field(min_length=1)
     pairs: int | None = Field(ge=2)
     chosen_pairs: tuple[str, ...]

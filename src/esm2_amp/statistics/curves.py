@@ -28,6 +28,25 @@ class Curve(NamedTuple):
     area: float
 
 
+class PairCurves(NamedTuple):
+    """The curves of one model on B pairs.
+
+    Attributes
+    ----------
+    roc, precision_recall : Curve, optional
+        None where all pairs are of one class.
+    reliability : DataFrame
+        Of `reliability`.
+    prevalence : float
+        Share of interacting pairs.
+    """
+
+    roc: Curve | None
+    precision_recall: Curve | None
+    reliability: pd.DataFrame
+    prevalence: float
+
+
 class Confusion(NamedTuple):
     """Pairs by label (rows) and decision (columns), both in the order 0, 1.
 
@@ -36,10 +55,13 @@ class Confusion(NamedTuple):
     counts : ndarray, shape (2, 2), int64
     percent : ndarray, shape (2, 2), float64
         Of the label's pairs; NaN for a label without pairs.
+    threshold : float
+        Probability from which the decision is 1.
     """
 
     counts: NDArray[np.int64]
     percent: NDArray[np.float64]
+    threshold: float
 
     def texts(self, line_break: str) -> list[list[str]]:
         """What a cell shows: its count and, where the label has pairs, its percentage."""
@@ -50,6 +72,13 @@ class Confusion(NamedTuple):
             ]
             for row in zip(self.counts, self.percent, strict=True)
         ]
+
+
+def pair_curves(label: ArrayLike, probability: ArrayLike) -> PairCurves:
+    """The curves that plots of a model show, from labels and probabilities of shape (B,)."""
+    prevalence = float(np.mean(np.asarray(label, dtype=np.float64)))
+    curves = roc(label, probability), precision_recall(label, probability), reliability(label, probability)
+    return PairCurves(*curves, prevalence)
 
 
 def roc(label: ArrayLike, probability: ArrayLike) -> Curve | None:
@@ -73,7 +102,7 @@ def confusion(label: ArrayLike, probability: ArrayLike, threshold: float = 0.5) 
     """Counts of label against decision."""
     counts = sk.confusion_matrix(label, decisions(probability, threshold), labels=[0, 1])
     totals = counts.sum(axis=1, keepdims=True)
-    return Confusion(counts, np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan))
+    return Confusion(counts, np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan), threshold)
 
 
 def reliability(label: ArrayLike, probability: ArrayLike, n_bins: int = 10) -> pd.DataFrame:

@@ -95,15 +95,14 @@ def evaluate_model(
 def _figures(scored: pd.DataFrame, threshold: float, title: str) -> dict[str, Any]:
     from esm2_amp.evaluation import figures, plots
     from esm2_amp.evaluation.assessment import REPORTED_SPLIT
+    from esm2_amp.statistics.curves import confusion, pair_curves
 
     test = scored[scored["Split"] == REPORTED_SPLIT]
     label, probability = test["Label"].to_numpy(), test["Probability"].to_numpy()
+    curves, cells = pair_curves(label, probability), confusion(label, probability, threshold)
     return {
-        "summary": figures.summary_figure(label, probability, title, threshold),
-        "roc": plots.roc_plot(label, probability, title),
-        "precision_recall": plots.precision_recall_plot(label, probability, title),
-        "confusion": plots.confusion_plot(label, probability, title, threshold),
-        "calibration": plots.calibration_plot(label, probability, title),
+        "summary": figures.summary_figure(curves, cells, title),
+        **plots.model_plots(curves, cells, title),
     }
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,13 @@ logger = logging.getLogger(__name__)
 
 
 def select_explained_pairs(
-    pairs: pd.DataFrame, scored: pd.DataFrame, parameters: InterpretabilityParameters, run: RunParameters
+    pairs: pd.DataFrame,
+    features: ProteinFeatures,
+    model: TrainedModel,
+    scored: pd.DataFrame,
+    metrics: dict[str, Any],
+    parameters: InterpretabilityParameters,
+    run: RunParameters,
 ) -> pd.DataFrame:
     """Choose the pairs that all methods explain: those asked for by name, and a sample of the test pairs.
 
@@ -29,8 +36,13 @@ def select_explained_pairs(
     ----------
     pairs : DataFrame
         `model_pairs` of `pair_building`.
+    features : ProteinFeatures
+    model : TrainedModel
+        Scores training pairs, where these are explained: the evaluation leaves them out.
     scored : DataFrame
         The model's `scored_pairs` of `evaluation`.
+    metrics : dict
+        The model's, of `evaluation`, with the `threshold` of its decisions.
     parameters : InterpretabilityParameters
     run : RunParameters
 
@@ -55,7 +67,10 @@ def select_explained_pairs(
             "choose another"
         )
     of_split = pairs.iloc[rows].reset_index(drop=True)
-    found = scored[scored["Split"] == parameters.split].reset_index(drop=True)
+    if parameters.split == "train":
+        found = _scored(of_split, features, model, metrics["threshold"], run)
+    else:
+        found = scored[scored["Split"] == parameters.split].reset_index(drop=True)
     if not of_split[["Protein1", "Protein2"]].equals(
         found[["Protein1", "Protein2"]].astype(of_split["Protein1"].dtype)
     ):
@@ -68,6 +83,20 @@ def select_explained_pairs(
     table = found.join(of_split[["a", "b"]].astype("int64")).astype({"Label": "int8"})
     columns = ["Protein1", "Protein2", "Label", "Probability", "Prediction", "a", "b"]
     return table.iloc[drawn][columns].reset_index(drop=True)
+
+
+def _scored(
+    pairs: pd.DataFrame, features: ProteinFeatures, model: TrainedModel, threshold: float, run: RunParameters
+) -> pd.DataFrame:
+    """Pairs with `Label`, `Probability` and `Prediction`, as the evaluation would have them."""
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.models.scoring import score_pairs
+    from esm2_amp.statistics.metrics import decisions, sigmoid
+
+    of_model, device = model.pairs(features, pairs), resolve_device(run.device)
+    probability = sigmoid(score_pairs(model.network, of_model, batch_size=run.scoring_batch_size, device=device))
+    named = pairs[["Protein1", "Protein2"]].assign(Label=pairs["label"])
+    return named.assign(Probability=probability, Prediction=decisions(probability, threshold))
 
 
 def explain_pairs(

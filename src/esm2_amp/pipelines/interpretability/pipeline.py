@@ -47,7 +47,7 @@ def _explanation() -> list[Node]:
     return [
         Node(
             select_explained_pairs,
-            inputs=["model_pairs", "scored_pairs", *_PARAMS],
+            inputs=[*_DATA, "scored_pairs", "metrics", *_PARAMS],
             outputs="explained_pairs",
             name="select_explained_pairs",
         ),
