@@ -21,7 +21,7 @@ from esm2_amp.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
-_RESULTS: Final = re.compile(r"0[78]_[a-z_]+/(?:functional_regions/)?")
+_RESULTS: Final = re.compile(r"0[78]_[a-z_]+/(?:functional_regions/|pair_evaluation/)?")
 """Layers whose files stand directly in the folder of `output=`."""
 
 _SHARED_BY_PROCESSES: Final = {"hyperparameter_search"}
@@ -49,7 +49,7 @@ class OwnPlace:
             self._lock = _locked(self._output, run_params)
         if self._output != self._data:
             move_outputs(pipeline, catalog, self._data, self._output)
-        if "split_report" not in pipeline.all_outputs():
+        if not any(name.endswith("pairs_raw") for name in pipeline.inputs()):
             _name_the_data_as_stored(pipeline, catalog, run_params["runtime_params"])
 
     @hook_impl

@@ -17,7 +17,7 @@ _OF_EVERY_RUN: Final = {"output", "tracking"}
 """Options that hold for all pipelines."""
 
 _NAMES_OF_DATA: Final = {"pairs", "data_name"}
-"""Options that `params:run` takes the name of the data from, which counts only where the pairs are split."""
+"""Options that `params:run` takes the name of the data from, which counts only where a file of pairs is read."""
 
 
 def check_options_are_read(
@@ -57,7 +57,7 @@ def check_options_are_read(
 def _reads(pipeline: Pipeline, option: str, places: Collection[str]) -> bool:
     """Whether a pipeline reads an option in one of the places, or the group of parameters of its name."""
     used = pipeline.inputs() | pipeline.all_outputs()
-    if option in _NAMES_OF_DATA and "split_report" not in used:
+    if option in _NAMES_OF_DATA and not any(name.endswith("pairs_raw") for name in used):
         places = [place for place in places if place != "params:run"]
     if option not in RunOptions.model_fields:
         groups = [f"{model}.settings" for model in ARCHITECTURES] if option == SHARED_TRAINING else [option]

@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,9 @@ from esm2_amp.pipeline_registry import PIPELINES, pipelines_for
 logger = logging.getLogger(__name__)
 
 _LOOK_AT_REGIONS = {"__default__", "results"}
+_OF_PAIR_EVALUATION = {"proteins", "features", "pairs", "model", "checkpoint", "encoder"}
+"""Options by which `evaluation` measures a model on given pairs, not the models trained here on their test pairs."""
+
 _OTHER_PROTEINS = {"proteins", "features", "pairs"}
 """Files of a user in whose place the configured regions don't stand."""
 
@@ -48,6 +51,7 @@ class Session(KedroSession):
             names = pipeline_names or [pipeline_name or "__default__"]
             _check_names("--pipeline", names, PIPELINES)
             loader = self.load_context().config_loader
+            names = _of_given_pairs(names, loader.runtime_params)
             _check_options(names, loader)
             names = _pipelines_of_run(names, loader)
             pipelines.set_requested(names)
@@ -83,6 +87,18 @@ def _pipelines_of_run(names: list[str], loader: AbstractConfigLoader) -> list[st
         latents=parameters["latent_explanation"]["enabled"],
         regions=regions,
     )
+
+
+def _of_given_pairs(names: list[str], given: Mapping[str, Any]) -> list[str]:
+    """The names, `evaluation` as the pipeline that measures a model on pairs where pairs or a model are given."""
+    if "evaluation" not in names or not _OF_PAIR_EVALUATION.intersection(given):
+        return names
+    if "pairs" not in given or not {"proteins", "features"}.intersection(given):
+        raise InputError(
+            "The evaluation of a model on given pairs needs pairs=FILE, with labels, and proteins=FILE (or "
+            f"features=FILE) in --params, got only {', '.join(sorted(given))}"
+        )
+    return ["pair_evaluation" if name == "evaluation" else name for name in names]
 
 
 def _check_options(names: list[str], loader: AbstractConfigLoader) -> None:

@@ -73,17 +73,29 @@ def assess(name: str, pairs: pd.DataFrame, logit: ArrayLike, threshold: float | 
         },
         index=pairs.index,
     )
-    measured = {split: _measure(label[rows], z[rows], chosen, temperature) for split, rows in splits.items()}
+    measured = {split: measure(label[rows], z[rows], chosen, temperature) for split, rows in splits.items()}
     for split, metrics in measured.items():
         if without := undefined(metrics):
             logger.info("%s, %s pairs: undefined are %s", name, split, without)
     return Assessment(scores, {"threshold": chosen, "temperature": temperature, **measured})
 
 
-def _measure(label: ArrayLike, logit: ArrayLike, threshold: float, temperature: float) -> Metrics:
+def measure(label: ArrayLike, logit: ArrayLike, threshold: float, temperature: float | None) -> Metrics:
+    """Metrics of B pairs, as under a split of `Assessment.metrics`.
+
+    Parameters
+    ----------
+    label, logit : array_like, shape (B,)
+    threshold : float
+        Probability from which a pair is said to interact.
+    temperature : float, optional
+        Without it `ece_calibrated` is None.
+    """
     metrics = pair_metrics(label, logit, threshold)
     metrics["ece"] = expected_calibration_error(label, sigmoid(logit))
-    metrics["ece_calibrated"] = expected_calibration_error(label, sigmoid(np.asarray(logit) / temperature))
+    metrics["ece_calibrated"] = (
+        None if temperature is None else expected_calibration_error(label, sigmoid(np.asarray(logit) / temperature))
+    )
     recall, specificity = metrics["recall"], metrics["specificity"]
     for name, negatives in ODDS.items():
         if metrics["precision"] is None or recall is None or specificity is None:

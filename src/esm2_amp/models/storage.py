@@ -24,6 +24,9 @@ PUBLISHED_HEADS = 8
 """Attention heads of the published transformers; a checkpoint's tensors don't show them (METHOD section 3)."""
 
 WEIGHTS = "model.safetensors"
+TRAINING_PROTEINS = "training_proteins.txt"
+SEQUENCE_DIGITS = 16
+"""Of the SHA-256 of a sequence in hexadecimal, as many as tell a billion sequences apart."""
 
 
 class TrainedModel(NamedTuple):
@@ -36,11 +39,15 @@ class TrainedModel(NamedTuple):
     network : PairNetwork
     card : dict
         Data, split, parameters and metrics of its training; empty for a published checkpoint.
+    training_proteins : frozenset of str
+        The first `SEQUENCE_DIGITS` digits of the SHA-256 of the sequences in its training pairs; empty where they are
+        unknown, as for a published checkpoint.
     """
 
     architecture: str
     network: PairNetwork
     card: dict[str, Any]
+    training_proteins: frozenset[str] = frozenset()
 
     def pairs(self, features: ProteinFeatures, pairs: pd.DataFrame) -> Pairs:
         """Pairs as the network reads them.
@@ -74,7 +81,7 @@ class TrainedModel(NamedTuple):
 
 
 def save_model(model: TrainedModel, folder: Path) -> None:
-    """Write `config.json`, `model.safetensors` and `card.json` with the hash of the weights.
+    """Write `config.json`, `model.safetensors`, `training_proteins.txt`, and `card.json` with the hash of the weights.
 
     A folder already there is replaced in one step.
     """
@@ -84,6 +91,8 @@ def save_model(model: TrainedModel, folder: Path) -> None:
         (part / "README.md").unlink(missing_ok=True)
         card = {**model.card, "weights_sha256": _sha256(part / WEIGHTS)}
         (part / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        if model.training_proteins:
+            (part / TRAINING_PROTEINS).write_text("\n".join(sorted(model.training_proteins)) + "\n", encoding="utf-8")
 
 
 def load_model(path: Path, architecture: str | None = None) -> TrainedModel:
@@ -134,7 +143,9 @@ def _load_folder(folder: Path, architecture: str | None) -> TrainedModel:
             f"{folder / WEIGHTS} must be the file whose SHA-256 stands in {folder / 'card.json'}, but it was altered "
             "or replaced; restore the folder or train again"
         )
-    return TrainedModel(found, network.eval(), card)
+    proteins = folder / TRAINING_PROTEINS
+    seen = frozenset(proteins.read_text(encoding="utf-8").split() if proteins.exists() else ())
+    return TrainedModel(found, network.eval(), card, seen)
 
 
 def _sha256(file: Path) -> str:

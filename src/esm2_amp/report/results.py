@@ -1,6 +1,6 @@
 """The chapters that say how good the models are, and which pairs they put first."""
 
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -60,6 +60,39 @@ def comparison_chapter(
         Group("Curves", [*_curves(reference, baseline_scores, scored)]),
     ]
     return Section("comparison", "Models and baselines", blocks, _cautions(models, of_reference, reference))
+
+
+def pair_evaluation_chapter(
+    scored: pd.DataFrame, models: pd.DataFrame, strata: pd.DataFrame, metrics: dict[str, Any], data_name: str
+) -> Section:
+    """One model on pairs of another source than its training: metrics with intervals, strata, curves, first pairs.
+
+    Parameters
+    ----------
+    scored, models, strata, metrics
+        Of `esm2_amp.pipelines.pair_evaluation.nodes.measure_model`.
+    data_name : str
+        What the pairs are called.
+    """
+    name, row = metrics["model"], models.iloc[0]
+    brief = (
+        f"{name}, trained on {metrics['trained_on']}, has an AUROC of {row['auroc']:.3f} (95 % interval "
+        f"{row['auroc_low']:.3f} to {row['auroc_high']:.3f}) on {row['n_pairs']:,} pairs of {data_name}, "
+        f"{row['n_positives']:,} of which interact. Nothing was fitted or chosen on these pairs."
+    )
+    unknown = (scored["Seen"] == "unknown").any()
+    words = (
+        "The model's folder doesn't hold the proteins it was trained on, so which pairs it saw in training is unknown."
+    )
+    in_strata = Paragraph(words) if unknown else _strata_table(strata, models["Model"])
+    blocks: list[Block] = [
+        Paragraph(brief),
+        _comparison_table(models),
+        Group("By what was seen in training", [in_strata]),
+        Group("Curves", [*curve_plots({name: scored})]),
+        Group("Top predictions", [_pair_table(scored, f"of {len(scored):,} pairs, by {name}")]),
+    ]
+    return Section("evaluation", f"{name} on {data_name}", blocks, [words] if unknown else [])
 
 
 def predictions_chapter(models: pd.DataFrame, predicted: pd.DataFrame | None, *scored: pd.DataFrame) -> Section:

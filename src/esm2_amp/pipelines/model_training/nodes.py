@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from esm2_amp.parameters.model_training import ModelParameters, with_values
@@ -49,13 +50,15 @@ def train_model(
         Loss and MCC over the epochs.
     """
     from esm2_amp.models.registry import MODELS
-    from esm2_amp.models.storage import TrainedModel
+    from esm2_amp.models.storage import SEQUENCE_DIGITS, TrainedModel
     from esm2_amp.pairs import Pairs
     from esm2_amp.training.figures import training_figure
     from esm2_amp.training.fit import fit_network
 
     architecture = settings.network.architecture
     pairs = pairs[pairs["split"].isin(["train", "validation"])]  # proteins of the test set need no memory
+    trained = np.unique(pairs.loc[pairs["split"] == "train", ["Protein1", "Protein2"]].to_numpy(str))
+    seen = features.index.loc[features.index["Entry"].isin(trained), "key"]
     both = Pairs.of(features, pairs, MODELS[architecture].network.protein_tokens)
     training, validation = (both.take((pairs["split"] == split).to_numpy()) for split in ("train", "validation"))
     fit = fit_network(training, validation, settings, folder=checkpoints, device=run.device, seed=run.seed)
@@ -72,7 +75,7 @@ def train_model(
         "versions": {name: version(name) for name in ("esm2_amp", "torch", "lightning")},
     }
     return (
-        TrainedModel(architecture, fit.network, card),
+        TrainedModel(architecture, fit.network, card, frozenset(seen.str[:SEQUENCE_DIGITS])),
         fit.record,
         training_figure(fit.record, f"{architecture}, {run.data_name}"),
     )

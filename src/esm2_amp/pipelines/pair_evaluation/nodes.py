@@ -1,0 +1,194 @@
+"""Nodes of `pair_evaluation`: an existing model measured on labelled pairs that it need not have been trained for."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from esm2_amp.errors import InputError
+from esm2_amp.files import SourceTable
+from esm2_amp.parameters.evaluation import EvaluationParameters
+from esm2_amp.parameters.run import RunParameters
+from esm2_amp.pipelines.types import Figure, ProteinFeatures, Section, TrainedModel
+
+logger = logging.getLogger(__name__)
+
+
+def clean_labelled_pairs(pairs_raw: SourceTable) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Check a file of labelled pairs; of a pair that stands there twice the first row stays."""
+    from esm2_amp.validation import clean_pairs
+
+    return clean_pairs(
+        pairs_raw, None, self_pairs="keep", duplicate_pairs="drop", labels="required", protein_source="the protein file"
+    )
+
+
+def measure_model(
+    pairs: pd.DataFrame,
+    features: ProteinFeatures,
+    model: TrainedModel,
+    parameters: EvaluationParameters,
+    run: RunParameters,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Score labelled pairs with a model, and measure it on all of them and in strata, with 95 % intervals.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `Protein1`, `Protein2`, `Label`.
+    features : ProteinFeatures
+        Pairs of proteins that are missing here are left out, and counted in a warning.
+    model : TrainedModel
+        Its card gives the temperature of its training. Nothing is fitted or chosen on the pairs.
+    parameters : EvaluationParameters
+    run : RunParameters
+
+    Returns
+    -------
+    scored : DataFrame
+        `Protein1`, `Protein2`, `Split` ("test"), `Seen`, `Label`, `Logit`, `Probability`, `CalibratedProbability` (NaN
+        for a model without a temperature), `Prediction`. `Seen` is how many of the two proteins are among those the
+        model was trained on, by their sequences: "C1" both, "C2" one, "C3" none, "unknown" where its folder doesn't
+        hold them.
+    comparison : DataFrame
+        One row, as `model_comparison` of `evaluation`.
+    strata : DataFrame
+        As `model_strata` of `evaluation`.
+    metrics : dict
+        `model`, `trained_on`, `threshold`, `temperature`, and the metrics under `test`.
+
+    Raises
+    ------
+    InputError
+        No pair could be scored, or all are of one class.
+    """
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.evaluation.assessment import REPORTED_SPLIT, measure
+    from esm2_amp.evaluation.comparison import compare
+    from esm2_amp.models.scoring import score_pairs
+    from esm2_amp.statistics.metrics import decisions, sigmoid
+
+    known = _known(pairs, features)
+    scored = known[["Protein1", "Protein2"]].assign(
+        Split=REPORTED_SPLIT, Seen=seen_by_model(known, features, model), Label=known["Label"].astype("int8")
+    )
+    if set(scored["Label"]) != {0, 1}:
+        raise InputError(
+            f"The labels of the {len(scored):,} scored pairs must be 0 and 1, got only {scored['Label'].iloc[0]}; add "
+            "pairs of the other class, or score without labels by `kedro run --pipeline=prediction`"
+        )
+    threshold, temperature = parameters.fixed_threshold, model.card.get("temperature")
+    logit = score_pairs(
+        model.network,
+        model.pairs(features, known),
+        batch_size=run.scoring_batch_size,
+        device=resolve_device(run.device),
+    )
+    scored["Logit"], scored["Probability"] = logit, sigmoid(logit)
+    scored["CalibratedProbability"] = np.nan if temperature is None else sigmoid(logit / temperature)
+    scored["Prediction"] = decisions(scored["Probability"], threshold)
+    name = model.card.get("name", model.architecture)
+    test = measure(scored["Label"], logit, threshold, temperature)
+    of_model = {"threshold": threshold, "temperature": temperature, "test": test}
+    comparison = compare(scored, {}, {name: scored}, {name: of_model}, replicates=parameters.replicates, seed=run.seed)
+    row = comparison.models.iloc[0]
+    logger.info(
+        "%s, trained on %s, on %s pairs of %s: AUROC %.3f (%.3f to %.3f); C1 %s, C2 %s, C3 %s, unknown %s",
+        name, model.card.get("data", "data that its folder doesn't name"), f"{len(scored):,}", run.data_name,
+        row["auroc"], row["auroc_low"], row["auroc_high"],
+        *(f"{(scored['Seen'] == stratum).sum():,}" for stratum in ("C1", "C2", "C3", "unknown")),
+    )  # fmt: skip
+    trained_on = model.card.get("data", "unknown")
+    return scored, comparison.models, comparison.strata, {"model": name, "trained_on": trained_on, **of_model}
+
+
+def _known(pairs: pd.DataFrame, features: ProteinFeatures) -> pd.DataFrame:
+    """The pairs whose proteins both have features, rows numbered from 0."""
+    from esm2_amp.validation import missing_proteins
+
+    missing = missing_proteins(pairs, features.entries)
+    known = pairs[missing == ""].reset_index(drop=True)
+    if known.empty:
+        raise InputError(
+            f"None of the {len(pairs):,} pairs can be scored: they name proteins such as {missing.iloc[0]}, and the "
+            f"protein file has proteins such as {features.entries[0]}; give the proteins that the pairs name"
+        )
+    if left_out := len(pairs) - len(known):
+        example = missing[missing != ""].iloc[0]
+        logger.warning(
+            "%s of %s pairs are left out: no sequence or features for proteins such as %s",
+            f"{left_out:,}", f"{len(pairs):,}", example,
+        )  # fmt: skip
+    return known
+
+
+def seen_by_model(pairs: pd.DataFrame, features: ProteinFeatures, model: TrainedModel) -> pd.Series:
+    """How many proteins of each pair a model was trained on, by their sequences (Park and Marcotte 2012).
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `Protein1`, `Protein2`.
+    features : ProteinFeatures
+        Of these proteins.
+    model : TrainedModel
+
+    Returns
+    -------
+    seen : Series of str
+        "C1", "C2", "C3", or "unknown" for a model whose folder doesn't hold its training proteins.
+    """
+    from esm2_amp.models.storage import SEQUENCE_DIGITS
+
+    if not model.training_proteins:
+        logger.info("The model's folder doesn't hold the proteins it was trained on: strata are unknown")
+        return pd.Series("unknown", index=pairs.index)
+    trained = features.index.set_index("Entry")["key"].str[:SEQUENCE_DIGITS].isin(model.training_proteins)
+    count = pairs["Protein1"].map(trained).astype(int) + pairs["Protein2"].map(trained).astype(int)
+    return count.map({0: "C3", 1: "C2", 2: "C1"})
+
+
+def draw_evaluation(
+    scored: pd.DataFrame, comparison: pd.DataFrame, strata: pd.DataFrame, metrics: dict[str, Any], run: RunParameters
+) -> dict[str, Figure]:
+    """Draw curves, confusion matrix and calibration, and the metrics with their intervals, by name.
+
+    Parameters
+    ----------
+    scored, comparison, strata, metrics
+        Of `measure_model`.
+    run : RunParameters
+    """
+    from esm2_amp.evaluation import figures
+    from esm2_amp.statistics.curves import confusion, pair_curves
+
+    title = f"{metrics['model']}, {run.data_name}"
+    label, probability = scored["Label"].to_numpy(), scored["Probability"].to_numpy()
+    drawn = {
+        "summary": figures.summary_figure(
+            pair_curves(label, probability), confusion(label, probability, metrics["threshold"]), title
+        ),
+        "model_comparison": figures.comparison_figure(comparison, title),
+    }
+    if strata["Pairs"].any():
+        drawn["model_strata"] = figures.strata_figure(strata, title)
+    return drawn
+
+
+def report_evaluation(
+    scored: pd.DataFrame, comparison: pd.DataFrame, strata: pd.DataFrame, metrics: dict[str, Any], run: RunParameters
+) -> str:
+    """Write one page (HTML) on the evaluation of a model, which needs nothing but a browser.
+
+    Parameters
+    ----------
+    scored, comparison, strata, metrics
+        Of `measure_model`.
+    run : RunParameters
+    """
+    from esm2_amp.report.page import render
+    from esm2_amp.report.results import pair_evaluation_chapter
+
+    chapter: Section = pair_evaluation_chapter(scored, comparison, strata, metrics, run.data_name)
+    return render(f"{metrics['model']} on {run.data_name}", [chapter])
