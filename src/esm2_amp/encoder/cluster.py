@@ -1,4 +1,4 @@
-"""Embedding on many machines: parts of a long list of proteins, sent to the workers of a Dask cluster."""
+"""Embedding on many machines: parts of a long list of proteins, embedded by the workers of a Dask cluster."""
 
 import functools
 import logging
@@ -19,22 +19,25 @@ from esm2_amp.parameters.run import Device
 logger = logging.getLogger(__name__)
 
 WAIT_FOR_WORKERS = 60.0
-"""Seconds."""
+"""Seconds until a scheduler without workers is an error."""
 
 _AHEAD = 2
-"""Parts given to a worker's thread at a time, so that none waits for the next; more would only fill memories."""
+"""Parts submitted for each thread of a worker: with one to spare no thread is idle, and more would only take memory."""
 
 
 class Work(NamedTuple):
-    """What every worker does with its parts.
+    """How every worker embeds its parts.
 
     Attributes
     ----------
-    source, fingerprint : str
-        Of the encoder, which each worker loads for itself, once.
+    source : str
+        The encoder's folder, file or hub name. Each worker loads the encoder once.
+    fingerprint : str
+        The encoder's fingerprint, which all workers must find.
     options : EmbeddingParameters
+        How sequences are embedded.
     device : {"auto", "cpu", "cuda", "mps"}
-        Of the worker.
+        Device on each worker's machine.
     """
 
     source: str
@@ -44,7 +47,7 @@ class Work(NamedTuple):
 
     @classmethod
     def of(cls, encoder: Encoder, options: EmbeddingParameters, device: Device) -> Self:
-        """The work with an encoder; its folder or file must lie at the same place on all machines."""
+        """The work by an encoder whose folder or file lies at the same place on all machines."""
         local = Path(encoder.source).expanduser()
         source = str(local.resolve()) if local.exists() else encoder.source
         return cls(source, encoder.fingerprint, options, device)
@@ -66,23 +69,25 @@ def _loaded(source: str) -> Encoder:
 
 
 def embed_on_cluster(work: Work, parts: Iterable[Sequence[str]], address: str) -> Iterator[tuple[int, Tensor]]:
-    """The features of each part, as soon as a worker has them.
+    """The features of each part, as soon as a worker has computed them.
 
-    A worker that is lost takes nothing along: its parts are given to others.
+    The parts of a worker that is lost are submitted to others.
 
     Parameters
     ----------
     work : Work
+        How the parts are embedded.
     parts : iterable of sequence of str
         The sequences of each part, read when a worker is free for them.
     address : str
-        Of a Dask scheduler, as `tcp://host:8786`.
+        Address of a Dask scheduler, such as `tcp://host:8786`.
 
     Yields
     ------
     number : int
-        Of the part, from 0.
+        Number of the part, counted from 0.
     features : Tensor, shape (P, 13, D), float32
+        Vectors of the part's P sequences.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From sequences to the 13 vectors of each protein, on any device, whatever the proteins' lengths."""
+"""From sequences to the 13 vectors of each protein, for proteins of any length on any device."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from esm2_amp.parameters.feature_extraction import EmbeddingParameters
 from esm2_amp.protein import RESIDUES, TOKENS
 
 TOKENS_PER_BATCH: Final = {"cpu": 2048, "cuda": 16384, "mps": 16384}
-"""Default size of a batch by the type of the device."""
+"""Default size of a batch in tokens, by the type of the device."""
 
 
 def embed(
@@ -32,44 +32,46 @@ def embed(
 ) -> Tensor:
     """The 13 vectors of each protein (METHOD.md, section 1).
 
-    A protein's vectors don't depend on the others it is embedded with, beyond rounding. Equal sequences are embedded
-    once each: telling them apart is the caller's, who has their hashes.
+    A protein's vectors don't depend on the others it is embedded with, beyond rounding. A sequence that is given twice
+    is embedded twice.
 
     Parameters
     ----------
     encoder : Encoder
+        The ESM-2 that gives the hidden states.
     sequences : sequence of P str
         Upper-case residues, at least one each.
     options : EmbeddingParameters
+        Precision, size of batches, and windows of long proteins.
     device : torch.device
-        On the CPU as many batches go side by side as PyTorch has threads.
+        On the CPU as many batches are computed side by side as PyTorch has threads.
     on_batch : callable, optional
-        Called with the number of residues after each batch.
+        Called with the number of residues of each finished batch.
 
     Returns
     -------
     features : Tensor, shape (P, 13, D), float32
-        On the CPU, in the order of `sequences`; the 13 in the order of `pooling.TOKENS`.
+        On the CPU, in the order of `sequences`; the 13 in the order of `esm2_amp.protein.TOKENS`.
 
     Raises
     ------
     InputError
-        When a sequence is empty or holds a letter that is no residue.
+        A sequence is empty or holds a letter that is no residue.
     """
     _check(sequences)
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
     packed = encoder.packed(device, getattr(torch, options.precision))
     features = torch.empty(len(sequences), len(TOKENS), encoder.width)
-    full = options.tokens_per_batch or TOKENS_PER_BATCH[device.type]
+    capacity = options.tokens_per_batch or TOKENS_PER_BATCH[device.type]
 
     def embed_batch(batch: NDArray[np.int64]) -> int:
         tokens = [encode(sequences[protein]) for protein in batch]
         whole = lengths[batch[0]] <= options.whole_up_to
-        hidden = packed(tokens) if whole else _windowed(packed, tokens[0], options, full)
+        hidden = packed(tokens) if whole else _windowed(packed, tokens[0], options, capacity)
         features[batch] = pool(hidden, lengths[batch].tolist()).cpu()
         return int(lengths[batch].sum())
 
-    batches = list(_batches(lengths, options.whole_up_to, full))
+    batches = list(_batches(lengths, options.whole_up_to, capacity))
     with _side_by_side(len(batches), device) as workers:
         for residues in workers.map(embed_batch, batches):
             if on_batch is not None:
@@ -85,13 +87,13 @@ def _check(sequences: Sequence[str]) -> None:
             raise InputError(f"A sequence must be of residues ({RESIDUES}), but sequence {number + 1} {got}")
 
 
-def _batches(lengths: NDArray[np.int64], whole_up_to: int, full: int) -> Iterator[NDArray[np.int64]]:
-    """Proteins to embed together, longest first, so that no worker is left alone with a long one at the end."""
+def _batches(lengths: NDArray[np.int64], whole_up_to: int, capacity: int) -> Iterator[NDArray[np.int64]]:
+    """Proteins to embed together, the longest first: a long one at the end would keep one thread busy alone."""
     order = np.argsort(-lengths, kind="stable")
-    sizes = np.where(lengths > whole_up_to, full + 1, lengths + 2)[order]
+    sizes = np.where(lengths > whole_up_to, capacity + 1, lengths + 2)[order]
     first = tokens = 0
     for place, size in enumerate(sizes):
-        if place > first and tokens + size > full:
+        if place > first and tokens + size > capacity:
             yield order[first:place]
             first, tokens = place, 0
         tokens += size
@@ -99,11 +101,11 @@ def _batches(lengths: NDArray[np.int64], whole_up_to: int, full: int) -> Iterato
         yield order[first:]
 
 
-def _windowed(packed: PackedEsm, tokens: NDArray[np.uint8], options: EmbeddingParameters, full: int) -> Tensor:
-    """Hidden states of a protein from those of its overlapping windows, as many windows at a time as make a batch."""
+def _windowed(packed: PackedEsm, tokens: NDArray[np.uint8], options: EmbeddingParameters, capacity: int) -> Tensor:
+    """Hidden states of a protein from those of its overlapping windows, computed in batches."""
     starts = options.window_starts(len(tokens) - 2)
     windows = [np.r_[CLS, tokens[s + 1 : s + 1 + options.window], EOS].astype(np.uint8) for s in starts]
-    together = max(1, full // (options.window + 2))
+    together = max(1, capacity // (options.window + 2))
     states = [
         state
         for first in range(0, len(windows), together)
@@ -116,8 +118,8 @@ def _windowed(packed: PackedEsm, tokens: NDArray[np.uint8], options: EmbeddingPa
 def _side_by_side(batches: int, device: torch.device) -> Iterator[ThreadPoolExecutor]:
     """Workers that share PyTorch's threads on the CPU, and one worker for any other device.
 
-    A batch is a run of short operations. Threads that split each of them wait for one another at the end of each;
-    threads with a batch of their own don't.
+    A batch is a sequence of short operations. Threads that split an operation wait for one another at its end; threads
+    with a batch of their own don't.
     """
     threads = torch.get_num_threads()
     workers = min(threads, max(1, batches)) if device.type == "cpu" else 1

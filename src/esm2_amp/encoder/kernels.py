@@ -1,4 +1,4 @@
-"""Kernels that not every build of PyTorch has, each with one to fall back to."""
+"""Kernels that not every build of PyTorch has, each with a fallback."""
 
 from collections.abc import Callable
 from functools import cache
@@ -13,17 +13,21 @@ READ_FROM_TORCH = "2.13"
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A linear map by the fastest kernel at hand.
+    """The linear map `x Wᵀ + b` by the fastest kernel that this build of PyTorch has.
 
     Parameters
     ----------
-    x : Tensor, shape (N, inputs)
-    weight : Tensor, shape (outputs, inputs)
-    bias : Tensor, shape (outputs,)
+    x : Tensor, shape (N, inputs), float32 or bfloat16
+        The vectors to map.
+    weight : Tensor, shape (outputs, inputs), dtype of x
+        W.
+    bias : Tensor, shape (outputs,), dtype of x
+        b.
 
     Returns
     -------
-    y : Tensor, shape (N, outputs)
+    y : Tensor, shape (N, outputs), dtype of x
+        The mapped vectors.
     """
     if x.device.type == "cpu" and x.dtype == torch.float32 and (onednn := onednn_linear()):
         return onednn(x, weight, bias)
@@ -32,9 +36,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 @cache
 def onednn_linear() -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
-    """`linear` in float32 by oneDNN, or None where this build of PyTorch has no such operator, or another one.
+    """`linear` in float32 by oneDNN, or None where this build of PyTorch has no operator that computes it so.
 
-    F.linear in float32 is MKL's, which takes AVX-512 on Intel processors only; oneDNN takes it on all.
+    F.linear in float32 calls MKL, which uses AVX-512 on Intel processors only; oneDNN uses it on all.
     """
 
     def multiply(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -50,7 +54,7 @@ def onednn_linear() -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
 
 
 def varlen_attention(device: torch.device, dtype: torch.dtype) -> Callable[..., Any] | None:
-    """Attention over sequences of different lengths laid end to end, or None where PyTorch has none.
+    """Attention over sequences of different lengths laid end to end, or None where PyTorch has no such kernel.
 
     It needs bfloat16 on CUDA and `torch.nn.attention.varlen`, which builds of PyTorch may lack.
     """

@@ -10,7 +10,7 @@ import torch
 from esm2_amp.encoder.fair_esm import read_fair_esm
 from esm2_amp.encoder.packed import PackedEsm
 from esm2_amp.encoder.tensor_files import READERS, has_weights, read_folder
-from esm2_amp.encoder.tokens import VOCABULARY, check_vocabulary
+from esm2_amp.encoder.tokens import VOCABULARY
 from esm2_amp.encoder.weights import Architecture, EsmWeights
 from esm2_amp.errors import InputError
 
@@ -85,6 +85,7 @@ def load_encoder(source: str) -> Encoder:
     Returns
     -------
     encoder : Encoder
+        The weights, checked.
 
     Raises
     ------
@@ -136,7 +137,7 @@ def _load_folder(folder: Path, source: str) -> EsmWeights:
         raise InputError(
             f"{folder / 'config.json'} must describe an ESM-2, but {error}; copy the folder again"
         ) from error
-    _check_vocabulary(folder, architecture, source)
+    _check_vocabulary(folder, architecture.tokens, source)
     try:
         weights = EsmWeights.from_tensors(read_folder(folder), architecture)
     except ValueError as error:
@@ -200,18 +201,21 @@ def _kind_of(config: dict[str, Any]) -> str:
     return f", that of {_OTHER_MODELS[model_type]}" if model_type in _OTHER_MODELS else ""
 
 
-def _check_vocabulary(folder: Path, architecture: Architecture, source: str) -> None:
+def _check_vocabulary(folder: Path, tokens: int, source: str) -> None:
     """Raise InputError unless the tokens are ESM-2's, by vocab.txt or, without one, by their number."""
     file = folder / "vocab.txt"
     if not file.exists():
-        _check_tokens(architecture.tokens, source)
+        _check_tokens(tokens, source)
         return
     try:
-        check_vocabulary(file.read_text(encoding="utf-8").split(), source)
+        vocabulary = tuple(file.read_text(encoding="utf-8").split())
     except UnicodeDecodeError as error:
         raise InputError(f"{file} must be text, a token a line, but can't be read: {error}") from error
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    if vocabulary != VOCABULARY:
+        raise InputError(
+            f"The encoder {source} must have ESM-2's vocabulary of {len(VOCABULARY)} tokens, got {len(vocabulary)} "
+            f"tokens beginning {list(vocabulary[:6])} in vocab.txt; give an ESM-2 model as encoder"
+        )
 
 
 def _check_tokens(tokens: int, source: str) -> None:

@@ -1,7 +1,7 @@
 """ESM-2's forward pass over proteins laid end to end, without padding.
 
 It returns the last hidden states of transformers' `EsmModel`, in a fraction of the time where proteins differ in
-length: no position is computed that no protein has. See `tests/benchmarks/bench_extraction.py`.
+length, since no padding is computed. See `tests/benchmarks/bench_extraction.py`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,24 +18,26 @@ from esm2_amp.encoder import kernels
 from esm2_amp.encoder.weights import EMBEDDINGS, EsmWeights
 
 UNMASKED_IN_TRAINING = 1 - 0.15 * 0.8
-"""Share of the tokens that ESM-2 saw unmasked; `token_dropout` scales embeddings by it where no token is masked."""
+"""Share of unmasked tokens in ESM-2's training; `token_dropout` scales embeddings by it where no token is masked."""
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear map by the fastest kernel at hand.
+    """A linear map by the kernel of `kernels.linear`.
 
     Attributes
     ----------
-    weight : Tensor, shape (outputs, inputs)
-    bias : Tensor, shape (outputs,)
+    weight : Tensor, shape (outputs, inputs), float32 or bfloat16
+        The matrix W of `x Wᵀ + b`.
+    bias : Tensor, shape (outputs,), dtype of the weight
+        The vector b.
     """
 
     weight: Tensor
     bias: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
-        """From (N, inputs) to (N, outputs)."""
+        """Map vectors of shape (N, inputs) to (N, outputs)."""
         return kernels.linear(x, self.weight, self.bias)
 
 
@@ -46,8 +48,11 @@ class Norm:
     Attributes
     ----------
     weight, bias : Tensor, shape (D,), float32
+        Factor and summand of each normalised dimension.
     eps : float
+        Added to the variance.
     dtype : torch.dtype
+        Type of the result.
     """
 
     weight: Tensor
@@ -56,13 +61,13 @@ class Norm:
     dtype: torch.dtype
 
     def __call__(self, x: Tensor) -> Tensor:
-        """From (N, D), float32, to (N, D), `dtype`."""
+        """Normalise vectors of shape (N, D), float32, to the same shape and `dtype`."""
         return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps).to(self.dtype)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One transformer layer; `qkv` are the query, key and value maps in one."""
+    """One transformer layer; `qkv` is the query, key and value maps as one matrix."""
 
     attention_norm: Norm
     qkv: Linear
@@ -81,9 +86,11 @@ class PackedEsm:
     Parameters
     ----------
     weights : EsmWeights
+        Weights and settings of the ESM-2.
     device : torch.device
+        Where the hidden states are computed.
     dtype : torch.dtype
-        Of the matrix multiplications: float32 or bfloat16.
+        Type of the matrix multiplications: float32 or bfloat16.
     """
 
     def __init__(self, weights: EsmWeights, device: torch.device, dtype: torch.dtype) -> None:
@@ -124,7 +131,7 @@ class PackedEsm:
 
     def _query_key_value(self, attention: str) -> Linear:
         dimensions = 2 * len(self.inverse_frequencies)
-        # ESM-2 rotates dimension i with i + d/2; beside each other they are one complex number. Queries and keys
+        # ESM-2 rotates dimension i with i + d/2; as neighbours they are one complex number. Queries and keys that are
         # reordered alike have the same products.
         order = torch.arange(dimensions).view(2, -1).T.flatten()
         order = (torch.arange(self.heads)[:, None] * dimensions + order).flatten()
@@ -137,7 +144,7 @@ class PackedEsm:
 
     @torch.inference_mode()
     def __call__(self, tokens: Sequence[np.ndarray]) -> Tensor:
-        """Hidden states of proteins; equal neighbours in length are attended together.
+        """Hidden states of proteins; neighbours of equal length go through attention together.
 
         Parameters
         ----------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import EsmConfig
 
 IGNORED = -100
-"""Label of positions that take no part in the loss."""
+"""Label of positions that don't count in the loss."""
 
 _FIRST_RESIDUE = VOCABULARY.index(STANDARD_RESIDUES[0])
 
@@ -61,8 +61,10 @@ def masked_batch(
 
     Parameters
     ----------
-    crops : sequence of B uint8 arrays
+    crops : sequence of B ndarray, each of shape (tokens,), uint8
+        Runs of tokens.
     generator : numpy Generator
+        Draws the residues to mask and what replaces them.
     masked_fraction : float
         Share of the residues that are chosen (0.15 in the paper); `<cls>` and `<eos>` never are.
 
@@ -90,7 +92,22 @@ def masked_batch(
 class MaskedCrops(IterableDataset[dict[str, Tensor]]):
     """Training batches of one epoch; each is a function of seed and step alone, so a resumed run repeats none.
 
-    Proteins are drawn in proportion to their length, so that each residue has the same chance to be seen.
+    Proteins are drawn in proportion to their length, so that each residue is equally likely to be in a crop.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The training proteins.
+    steps : range
+        Numbers of the epoch's batches, counted from the first epoch.
+    batch_size : int
+        Crops in a batch.
+    crop_length : int
+        Most tokens of a crop.
+    masked_fraction : float
+        Share of the residues to be predicted.
+    seed : int
+        Of all random draws, together with the step.
     """
 
     def __init__(
@@ -114,7 +131,17 @@ class MaskedCrops(IterableDataset[dict[str, Tensor]]):
 
 
 class PretrainingData(L.LightningDataModule):
-    """Random crops for training, and held-out proteins masked once, the same way for every epoch."""
+    """Random crops for training, and held-out proteins masked in the same way for every epoch.
+
+    Parameters
+    ----------
+    training, held_out : Corpus
+        Proteins to train on, and to measure the loss on.
+    steps_per_epoch : int
+        Batches of an epoch.
+    batch_size, crop_length, masked_fraction, seed
+        As for `MaskedCrops`.
+    """
 
     def __init__(
         self,
@@ -161,10 +188,17 @@ class MaskedLanguageModel(L.LightningModule):
     Parameters
     ----------
     config : EsmConfig
-    learning_rate, weight_decay : float
-    warmup_steps, total_steps : int
+        Architecture of the encoder.
+    learning_rate : float
+        Learning rate at the end of the warm-up.
+    weight_decay : float
+        Weight decay of matrices; biases and norms have none.
+    warmup_steps : int
+        Steps in which the learning rate rises.
+    total_steps : int
+        Steps after which the learning rate is zero.
     seed : int
-        Of the initial weights.
+        Seed of the initial weights.
     """
 
     def __init__(
@@ -216,7 +250,17 @@ class MaskedLanguageModel(L.LightningModule):
 
 
 def small_esm2_config(*, layers: int, width: int, heads: int) -> "EsmConfig":
-    """Configuration of ESM-2's architecture (rotary positions, token dropout, pre-norm) at another size."""
+    """Configuration of ESM-2's architecture (rotary positions, token dropout, pre-norm) at another size.
+
+    Parameters
+    ----------
+    layers : int
+        Number of transformer layers.
+    width : int
+        D; the feed-forward width is 4 D.
+    heads : int
+        Attention heads of a layer.
+    """
     from transformers import EsmConfig  # slow to import
 
     return EsmConfig(
@@ -238,14 +282,14 @@ def small_esm2_config(*, layers: int, width: int, heads: int) -> "EsmConfig":
 
 
 class Perplexities(NamedTuple):
-    """Of held-out residues, by models that only count.
+    """Perplexities of held-out residues by models that only count.
 
     Attributes
     ----------
     frequencies : float
-        By the amino-acid frequencies of the training proteins.
+        From the amino-acid frequencies of the training proteins.
     bigram : float
-        By the frequency of a residue after the one before it; of residues that have one.
+        From the frequency of a residue after the one before it, over residues that have one before them.
     """
 
     frequencies: float
@@ -253,7 +297,13 @@ class Perplexities(NamedTuple):
 
 
 def counted_perplexities(training: Corpus, held_out: Corpus) -> Perplexities:
-    """Perplexities of held-out residues by what was counted in training proteins, one added to each count."""
+    """Perplexities of held-out residues from counts in training proteins, with one added to each count.
+
+    Parameters
+    ----------
+    training, held_out : Corpus
+        Proteins in which residues are counted, and those whose residues are predicted.
+    """
     once = np.bincount(_residues(training.tokens), minlength=len(RESIDUES))
     twice = np.bincount(_neighbours(training), minlength=len(RESIDUES) ** 2).reshape(len(RESIDUES), -1)
     seen = np.bincount(_residues(held_out.tokens), minlength=len(RESIDUES))

@@ -1,4 +1,4 @@
-"""Running the pretraining of a small ESM-2: resumable, with a record per epoch."""
+"""The fit of a small ESM-2: resumable, with a record per epoch."""
 
 import hashlib
 from pathlib import Path

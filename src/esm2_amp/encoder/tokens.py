@@ -1,10 +1,9 @@
 """Sequences as ESM-2 token numbers.
 
-ESM-2 has one vocabulary for all its sizes (Lin et al. 2023), so the table is a constant here: a look-up of
-bytes replaces a tokenizer call per sequence. `check_vocabulary` holds an encoder's own tokenizer against it.
+ESM-2 has one vocabulary for all its sizes (Lin et al. 2023), so a look-up of bytes in a constant table replaces a
+tokenizer call per sequence.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -18,7 +17,6 @@ VOCABULARY: Final = (
     *(".", "-", "<null_1>", "<mask>"),
 )
 CLS, PAD, EOS, UNKNOWN, MASK = (VOCABULARY.index(t) for t in ("<cls>", "<pad>", "<eos>", "<unk>", "<mask>"))
-
 
 _TOKEN_OF_BYTE = np.full(256, UNKNOWN, dtype=np.uint8)
 for _letter in RESIDUES:
@@ -36,25 +34,9 @@ def encode(sequence: str) -> NDArray[np.uint8]:
     Returns
     -------
     tokens : ndarray, shape (L + 2,), uint8
+        Positions in `VOCABULARY`.
     """
     tokens = np.empty(len(sequence) + 2, dtype=np.uint8)
     tokens[0], tokens[-1] = CLS, EOS
     tokens[1:-1] = _TOKEN_OF_BYTE[np.frombuffer(sequence.encode("ascii"), dtype=np.uint8)]
     return tokens
-
-
-def check_vocabulary(vocabulary: Sequence[str], source: str) -> None:
-    """Raise ValueError when an encoder's vocabulary isn't ESM-2's.
-
-    Parameters
-    ----------
-    vocabulary : sequence of str
-        Tokens in the order of their numbers.
-    source : str
-        Where the encoder came from, for the message.
-    """
-    if tuple(vocabulary) != VOCABULARY:
-        raise ValueError(
-            f"The encoder {source} must have ESM-2's vocabulary of {len(VOCABULARY)} tokens, got {len(vocabulary)} "
-            f"tokens beginning {list(vocabulary[:6])}; give an ESM-2 model (EsmModel) as encoder"
-        )

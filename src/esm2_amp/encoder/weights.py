@@ -22,13 +22,13 @@ _SIZES = {
     "feed_forward": ("intermediate_size", 3072),
     "tokens": ("vocab_size", None),
 }
-"""Sizes by their names in a config.json, with the value of `EsmConfig` where an entry is left out."""
+"""Names of the sizes in a config.json, with the default of `EsmConfig`."""
 
 _OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
-"""TensorFlow's names, which some releases of transformers write still."""
+"""TensorFlow's names, which some releases of transformers still write."""
 
 _FREQUENCIES = re.compile(r"(encoder\.layer\.[^.]+\.attention\.self\.)?rotary_embeddings\.inv_freq")
-"""Once a model or once a layer; some releases of transformers write a `*` in place of the layer's number."""
+"""Names of rotary frequencies, of the model or of a layer; some releases of transformers write `*` as its number."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +37,24 @@ class Architecture:
 
     Attributes
     ----------
-    layers, heads : int
+    layers : int
+        Number of transformer layers.
+    heads : int
+        Attention heads of a layer.
     width : int
-        D, of the hidden states.
+        D, the width of the hidden states.
     feed_forward : int
         Width between the two maps of a feed-forward block.
     tokens : int
         Rows of the embedding table.
     layer_norm_eps : float
+        Added to the variance in layer norms.
     token_dropout : bool
         Whether the embeddings were scaled in training by the share of tokens left unmasked.
     emb_layer_norm_before : bool
         Whether the embeddings go through a layer norm before the first layer.
     rotary_base : float
-        Of the rotary frequencies, where they aren't stored.
+        Base of the rotary frequencies, used where they aren't stored.
     """
 
     layers: int
@@ -71,10 +75,15 @@ class Architecture:
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The architecture that a config.json of Hugging Face describes.
 
+        Parameters
+        ----------
+        config : mapping
+            The entries of the file.
+
         Raises
         ------
         ValueError
-            When an entry is missing or no such number.
+            An entry is missing, or is no number above 0.
         """
         return cls(
             **{ours: _size(config, theirs, default) for ours, (theirs, default) in _SIZES.items()},
@@ -108,15 +117,16 @@ class Architecture:
 
 @dataclass(frozen=True)
 class EsmWeights:
-    """An ESM-2, checked; `from_tensors` makes one.
+    """Checked weights of an ESM-2; `from_tensors` makes them.
 
     Attributes
     ----------
     architecture : Architecture
+        Sizes and settings.
     tensors : dict of Tensor, float32
-        By the names of `EsmModel.state_dict()`, those that decide the hidden states.
+        The weights that decide the hidden states, by their names in `EsmModel.state_dict()`.
     inverse_frequencies : Tensor, shape (D / heads / 2,), float32
-        As stored with the weights, which may be rounded, or else computed.
+        Rotary frequencies as stored with the weights, which may have rounded them; computed where none are stored.
     """
 
     architecture: Architecture
@@ -125,19 +135,20 @@ class EsmWeights:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], architecture: Architecture) -> Self:
-        """The weights of an ESM-2 among those of a model that holds one, whatever its heads.
+        """The weights of an ESM-2 among those of a model that holds one, such as a fine-tuned one with a head.
 
         Parameters
         ----------
         tensors : mapping of Tensor
             By the names of `EsmModel.state_dict()`, all of them under one prefix such as `esm.` or none.
         architecture : Architecture
+            Sizes and settings that the weights must fit.
 
         Raises
         ------
         ValueError
-            When weights are missing, of another shape, no floating-point numbers or not finite; the message goes on
-            a sentence about the weights.
+            Weights are missing, of another shape, no floating-point numbers or not finite; the message continues a
+            sentence about the weights.
         """
         own = _without_prefix(tensors)
         frequencies = [own[name] for name in sorted(own, key=_shortest_first) if _FREQUENCIES.fullmatch(name)]
@@ -159,15 +170,15 @@ class EsmWeights:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of what decides the hidden states, wherever and in whatever precision the weights are stored.
+        """SHA-256 of all that decides the hidden states, the same for the same weights in any file or precision.
 
         Hashed are the names, shapes and float32 bytes of the weights in use, and the settings that no weight's shape
         shows. The rotary frequencies count to four digits: some files lack them, and the last bits of those computed
         instead differ between processors.
         """
-        made = self.architecture
+        architecture = self.architecture
         frequencies = [f"{frequency:.3e}" for frequency in self.inverse_frequencies.tolist()]
-        settings = made.heads, made.layer_norm_eps, made.token_dropout, frequencies
+        settings = architecture.heads, architecture.layer_norm_eps, architecture.token_dropout, frequencies
         digest = hashlib.sha256(repr(settings).encode())
         for name, weight in sorted(self.tensors.items()):
             digest.update(f"{name} {tuple(weight.shape)} float32\n".encode())

@@ -1,4 +1,4 @@
-"""The encoder as a catalog entry: a local folder or a hub name, read when a step asks for it."""
+"""The encoder as a catalog entry: a folder, file or hub name, whose weights a step reads when it needs them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
-    """An ESM-2; loading gives a function that reads the weights, since imported features need none.
+    """An ESM-2; loading gives a function that reads the weights, which runs on imported features never call.
 
     Parameters
     ----------
     source : str
         A folder with `config.json` and weights, a file of fair-esm, or a name on the Hugging Face hub.
     metadata : mapping, optional
-        For plugins such as Kedro-Viz; not used here.
+        For plugins such as Kedro-Viz; the dataset doesn't use it.
     """
 
     def __init__(self, *, source: str, metadata: Mapping[str, Any] | None = None) -> None:
@@ -38,14 +38,17 @@ class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
 
     @override
     def save(self, data: None) -> None:
-        raise DatasetError("An encoder is read-only here; `kedro run --pipeline=encoder_pretraining` trains one")
+        raise DatasetError("An encoder is only read; `kedro run --pipeline=encoder_pretraining` trains one")
 
     def _describe(self) -> dict[str, Any]:
         return {"source": self._source}
 
 
 class PretrainedEncoderDataset(LocalDataset["EsmModel", Callable[[], Encoder]]):
-    """An encoder trained here: weights as float16, configuration with their fingerprint, vocabulary, in one folder."""
+    """An encoder that `encoder_pretraining` trained, as a folder of Hugging Face.
+
+    It holds the weights as float16, the configuration with their fingerprint, and the vocabulary.
+    """
 
     @override
     def load(self) -> Callable[[], Encoder]:

@@ -1,4 +1,4 @@
-"""The store of protein features: whole shards named by their content, and an index that makes a run complete."""
+"""The store of protein features: shards named by their content, and an index that is written when a run is complete."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ _METADATA = b"esm2_amp"
 
 
 class FeatureShard(NamedTuple):
-    """Vectors of some sequences, written as one file.
+    """Vectors of a part of the sequences, written as one file.
 
     Attributes
     ----------
@@ -42,12 +42,12 @@ class FeatureShard(NamedTuple):
 
     @property
     def name(self) -> str:
-        """File name: a hash of the keys, so that the same sequences always make the same file."""
+        """File name, a hash of the keys: the same sequences always have the same file."""
         return f"{hashlib.sha256(' '.join(self.table['key']).encode()).hexdigest()[:16]}.safetensors"
 
 
 class FeatureIndex(NamedTuple):
-    """What a finished extraction is made of.
+    """Where the vectors of a finished extraction lie.
 
     Attributes
     ----------
@@ -58,6 +58,7 @@ class FeatureIndex(NamedTuple):
     width : int
         D.
     provenance : dict
+        That of `ProteinFeatures`.
     """
 
     group: str
@@ -67,7 +68,13 @@ class FeatureIndex(NamedTuple):
 
 
 class StoreContents:
-    """What the store already holds, group by group."""
+    """The sequences whose vectors a store holds, group by group.
+
+    Parameters
+    ----------
+    folder : Path
+        The store.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -94,14 +101,14 @@ def _read_header(shard: Path) -> pd.DataFrame:
 
 
 class StoreContentsDataset(AbstractDataset[None, StoreContents]):
-    """The view of a feature store that tells an extraction what is left to do.
+    """The contents of a feature store, by which an extraction finds what is left to embed.
 
     Parameters
     ----------
     path : str
-        The store.
+        Folder of the store.
     metadata : mapping, optional
-        For plugins such as Kedro-Viz; not used here.
+        For plugins such as Kedro-Viz; the dataset doesn't use it.
     """
 
     def __init__(self, *, path: str, metadata: Mapping[str, Any] | None = None) -> None:
@@ -132,11 +139,11 @@ class FeatureStoreDataset(LocalDataset[FeatureShard | FeatureIndex, ProteinFeatu
     Parameters
     ----------
     path : str
-        The store, shared by all runs and encoders.
+        Folder of the store, shared by all runs and encoders.
     filepath : str
         The index of this dataset, a Parquet file whose metadata hold width and provenance.
     metadata : mapping, optional
-        For plugins such as Kedro-Viz; not used here.
+        For plugins such as Kedro-Viz; the dataset doesn't use it.
     """
 
     def __init__(self, *, path: str, filepath: str, metadata: Mapping[str, Any] | None = None) -> None:

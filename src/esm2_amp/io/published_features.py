@@ -127,7 +127,7 @@ def _columns_of(token: str, width: int) -> list[str]:
     return [f"{_PREFIX_OF[token]}{k}" for k in range(width)]
 
 
-def _some(columns: list[str]) -> str:
+def _first_of(columns: list[str]) -> str:
     more = len(columns) - _SHOWN_COLUMNS
     return ", ".join(columns[:_SHOWN_COLUMNS]) + (f" and {more} more" if more > 0 else "")
 
@@ -139,7 +139,9 @@ def _tokens_and_width(name: str, head: pd.DataFrame) -> tuple[tuple[str, ...], i
     columns = [str(column) for column in head.columns]
     matches = [match for column in columns if (match := _COLUMN.fullmatch(column))]
     if not matches:
-        raise InputError(f"{name} must have feature columns as ESM2_cls0 or ESM2_segment0_mean0, got {_some(columns)}")
+        raise InputError(
+            f"{name} must have feature columns as ESM2_cls0 or ESM2_segment0_mean0, got {_first_of(columns)}"
+        )
     width = 1 + max(int(match[2]) for match in matches)
     prefixes = {match[1] for match in matches}
     has_segments = any("segment" in prefix for prefix in prefixes)
@@ -151,7 +153,7 @@ def _tokens_and_width(name: str, head: pd.DataFrame) -> tuple[tuple[str, ...], i
         if missing:
             problems.append(
                 f"{name} must have {width} columns {_PREFIX_OF[token]}{{k}} as the widest token has, "
-                f"lacks {_some(missing)}; export the table again"
+                f"lacks {_first_of(missing)}; export the table again"
             )
     if problems:
         raise listed(name, problems)
@@ -168,7 +170,7 @@ def _read_rows(name: str, store: Any, rows: int, tokens: tuple[str, ...], width:
         entries += ["" if pd.isna(entry) else str(entry) for entry in part.get("Entry", part.index)]
         part = part[wanted]
         if other := [column for column, kind in part.dtypes.items() if kind.kind not in "fiu"]:
-            raise InputError(f"{name} must hold numbers in its feature columns, got others in {_some(other)}")
+            raise InputError(f"{name} must hold numbers in its feature columns, got others in {_first_of(other)}")
         values = part.to_numpy(dtype=np.float32)
         problems += _not_finite(name, entries[start:], values, wanted)
         feature[start : start + len(part)] = values.reshape(len(part), len(tokens), width)
@@ -220,7 +222,7 @@ def _not_finite(name: str, entries: list[str], values: NDArray[np.float32], colu
     wrong = ~np.isfinite(values)
     for i in np.flatnonzero(wrong.any(axis=1)):
         at = np.flatnonzero(wrong[i])
-        where = _some([columns[k] for k in at])
+        where = _first_of([columns[k] for k in at])
         problems.append(
             f"{name}: Entry {entries[i]!r} must have finite numbers, got {values[i, at[0]]} in {where}; "
             "embed this protein again or drop it"

@@ -10,24 +10,40 @@ class PretrainingParameters(Parameters):
 
     Attributes
     ----------
-    data, licence : str
-        What the sequences are, and on which terms they are had, for the card.
-    layers, width, heads : int
-        Of the encoder; the feed-forward width is 4 × width.
+    data : str
+        What the sequences are, for the card.
+    licence : str
+        Licence of the sequences, for the card.
+    layers : int
+        Number of transformer layers.
+    width : int
+        D; the feed-forward width is 4 D.
+    heads : int
+        Attention heads of a layer.
     crop_length : int
-        Tokens of a training example.
+        Most tokens of a training example.
     batch_size : int
         Crops per step.
     masked_fraction : float
         Share of the residues to be predicted.
-    learning_rate, weight_decay, gradient_clip : float
-    warmup_steps, steps_per_epoch, epochs : int
-        An epoch ends with a checkpoint and the loss on held-out proteins.
+    learning_rate : float
+        Learning rate at the end of the warm-up.
+    weight_decay : float
+        Weight decay of matrices; biases and norms have none.
+    gradient_clip : float
+        Largest norm of a step's gradient.
+    warmup_steps : int
+        Steps in which the learning rate rises.
+    steps_per_epoch : int
+        Steps of an epoch, which ends with a checkpoint and the loss on held-out proteins.
+    epochs : int
+        Number of epochs.
     held_out : int
         Proteins kept from training.
     precision : str
         Lightning's name of the number format.
     seed : int
+        Seed of the held-out proteins, the initial weights and the batches.
     """
 
     data: str

@@ -16,9 +16,9 @@ class FloatRange(Parameters):
     Attributes
     ----------
     low, high : float
-        Both may be drawn.
+        The bounds, which may be drawn too.
     log : bool
-        Draw evenly on the logarithm.
+        Whether values are drawn evenly on the logarithm.
     """
 
     low: float
@@ -32,7 +32,7 @@ class FloatRange(Parameters):
         return self
 
     def suggest(self, trial: "optuna.Trial", name: str) -> float:
-        """Let a trial draw a value."""
+        """Draw a value for a trial."""
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
 
@@ -41,8 +41,10 @@ class IntRange(Parameters):
 
     Attributes
     ----------
-    low, high, step : int
-        `high` is reached when the steps hit it.
+    low, high : int
+        The bounds; `high` may be drawn where a whole number of steps leads to it.
+    step : int
+        Distance of neighbouring values.
     """
 
     low: Annotated[int, Field(ge=1)]
@@ -56,7 +58,7 @@ class IntRange(Parameters):
         return self
 
     def suggest(self, trial: "optuna.Trial", name: str) -> int:
-        """Let a trial draw a value."""
+        """Draw a value for a trial."""
         return trial.suggest_int(name, self.low, self.high, step=self.step)
 
 
@@ -80,7 +82,7 @@ class SearchSpace(RootModel[dict[str, _Range]]):
         return self
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, float | int]:
-        """A value for every parameter of the space."""
+        """Draw a value for every parameter of the space."""
         return {name: span.suggest(trial, name) for name, span in self.root.items()}
 
     @property
@@ -102,19 +104,19 @@ class SearchParameters(Parameters):
     enabled : bool
         Whether `training` searches first, and trains with the best parameters.
     trials : int
-        Trials that the study shall have, those of earlier runs counted.
+        Trials of the whole study, those of earlier runs counted.
     mode : {"cross_validation", "holdout"}
-        Mean over folds of the training pairs, or the validation pairs as they are.
+        Whether a trial's value is the mean over folds of the training pairs, or that of the validation pairs.
     folds : int
-        Stratified and shuffled.
+        Number of folds, which are stratified and shuffled.
     epochs : int, optional
-        Of each fit; by default as many as the final training has.
+        Epochs of each fit; by default as many as the final training has.
     study : str
         Name of the study; the model's name is put before it.
     storage : str, optional
         URL of an SQL database that several machines can reach; by default a journal file beside the model.
     pruning : {"none", "median"}
-        Whether a trial ends early that is worse at an epoch than the median of earlier ones.
+        Whether a trial ends early where it is worse at an epoch than the median of earlier trials.
     """
 
     enabled: bool

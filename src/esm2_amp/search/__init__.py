@@ -1,1 +1,1 @@
-"""Hyperparameter search: spaces, studies that survive their processes, and what is told of them."""
+"""Hyperparameter search: studies that outlive their processes, and reports of them."""

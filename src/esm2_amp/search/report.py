@@ -1,4 +1,4 @@
-"""What a study leaves behind for people: tables of its trials and epochs, and Optuna's figures."""
+"""Reports of a study: tables of its trials and epochs, and Optuna's figures."""
 
 from typing import Any
 
@@ -13,7 +13,17 @@ _FOLD = "fold"
 
 
 def keep_fold(trial: optuna.Trial, fold: int, record: pd.DataFrame) -> None:
-    """Keep a finished fold's record of epochs with its trial."""
+    """Keep a finished fold's record of epochs with its trial.
+
+    Parameters
+    ----------
+    trial : optuna.Trial
+        The running trial.
+    fold : int
+        Number of the fold, counted from 0.
+    record : DataFrame
+        A row per epoch, of values that JSON can hold.
+    """
     trial.set_user_attr(f"{_FOLD}_{fold}", record.to_dict("list"))
 
 
@@ -26,7 +36,7 @@ def kept_folds(trial: optuna.Trial | FrozenTrial) -> list[pd.DataFrame]:
 
 
 def best_parameters(study: optuna.Study) -> dict[str, Any]:
-    """The best trial: `study`, `trial`, its `value` (mean MCC) and `parameters`."""
+    """The name of the `study`, and of its best trial the number (`trial`), `value` (mean MCC) and `parameters`."""
     best = study.best_trial
     return {"study": study.study_name, "trial": best.number, "value": best.value, "parameters": best.params}
 

@@ -1,4 +1,4 @@
-"""Studies of Optuna that survive their processes: resumable, shared by several, every trial kept (METHOD section 4)."""
+"""Studies of Optuna that are resumed, shared by processes, and keep every trial (METHOD section 4)."""
 
 import json
 import logging
@@ -27,11 +27,13 @@ Objective = Callable[[optuna.Trial, dict[str, Any]], float]
 """From a trial and the values it drew to the number to maximise."""
 
 MOST_ATTEMPTS = 5
-"""Processes that may end during a trial before it counts as failed: it may need more memory than there is."""
+"""How often a trial's process may end before the trial counts as failed: it may need more memory than there is."""
 
-_TIME_TO_SAY_WORKER = timedelta(seconds=30)
+_TIME_TO_NAME_WORKER = timedelta(seconds=30)
+"""Time within which a process that begins a trial has stored itself as the trial's worker."""
+
 _ENDED = [socket.gethostname(), -1, 0.0]
-"""As `worker` of a trial: no process works on it any more."""
+"""The `worker` of a trial that no process works on any more."""
 
 
 def open_study(
@@ -42,17 +44,25 @@ def open_study(
     Parameters
     ----------
     model : str
+        Name of the model, the first part of the study's.
     space : SearchSpace
+        The values that trials may have.
     conditions : dict
-        What else decides a trial's value, such as the settings and a hash of the data; for JSON.
+        All else that decides a trial's value, such as the settings and a hash of the data, as JSON can hold it.
     folder : Path
         Where the journal lies.
     parameters : SearchParameters
+        The study's name, its storage and its pruning.
+
+    Returns
+    -------
+    study : optuna.Study
+        To be maximised.
 
     Raises
     ------
     InputError
-        When the storage can't be reached, or the study was made for another space or under other conditions.
+        The storage can't be reached or is damaged, or the study was made for another space or other conditions.
     """
     name = f"{model}.{parameters.study}"
     pruner = optuna.pruners.MedianPruner() if parameters.pruning == "median" else optuna.pruners.NopPruner()
@@ -96,24 +106,39 @@ def run_search(
     *,
     seed: int,
 ) -> None:
-    """Add trials until the study has as many as asked for, whoever runs them.
+    """Add trials until the study has as many as configured, those of other processes counted.
 
     A trial whose process ended is tried again with the same values; one whose fit diverges or fails counts, with the
     reason. When this returns, no other process of this machine works on the study.
 
+    Parameters
+    ----------
+    study : optuna.Study
+        As `open_study` returns it.
+    space : SearchSpace
+        The values that trials may have.
+    objective : callable
+        From a trial and its values to the number to maximise.
+    folder : Path
+        Where the lock file lies, the same for all processes of this machine.
+    parameters : SearchParameters
+        The number of trials.
+    seed : int
+        Seed of the sampler, together with the trial's number.
+
     Raises
     ------
     InputError
-        When no trial came to an end with a value.
+        No trial ended with a value, or the study couldn't be stored.
     """
     progress = _SearchProgress(study, parameters)
     while True:
         with FileLock(folder / "search.lock"):
             _retry_lost(study)
-        if sum(_counts(trial) for trial in study.get_trials(deepcopy=False)) < parameters.trials:
+        if len(counted_trials(study)) < parameters.trials:
             if (trial := _next_trial(study, parameters, seed)) is not None:
                 _evaluate(study, trial, space, objective)
-                progress.tell(trial.number)
+                progress.log(trial.number)
         elif _has_living_trials(study):
             time.sleep(1)
         else:
@@ -125,7 +150,7 @@ def run_search(
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Without Optuna's own line per trial: ours says more."""
+    """Without Optuna's own log line per trial, in place of which `run_search` logs one."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -144,7 +169,7 @@ def _counts(trial: FrozenTrial) -> bool:
 
 
 def _next_trial(study: optuna.Study, parameters: SearchParameters, seed: int) -> optuna.Trial | None:
-    """A trial of this process, or None when others began as many as asked for in the meantime."""
+    """A trial of this process, or None where other processes have begun enough trials in the meantime."""
     trial = study.ask()
     # from the trial's number, not from the sampler's state: neither a resumed search nor another process draws it again
     study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + trial.number)
@@ -152,25 +177,25 @@ def _next_trial(study: optuna.Study, parameters: SearchParameters, seed: int) ->
     earlier = sum(other.number < trial.number for other in counted_trials(study))
     if earlier < parameters.trials:
         return trial
-    _discard(study, trial, "one more than asked for")
+    _discard(study, trial, "one more than configured")
     return None
 
 
-def _discard(study: optuna.Study, trial: optuna.Trial, why: str) -> None:
-    trial.set_user_attr("discarded", why)
+def _discard(study: optuna.Study, trial: optuna.Trial, reason: str) -> None:
+    trial.set_user_attr("discarded", reason)
     study.tell(trial.number, state=TrialState.FAIL)
 
 
 def _worker() -> list[Any]:
-    """Host, process and its start: what tells a living process from another one with its number."""
+    """Host, number and start of this process: numbers are used again after a process has ended."""
     process = psutil.Process()
     return [socket.gethostname(), process.pid, process.create_time()]
 
 
 def _has_ended(trial: FrozenTrial) -> bool:
-    """Whether a running trial's process is gone; of another machine's process this can't be told."""
-    if "worker" not in trial.user_attrs:  # its process is about to say which it is, or ended before it could
-        return trial.datetime_start is not None and datetime.now() - trial.datetime_start > _TIME_TO_SAY_WORKER
+    """Whether a running trial's process has ended, as far as it ran on this machine."""
+    if "worker" not in trial.user_attrs:  # its process is about to store it, or ended before that
+        return trial.datetime_start is not None and datetime.now() - trial.datetime_start > _TIME_TO_NAME_WORKER
     host, pid, begun = trial.user_attrs["worker"]
     if host != socket.gethostname():
         return False
@@ -178,7 +203,7 @@ def _has_ended(trial: FrozenTrial) -> bool:
 
 
 def _has_living_trials(study: optuna.Study) -> bool:
-    """Whether a trial runs on this machine; those of others, perhaps never to end, are only told."""
+    """Whether a trial runs on this machine; those of other machines, which may never end, are only logged."""
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     elsewhere = [
         t.number for t in running if t.user_attrs.get("worker", [socket.gethostname()])[0] != socket.gethostname()
@@ -229,23 +254,23 @@ def _evaluate(study: optuna.Study, trial: optuna.Trial, space: SearchSpace, obje
 
 
 class _SearchProgress:
-    """One line per trial: its value, the best so far, and how long the rest takes."""
+    """Logs a line per trial: its value, the best so far, and about how long the rest takes."""
 
     def __init__(self, study: optuna.Study, parameters: SearchParameters) -> None:
-        self._study, self._asked = study, parameters.trials
+        self._study, self._total = study, parameters.trials
         self._started, self._done_before = time.monotonic(), self._done()
 
     def _done(self) -> int:
         return sum(trial.state.is_finished() for trial in counted_trials(self._study))
 
-    def tell(self, number: int) -> None:
+    def log(self, number: int) -> None:
         trial, done = next(t for t in counted_trials(self._study) if t.number == number), self._done()
         outcome = f"MCC {trial.value:.4f}" if trial.value is not None else trial.state.name.lower()
         if reason := trial.user_attrs.get("reason"):
             outcome += f" ({reason})"
         has_best = any(t.state == TrialState.COMPLETE for t in counted_trials(self._study))
         best = f"{self._study.best_value:.4f} in trial {self._study.best_trial.number}" if has_best else "none yet"
-        left = time_left(time.monotonic() - self._started, done - self._done_before, self._asked - done)
+        left = time_left(time.monotonic() - self._started, done - self._done_before, self._total - done)
         logger.info(
             "%s: trial %d: %s; best %s; %d of %d trials, %s",
             self._study.study_name,
@@ -253,6 +278,6 @@ class _SearchProgress:
             outcome,
             best,
             done,
-            self._asked,
+            self._total,
             left,
         )

@@ -22,12 +22,24 @@ def collect_sequences(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Unique sequences of all files, with those to hold out drawn from the seed.
 
+    Parameters
+    ----------
+    files : dict
+        File name → function that reads its proteins.
+    parameters : PretrainingParameters
+        The number of proteins to hold out, and the seed.
+
     Returns
     -------
     sequences : DataFrame
         Columns `Sequence`, `held_out`.
     report : dict
-        Counts of what was read and left out.
+        Counts of the sequences that were read and left out.
+
+    Raises
+    ------
+    InputError
+        There is no file, or no more sequences than are to be held out.
     """
     tables = [load().frame["Sequence"] for _, load in sorted(files.items())]
     if not tables:
@@ -58,6 +70,17 @@ def pretrain_encoder(
     sequences: pd.DataFrame, checkpoints: Path, parameters: PretrainingParameters, run: RunParameters
 ) -> tuple["EsmModel", pd.DataFrame]:
     """Train the encoder, from its last checkpoint when an earlier run was interrupted.
+
+    Parameters
+    ----------
+    sequences : DataFrame
+        The result of `collect_sequences`.
+    checkpoints : Path
+        Folder of the checkpoints.
+    parameters : PretrainingParameters
+        Size and training of the encoder.
+    run : RunParameters
+        The device.
 
     Returns
     -------
@@ -109,19 +132,20 @@ def describe_encoder(
     Parameters
     ----------
     load : callable
-        Reads the encoder as it was stored.
+        Reads the stored encoder.
     sequences, report
-        Of `collect_sequences`.
+        The results of `collect_sequences`.
     record : DataFrame
-        Of `pretrain_encoder`.
+        The result of `pretrain_encoder`.
     parameters : PretrainingParameters
+        Size and training of the encoder, for the card.
 
     Returns
     -------
     page : str
         Markdown with the head that model hubs read.
     figure : Figure
-        Perplexities over the epochs, beside those of models that only count.
+        Perplexities over the epochs, beside those by counting residues and pairs of neighbours.
     """
     from esm2_amp.encoder.pretraining import counted_perplexities
     from esm2_amp.report.cards import MeasuredValue, model_card

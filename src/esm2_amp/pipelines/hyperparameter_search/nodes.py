@@ -27,7 +27,7 @@ class Fold(NamedTuple):
 
 
 class SearchReport(NamedTuple):
-    """What a search leaves behind, for training and for people."""
+    """The outputs of a search: the best parameters for training, tables and figures for the report."""
 
     best: dict[str, Any]
     trials: pd.DataFrame
@@ -54,13 +54,28 @@ def search_hyperparameters(
     pairs : DataFrame
         `model_pairs` of `pair_building`; the test split takes no part.
     features : ProteinFeatures
+        Vectors of the pairs' proteins.
     folder : Path
-        Where the journal lies that a killed search goes on from.
+        Where the journal lies that a killed search is resumed from.
     settings : ModelParameters
-        What the space leaves as it is.
+        The model's settings; a trial changes those in the space.
     space : SearchSpace
+        The values that trials may have.
     parameters : SearchParameters
+        Number of trials, folds and epochs, and where the study is stored.
     run : RunParameters
+        Seed and device.
+
+    Returns
+    -------
+    report : SearchReport
+        Of all trials of the study, earlier runs' among them.
+
+    Raises
+    ------
+    InputError
+        A class has fewer training pairs than there are folds, the study can't be gone on with, or no trial ended with
+        a value.
     """
     from esm2_amp.models.registry import MODELS
     from esm2_amp.pairs import Pairs
@@ -105,7 +120,9 @@ def fold_rows(pairs: pd.DataFrame, parameters: SearchParameters, seed: int) -> l
     pairs : DataFrame
         Columns `a`, `b`, `label`, `split`.
     parameters : SearchParameters
+        Whether pairs are held out by folds or by the split, and the number of folds.
     seed : int
+        Seed of the folds.
 
     Returns
     -------
@@ -115,7 +132,7 @@ def fold_rows(pairs: pd.DataFrame, parameters: SearchParameters, seed: int) -> l
     Raises
     ------
     InputError
-        When a class has fewer training pairs than there are folds.
+        A class has fewer training pairs than there are folds.
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -156,8 +173,8 @@ def _mean_mcc(trial: Trial, settings: ModelParameters, folds: list[Fold], run: R
 
     records = kept_folds(trial)
 
-    def tell(epoch: int, mcc: float) -> None:
-        """Give Optuna the mean over the folds so far; it may end the trial here."""
+    def report_epoch(epoch: int, mcc: float) -> None:
+        """Report the mean over the folds so far to Optuna, which may prune the trial."""
         finished = [record["validation_mcc"].iloc[LAST_EPOCH] for record in records]
         trial.report(float(np.mean([*finished, mcc])), len(records) * settings.training.epochs + epoch)
         if trial.should_prune():
@@ -165,7 +182,7 @@ def _mean_mcc(trial: Trial, settings: ModelParameters, folds: list[Fold], run: R
 
     for number in range(len(records), len(folds)):
         name = f"{settings.network.architecture} trial {trial.number}, fold {number + 1} of {len(folds)}"
-        record = fit_trial(*folds[number], settings, name=name, device=run.device, seed=run.seed, on_epoch=tell)
+        record = fit_trial(*folds[number], settings, name=name, device=run.device, seed=run.seed, on_epoch=report_epoch)
         keep_fold(trial, number, record)
         records.append(record)
     return float(np.mean([record["validation_mcc"].iloc[LAST_EPOCH] for record in records]))
