@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from esm2_amp.errors import InputError
-from esm2_amp.explanation.methods import METHODS, explain
+from esm2_amp.explanation.methods import explain
 from esm2_amp.explanation.results import Explanation, of_same_pairs, token_table
 from esm2_amp.protein import pair_token_names
 
@@ -41,7 +41,6 @@ def test_methods_that_share_a_pass_are_computed_once(monkeypatch):
         passes.append(context)
         return {name: explanation_of() for name in ("attention", "attention_rollout")}
 
-    for name in ("attention", "attention_rollout"):
-        monkeypatch.setitem(METHODS, name, METHODS[name]._replace(explain=both))
+    monkeypatch.setattr("esm2_amp.explanation.attention.explain_by_attention", both)
     assert list(explain(["attention_rollout", "attention"], "context")) == ["attention_rollout", "attention"]
     assert passes == ["context"]

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
+from esm2_amp.figures.axes import label_axes
 from esm2_amp.figures.palette import ACCENT, COLOURS, DECISIONS, GREY, MAIN, METRIC_NAMES, ONE_CLASS
 from esm2_amp.statistics.curves import Confusion, Curve, PairCurves, pair_curves
 
@@ -89,7 +90,7 @@ def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
     panels = figure.subplots(1, len(METRIC_NAMES), sharey=True)
     for axes, (metric, name) in zip(panels, METRIC_NAMES.items(), strict=True):
         _draw_dots(axes, table, metric)
-        _label(axes, name, "")
+        label_axes(axes, name, "", size=_TEXT)
     _name_rows(panels, table["Model"])
     _draw_key(figure)
     return figure
@@ -116,7 +117,7 @@ def differences_figure(table: pd.DataFrame, reference: str, title: str) -> Figur
         axes.annotate(verdict, (1.02, row), xycoords=axes.get_yaxis_transform(), va="center", fontsize=_TEXT)
     axes.axvline(0, **_RANDOM)
     _lay_out_dots(axes)
-    _label(axes, f"AUROC minus that of {reference}, 95 % interval", "")
+    label_axes(axes, f"AUROC minus that of {reference}, 95 % interval", "", size=_TEXT)
     _name_rows([axes], table["Model"])
     return figure
 
@@ -139,7 +140,7 @@ def strata_figure(strata: pd.DataFrame, title: str) -> Figure:
     names = {"Value": "auroc", "Low": "auroc_low", "High": "auroc_high", "Pairs": "n_pairs", "Positives": "n_positives"}
     for axes, (stratum, table) in zip(panels, tables.items(), strict=True):
         _draw_dots(axes, table.rename(columns=names), "auroc")
-        _label(axes, "AUROC", "")
+        label_axes(axes, "AUROC", "", size=_TEXT)
         axes.set_title(f"{stratum}: {table['Pairs'].iloc[0]:,} pairs\n{_SEEN[stratum]}", fontsize=_TEXT)
         if table["Value"].isna().all():
             axes.text(0.5, 0.5, "too few to measure,\nor of one class", ha="center", color=ACCENT, fontsize=_SMALL,
@@ -156,13 +157,13 @@ def _area(curve: Curve | None) -> str:
 def _draw_roc(axes: Axes, curves: Mapping[str, Curve | None]) -> None:
     _draw_curves(axes, curves)
     axes.plot([0, 1], [0, 1], label="random", **_RANDOM)
-    _label(axes, "False positive rate", "True positive rate (recall)")
+    label_axes(axes, "False positive rate", "True positive rate (recall)", size=_TEXT)
 
 
 def _draw_precision_recall(axes: Axes, curves: Mapping[str, Curve | None], prevalence: float) -> None:
     _draw_curves(axes, curves, drawstyle="steps-pre")
     axes.plot([0, 1], [prevalence] * 2, label=f"prevalence {prevalence:.3f}", **_RANDOM)
-    _label(axes, "Recall", "Precision")
+    label_axes(axes, "Recall", "Precision", size=_TEXT)
 
 
 def _draw_curves(axes: Axes, curves: Mapping[str, Curve | None], **style: Any) -> None:
@@ -185,7 +186,7 @@ def _draw_confusion(axes: Axes, cells: Confusion) -> None:
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=_TEXT)
     axes.set_xticks([0, 1], DECISIONS)
     axes.set_yticks([0, 1], DECISIONS, rotation=90, va="center")
-    _label(axes, f"Decision at probability ≥ {cells.threshold:.3g}", "Label (percent of row)")
+    label_axes(axes, f"Decision at probability ≥ {cells.threshold:.3g}", "Label (percent of row)", size=_TEXT)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
@@ -196,11 +197,11 @@ def _draw_calibration(upper: Axes, lower: Axes, bins: pd.DataFrame) -> None:
     upper.plot([0, 1], [0, 1], label="calibrated", **_RANDOM)
     upper.set(xlim=(-0.02, 1.02), ylim=(-0.03, 1.03), xticks=np.linspace(0, 1, 6))
     upper.legend(**_LEGEND, loc="best")
-    _label(upper, "", "Fraction interacting")
+    label_axes(upper, "", "Fraction interacting", size=_TEXT)
     upper.tick_params(labelbottom=False)
     lower.bar(bins["Start"], bins["Pairs"], width=bins["End"] - bins["Start"], align="edge", color=MAIN, alpha=0.6,
               edgecolor="white", linewidth=0.5)  # fmt: skip
-    _label(lower, "Predicted probability", "Pairs")
+    label_axes(lower, "Predicted probability", "Pairs", size=_TEXT)
     lower.locator_params(axis="y", nbins=2)
     lower.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
@@ -261,10 +262,3 @@ def _random_level(table: pd.DataFrame, metric: str) -> float | None:
         return None
     share = float(prevalence[0])
     return {"accuracy": max(share, 1 - share), "mcc": 0.0, "auroc": 0.5, "aupr": share}[metric]
-
-
-def _label(axes: Axes, x: str, y: str) -> None:
-    axes.set_xlabel(x, fontsize=_TEXT)
-    axes.set_ylabel(y, fontsize=_TEXT)
-    axes.tick_params(labelsize=_SMALL)
-    axes.spines[["top", "right"]].set_visible(False)

@@ -9,16 +9,9 @@ from esm2_amp.explanation.results import Explanations, importances, token_column
 
 
 def rank_correlation(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
-    """Spearman's correlation of each row of one array with the same row of another.
+    """Spearman's correlation of each row of one array with the same row of another: twice (B, T) → (B,).
 
-    Parameters
-    ----------
-    first, second : array_like, shape (B, T)
-
-    Returns
-    -------
-    correlation : ndarray, shape (B,), float64
-        NaN where all values of a row are equal.
+    It is NaN where all values of a row are equal.
     """
     ranks = (rankdata(values, axis=1) for values in (first, second))
     x, y = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
@@ -32,7 +25,7 @@ def method_agreement(explanations: Explanations) -> pd.DataFrame:
     Parameters
     ----------
     explanations : dict of Explanation
-        Of the same pairs.
+        Explanations of the same pairs, by method.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Attention of ESM2_AMPS and ESM2_AMP_CSE, read in the very forward pass that scores the pairs (METHOD section 6)."""
+"""Attention of ESM2_AMPS and ESM2_AMP_CSE, read in the forward pass that scores the pairs (METHOD section 6)."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -25,18 +25,18 @@ MODELS_WITH_ATTENTION: Final = tuple(
 
 
 class PairAttention(NamedTuple):
-    """What is kept of the attention in B pairs; memory doesn't grow with their T² weights.
+    """What is kept of the attention in B pairs: not the T² weights of each, so that memory doesn't grow with them.
 
     Attributes
     ----------
     logit : ndarray, shape (B,), float32
-        Of the forward pass that the weights are from.
+        The logits of the forward pass that the weights are from.
     importance : dict of str to ndarray, shape (B, T), float32
-        One of `READINGS` each; every row sums to 1.
+        The importance of each token by each of `READINGS`; every row sums to 1.
     mean : ndarray, shape (layers, T, T), float64
-        Head-averaged weights, query by key, averaged over the pairs.
+        The head-averaged weights, query by key, averaged over the pairs.
     chosen : ndarray, shape (chosen, layers, T, T), float32
-        The same of single pairs.
+        The head-averaged weights of single pairs.
     """
 
     logit: NDArray[np.float32]
@@ -63,6 +63,7 @@ def score_with_attention(network: PairNetwork, tokens: Tensor) -> tuple[Tensor, 
     network : PairNetwork
         One of `MODELS_WITH_ATTENTION`, in eval mode.
     tokens : Tensor, shape (B, T, D), float
+        The tokens of the pairs.
 
     Returns
     -------
@@ -75,31 +76,20 @@ def score_with_attention(network: PairNetwork, tokens: Tensor) -> tuple[Tensor, 
     InputError
         The network has no attention.
     """
-    with _recorded_weights(require_attention(network)) as of_layers:
-        logit = network(tokens)
-    return logit, torch.stack(of_layers, dim=1)
+    of_layers: list[Tensor] = []
 
-
-@contextmanager
-def _recorded_weights(network: TransformerPairNetwork) -> Iterator[list[Tensor]]:
-    """Weights of each layer, in order, of the forward pass made meanwhile.
-
-    Hooks on a layer keep PyTorch from its fused path, which would hide the weights.
-    """
-    weights: list[Tensor] = []
-
-    def ask(_: nn.Module, args: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def with_weights(_: nn.Module, args: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         return args, options | {"need_weights": True, "average_attn_weights": True}
 
     def record(_: nn.Module, __: Any, found: tuple[Tensor, Tensor]) -> None:
-        weights.append(found[1])
+        of_layers.append(found[1])
 
-    with ExitStack() as hooks:
-        for layer in network.transformer_encoder.layers:
-            attention = layer.self_attn
-            hooks.enter_context(attention.register_forward_pre_hook(ask, with_kwargs=True))
-            hooks.enter_context(attention.register_forward_hook(record))
-        yield weights
+    with ExitStack() as hooks:  # on a layer they keep PyTorch from its fused path, which would hide the weights
+        for layer in require_attention(network).transformer_encoder.layers:
+            hooks.enter_context(layer.self_attn.register_forward_pre_hook(with_weights, with_kwargs=True))
+            hooks.enter_context(layer.self_attn.register_forward_hook(record))
+        logit = network(tokens)
+    return logit, torch.stack(of_layers, dim=1)
 
 
 def received(weights: Tensor) -> Tensor:
@@ -130,7 +120,7 @@ READINGS: Final = {
     "attention_last_layer": received_in_last_layer,
     "attention_rollout": rollout,
 }
-"""Ways to read a token's importance from the weights, by the name of the method."""
+"""How a token's importance is read from the weights, by the name of the method."""
 
 
 @torch.inference_mode()
@@ -147,12 +137,15 @@ def read_attention(
     Parameters
     ----------
     network : PairNetwork
+        One of `MODELS_WITH_ATTENTION`.
     pairs : Pairs
-        B of them, at least 1.
+        At least one pair.
     chosen : sequence of int
-        Which of the B pairs' weights to keep.
+        The numbers of the pairs whose weights are kept.
     batch_size : int
+        Pairs passed through the network at once.
     device : torch.device
+        Where the pairs are scored.
 
     Raises
     ------

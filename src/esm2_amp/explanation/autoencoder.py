@@ -16,7 +16,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.models.storage import WEIGHTS, read_published_state
 
 BLOCK_POWER_ITERATIONS, END_POWER_ITERATIONS = 3, 5
-"""Of the spectral norms in residual blocks, and in the latent and output layers."""
+"""Power iterations of the spectral norms in residual blocks, and in the latent and output layers."""
 
 
 class Swish(nn.Module):
@@ -32,7 +32,7 @@ class Swish(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Linear → batch norm → Swish, plus the input, by a linear skip where the width changes."""
+    """Linear → batch norm → Swish, plus the input, through a linear layer where the width changes."""
 
     def __init__(self, size_in: int, size_out: int, activation: Swish) -> None:
         super().__init__()
@@ -51,14 +51,14 @@ class ResidualBlock(nn.Module):
 class Autoencoder(nn.Module, PyTorchModelHubMixin):
     """D → hidden sizes → K → hidden sizes reversed → D. Each feature token of a protein is one sample.
 
-    Modules bear the published names. As in the published code, one β serves all blocks.
+    Modules have the published names. As in the published code, all blocks share one β.
 
     Parameters
     ----------
     width : int
-        D of the features.
+        Width D of the features.
     latent : int
-        K; 150 in the paper.
+        Number K of latents; 150 in the paper.
     hidden : sequence of int
         Widths of the encoder's blocks; (512, 256) in the paper.
     """
@@ -93,11 +93,11 @@ def load_autoencoder(path: Path) -> Autoencoder:
     Raises
     ------
     InputError
-        When nothing is there, the file is damaged or would run code, or the weights are another model's.
+        There is no such file, it is damaged or would run code, or the weights are another model's.
     """
     if not path.exists():
         raise InputError(
-            f"No autoencoder at {path}: run `kedro run --pipeline=interpretability` to train one, or correct "
+            f"No autoencoder at {path}: run `kedro run --pipeline=latent_explanation` to train one, or correct "
             "latent_explanation.autoencoder.weights"
         )
     return _load_folder(path) if path.is_dir() else _load_published(path)

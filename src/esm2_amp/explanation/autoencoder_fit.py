@@ -1,6 +1,5 @@
 """Fitting the autoencoder of feature tokens: early stopping, resumable, deterministic from its seed."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.nn.functional import mse_loss
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 from typing_extensions import override
 
 from esm2_amp.explanation.autoencoder import Autoencoder
@@ -31,8 +30,8 @@ class AutoencoderFit(NamedTuple):
     network : Autoencoder
         In eval mode, on the CPU, with the weights of the epoch of lowest loss on held-out proteins.
     record : DataFrame
-        One row per epoch: `epoch`, `learning_rate`, `training_loss`, `validation_loss` (mean squared errors, the first
-        while learning), `selected`.
+        A row per epoch: `epoch`, `learning_rate`, `training_loss` and `validation_loss` (mean squared errors, the first
+        averaged while the network is fitted), and `selected`, whether its weights are kept.
     """
 
     network: Autoencoder
@@ -54,15 +53,17 @@ def fit_autoencoder(
     Parameters
     ----------
     training, held_out : Tensor, shape (tokens, D), float
-        Each token is a sample; those of a protein belong to one of both.
+        Each token is a sample; all tokens of a protein are in one of the two.
     settings : AutoencoderParameters
+        Sizes of the network, and how it is fitted.
     name : str
         What is being fitted, for the log.
     folder : Path
-        Of the checkpoints.
+        Where checkpoints are kept.
     device : {"auto", "cpu", "cuda", "mps"}
+        Where the network is fitted.
     seed : int
-        Of the initial weights and the order of the tokens.
+        Seed of the initial weights and of the order of the tokens.
     """
     record = EpochRecord(name)
     best = ModelCheckpoint(
@@ -103,6 +104,7 @@ class _Reconstruction(L.LightningModule):
         return self._step(tokens, "validation")
 
     def _step(self, tokens: Tensor, phase: str) -> Tensor:
+        tokens = tokens.float()
         loss = mse_loss(self.network(tokens), tokens)
         self._losses[phase].append((loss.detach(), len(tokens)))
         return loss
@@ -130,29 +132,14 @@ class _TokenData(L.LightningDataModule):
     @override
     def train_dataloader(self) -> DataLoader[Tensor]:
         assert self.trainer is not None
-        order = self.seed * 1_000_003 + self.trainer.current_epoch
-        return DataLoader(_TokenBatches(self.training, self.batch_size, order), batch_size=None)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.trainer.current_epoch)
+        return self._batches(self.training, torch.randperm(len(self.training), generator=generator))
 
     @override
     def val_dataloader(self) -> DataLoader[Tensor]:
-        return DataLoader(_TokenBatches(self.held_out, self.batch_size), batch_size=None)
+        return self._batches(self.held_out, torch.arange(len(self.held_out)))
 
-
-class _TokenBatches(IterableDataset[Tensor]):
-    """Batches of tokens, in order or in an order drawn from a seed; none of one token, which batch norm refuses."""
-
-    def __init__(self, tokens: Tensor, batch_size: int, shuffle_seed: int | None = None) -> None:
-        self.tokens, self.shuffle_seed = tokens, shuffle_seed
-        self.batches = max(1, len(tokens) // batch_size)
-
-    def __len__(self) -> int:
-        return self.batches
-
-    def __iter__(self) -> Iterator[Tensor]:
-        count = len(self.tokens)
-        if self.shuffle_seed is None:
-            order = torch.arange(count)
-        else:
-            order = torch.randperm(count, generator=torch.Generator().manual_seed(self.shuffle_seed))
-        for rows in order.tensor_split(self.batches):
-            yield self.tokens[rows].float()
+    def _batches(self, tokens: Tensor, order: Tensor) -> DataLoader[Tensor]:
+        """Batches of about the same size: batch norm refuses one of a single token."""
+        rows = order.tensor_split(max(1, len(tokens) // self.batch_size))
+        return DataLoader(tokens, sampler=rows, batch_size=None)  # type: ignore[arg-type]  # a tensor serves as dataset

@@ -1,4 +1,4 @@
-"""What methods of explanation are given: the pairs, the model or the classifiers of latents, and where to compute."""
+"""What methods of explanation need: the pairs, the model or the classifiers of latents, and the device."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ModelContext(NamedTuple):
-    """What methods that look into a model itself are given.
+    """What methods need that explain a model by its own attention or gradients.
 
     Attributes
     ----------
@@ -27,14 +27,17 @@ class ModelContext(NamedTuple):
     pairs : Pairs
         The same pairs as the network reads them.
     network : PairNetwork
+        The explained model.
     baseline : Tensor, shape (T, D), float32
         The average pair that attributions start from.
     chosen : list of int
         Rows of the pairs that get details and figures of their own.
     gradients : GradientParameters
+        How Integrated Gradients are integrated.
     batch_size : int
         Pairs passed through the network at once.
     device : torch.device
+        Where the pairs are explained.
     """
 
     explained: pd.DataFrame
@@ -48,7 +51,7 @@ class ModelContext(NamedTuple):
 
 
 class LatentContext(NamedTuple):
-    """What methods that explain a classifier of latents are given.
+    """What methods need that explain a classifier of latents.
 
     Attributes
     ----------
@@ -59,10 +62,13 @@ class LatentContext(NamedTuple):
     latents, background : DataFrame
         `A_cls_0` … `B_eos_149` of the explained pairs and of those that they are compared with.
     forest : RandomForestClassifier
-        AE_RF.
+        The classifier AE_RF.
     network : AEDNN
+        The classifier AE_DNN.
     gradients : GradientParameters
+        How Integrated Gradients of the network are integrated.
     device : torch.device
+        Where the network is explained.
     """
 
     explained: pd.DataFrame

@@ -25,7 +25,7 @@ class Subject(NamedTuple):
     model : str
         Name of the explained model.
     split : str
-        Of the explained pairs.
+        Split of the explained pairs.
     data_name : str
         What figures call the data.
     """
@@ -35,13 +35,13 @@ class Subject(NamedTuple):
     data_name: str
 
     def title(self, what: str, explained: pd.DataFrame) -> str:
-        """What a figure shows, of which model and pairs."""
+        """A title that says what a figure shows, and of which model and pairs."""
         kind = "true positives" if is_true_positive(explained).all() else "pairs"
         return f"{self.model}, {what}\n{len(explained):,} {self.split} {kind} of {self.data_name}"
 
 
 def draw_explanations(explanations: Explanations, context: ModelContext, subject: Subject) -> Figures:
-    """Draw what methods that look into a model found.
+    """Draw what methods found that explain a model by its own attention or gradients.
 
     Returns
     -------
@@ -66,13 +66,7 @@ def draw_latent_explanations(
 ) -> Figures:
     """Draw what methods on latents found.
 
-    Parameters
-    ----------
-    explanations : dict of Explanation
-    context : LatentContext
-    subject : Subject
-    remarks : dict of str
-        By method what its classifier knows, for the titles.
+    The titles end with `remarks`, by method how good its classifier is.
 
     Returns
     -------
@@ -102,7 +96,7 @@ def _attention_maps(weights: Any, context: ModelContext, subject: Subject) -> di
 
 
 def _contribution_bars(contributions: Any, context: ModelContext, subject: Subject) -> dict[str, Figure]:
-    """For each chosen pair the tokens that speak for an interaction (right) and against it (left)."""
+    """For each chosen pair the tokens that raise the logit (right) and that lower it (left)."""
     names, ids, drawn = token_columns(contributions), pair_ids(contributions), {}
     for row in context.chosen:
         pair = contributions.iloc[row]

@@ -28,16 +28,20 @@ RANDOM: Final = "random"
 
 
 class Scorer(NamedTuple):
-    """A network and the pairs that it scores while their tokens are replaced by the baseline's.
+    """A network and the B pairs that it scores while their tokens are replaced by the baseline's.
 
     Attributes
     ----------
     network : PairNetwork
+        The explained model.
     pairs : Pairs
-        B of them.
+        The pairs as the network reads them.
     baseline : Tensor, shape (T, D), float32
+        The average pair whose tokens are put in.
     batch_size : int
+        Pairs passed through the network at once.
     device : torch.device
+        Where the pairs are scored.
     """
 
     network: PairNetwork
@@ -53,11 +57,12 @@ class Scorer(NamedTuple):
         Parameters
         ----------
         importance : ndarray, shape (B, T)
+            Importance of each token of each pair.
 
         Returns
         -------
         probability : ndarray, shape (2, B, T + 1), float64
-            Of deletion, then of insertion, by the number of tokens treated.
+            Probabilities of deletion, then of insertion, by the number of tokens replaced or put back.
         """
         network, pairs = self.network.to(self.device).eval(), self.pairs.to(self.device)
         baseline = self.baseline.to(self.device)
@@ -99,11 +104,13 @@ def faithfulness(
     Parameters
     ----------
     importances : mapping of method name to ndarray, shape (B, T)
-        Of the scorer's pairs.
+        Importances of the tokens of the scorer's pairs.
     scorer : Scorer
+        Scores the pairs while their tokens are replaced.
     random_orders : int
-        Of each pair; their curves are averaged.
+        Random orders of each pair; their curves are averaged.
     seed : int
+        Seed of the random orders.
     """
     shape = len(scorer.pairs), len(scorer.baseline)
     generator = np.random.default_rng(seed)

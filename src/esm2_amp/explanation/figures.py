@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from esm2_amp.explanation.faithfulness import CURVES, RANDOM
 from esm2_amp.explanation.methods import METHODS
-from esm2_amp.figures.palette import COLOURS, GREY
+from esm2_amp.figures.axes import label_axes
+from esm2_amp.figures.palette import ACCENT, COLOURS, GREY, MAIN
 
 COLUMN, PAGE = 3.4, 7.0
 """Widths in inches of one column and of two."""
 
-SIDE_COLOURS: Final = {"A": "#0072B2", "B": "#D55E00"}
+SIDE_COLOURS: Final = {"A": MAIN, "B": ACCENT}
 
-_TEXT, _SMALL = 8, 7
+TEXT, SMALL = 8, 7
 """Font sizes in points; the figures are printed as large as they are."""
 
 _LINE_HEIGHT = 0.145
@@ -39,6 +40,7 @@ def token_bars(tokens: pd.DataFrame, title: str, xlabel: str, *, even: float | N
     tokens : DataFrame
         `Token`, `Importance`; the first row is drawn on top.
     title, xlabel : str
+        Title of the figure, and the name of its axis.
     even : float, optional
         What each token would have if all were alike; drawn as a line.
     """
@@ -54,11 +56,11 @@ def token_bars(tokens: pd.DataFrame, title: str, xlabel: str, *, even: float | N
         axes.axvline(0, color="black", linewidth=0.8)
     if even is not None:
         axes.axvline(even, color="black", linestyle="--", linewidth=0.8, label="all alike")
-    _finish(axes, xlabel, "")
+    label_axes(axes, xlabel, "")
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=5)
     _key(figure, axes, 3)
-    _title(figure, title)
+    add_title(figure, title)
     return figure
 
 
@@ -70,7 +72,9 @@ def attention_map(weights: NDArray[np.floating], tokens: Sequence[str], title: s
     weights : ndarray, shape (layers, T, T), float
         Query by key, head-averaged.
     tokens : sequence of T str
+        Names of the tokens.
     title : str
+        Title of the figure.
     """
     n_columns = min(len(weights), 2)
     n_rows = ceil(len(weights) / n_columns)
@@ -81,23 +85,21 @@ def attention_map(weights: NDArray[np.floating], tokens: Sequence[str], title: s
         axes.set_visible(False)
     for number, (axes, of_layer) in enumerate(zip(panels.flat, weights, strict=False), start=1):
         image = axes.imshow(of_layer, cmap="viridis", vmin=0, vmax=float(weights.max()))
-        axes.set_title(f"Layer {number}", fontsize=_TEXT)
+        axes.set_title(f"Layer {number}", fontsize=TEXT)
         axes.set_xticks(range(len(tokens)), tokens, rotation=90)
         axes.set_yticks(range(len(tokens)), tokens)
         half = len(tokens) / 2 - 0.5
         axes.axhline(half, color="white", linewidth=0.8)
         axes.axvline(half, color="white", linewidth=0.8)
         is_last_in_column = number + n_columns > len(weights)
-        _finish(axes, "Token attended to (key)" if is_last_in_column else "", "")
-        axes.tick_params(length=0, labelsize=_SMALL - 0.5, labelbottom=is_last_in_column)
+        label_axes(axes, "Token attended to (key)" if is_last_in_column else "", "")
+        axes.tick_params(length=0, labelsize=SMALL - 0.5, labelbottom=is_last_in_column)
         axes.spines[:].set_visible(False)
     for axes in panels[:, 0]:
-        axes.set_ylabel("Attending token (query)", fontsize=_TEXT)
-    bar = figure.colorbar(image, ax=panels, shrink=0.6 if n_rows == 1 else 0.3, aspect=25, pad=0.015)
-    bar.set_label("Attention weight\n(mean of heads; rows sum to 1)", fontsize=_TEXT)
-    bar.ax.tick_params(labelsize=_SMALL)
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    _title(figure, title)
+        axes.set_ylabel("Attending token (query)", fontsize=TEXT)
+    words = "Attention weight\n(mean of heads; rows sum to 1)"
+    _add_colour_bar(figure, image, panels, words, shrink=0.6 if n_rows == 1 else 0.3, pad=0.015)
+    add_title(figure, title)
     return figure
 
 
@@ -109,6 +111,7 @@ def agreement_matrix(agreement: pd.DataFrame, title: str) -> Figure:
     agreement : DataFrame
         As from `method_agreement`.
     title : str
+        Title of the figure.
     """
     methods = list(dict.fromkeys(agreement["MethodA"]))
     panels_shown = {"OfMeans": "Means over pairs", "OfPairs": "Within a pair (median)"}
@@ -120,19 +123,16 @@ def agreement_matrix(agreement: pd.DataFrame, title: str) -> Figure:
         for (row, cell), value in np.ndenumerate(matrix):
             if np.isfinite(value):
                 colour = "white" if abs(value) > 0.75 else "black"  # noqa: PLR2004
-                axes.text(cell, row, f"{value:.2f}", ha="center", va="center", fontsize=_SMALL, color=colour)
+                axes.text(cell, row, f"{value:.2f}", ha="center", va="center", fontsize=SMALL, color=colour)
         names = [METHODS[method].name for method in methods]
         axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(names)), names)
-        axes.set_title(name, fontsize=_TEXT)
-        _finish(axes, "", "")
+        axes.set_title(name, fontsize=TEXT)
+        label_axes(axes, "", "")
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=panels, shrink=0.8, aspect=25, pad=0.02)
-    bar.set_label("Spearman's rank correlation", fontsize=_TEXT)
-    bar.ax.tick_params(labelsize=_SMALL)
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    _title(figure, title)
+    _add_colour_bar(figure, image, panels, "Spearman's rank correlation", shrink=0.8, pad=0.02)
+    add_title(figure, title)
     return figure
 
 
@@ -144,6 +144,7 @@ def faithfulness_figure(areas: pd.DataFrame, curves: pd.DataFrame, title: str) -
     areas, curves : DataFrame
         Of `Faithfulness`.
     title : str
+        Title of the figure.
     """
     methods = [method for method in dict.fromkeys(curves["Method"]) if method != RANDOM]
     figure = Figure(figsize=(PAGE, 2.9 + 0.24 * len(methods)), layout="constrained")
@@ -157,17 +158,17 @@ def faithfulness_figure(areas: pd.DataFrame, curves: pd.DataFrame, title: str) -
                        label=_shown(method))  # fmt: skip
             upper.fill_between(points["Tokens"], points["Low"].clip(0, 1), points["High"].clip(0, 1),
                                color=style["color"], alpha=0.12, linewidth=0)  # fmt: skip
-        upper.set_title(curve.capitalize(), fontsize=_TEXT)
+        upper.set_title(curve.capitalize(), fontsize=TEXT)
         upper.set(ylim=(-0.03, 1.03), xlim=(0, of_curve["Tokens"].max()))
         upper.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _finish(upper, f"{words[curve]} (most important first)", "Mean probability" if curve == "deletion" else "")
+        label_axes(upper, f"{words[curve]} (most important first)", "Mean probability" if curve == "deletion" else "")
         _draw_areas(lower, areas[(areas["Curve"] == curve) & (areas["Method"] != RANDOM)])
         better = "lower" if CURVES[curve] < 0 else "higher"
-        _finish(lower, f"Area − that of random orders ({better} is better)", "")
+        label_axes(lower, f"Area − that of random orders ({better} is better)", "")
         lower.locator_params(axis="x", nbins=5)
         lower.tick_params(axis="y", length=0)
     _key(figure, panels[0, 0], min(3, len(methods) + 1))
-    _title(figure, title)
+    add_title(figure, title)
     return figure
 
 
@@ -179,6 +180,7 @@ def randomised_weights_figure(table: pd.DataFrame, title: str) -> Figure:
     table : DataFrame
         As from `randomised_weights`.
     title : str
+        Title of the figure.
     """
     figure = Figure(figsize=(COLUMN, 2.9), layout="constrained")
     axes = figure.subplots()
@@ -194,9 +196,9 @@ def randomised_weights_figure(table: pd.DataFrame, title: str) -> Figure:
     axes.set_xticks(range(len(modules) + 1), ["trained", *(f"+ {name}" for name in modules)], rotation=30, ha="right",
                     rotation_mode="anchor")  # fmt: skip
     axes.set_ylim(min(-0.1, table["Low"].min() - 0.05), 1.05)
-    _finish(axes, "Weights initialised anew", "Rank correlation with the\ntrained model's explanation")
+    label_axes(axes, "Weights initialised anew", "Rank correlation with the\ntrained model's explanation")
     _key(figure, axes, 2)
-    _title(figure, title)
+    add_title(figure, title)
     return figure
 
 
@@ -208,6 +210,7 @@ def planted_truth_figure(table: pd.DataFrame, title: str) -> Figure:
     table : DataFrame
         As from `planted_truth`; where it is empty, the figure says so.
     title : str
+        Title of the figure.
     """
     if table.empty:
         return _note("no interacting pair with a planted site\nis recognised by the model", title)
@@ -225,14 +228,14 @@ def planted_truth_figure(table: pd.DataFrame, title: str) -> Figure:
         axes.set_axisbelow(True)
         for place, rate in zip(places, 100 * rows["Rate"], strict=True):
             axes.annotate(f"{rate:.0f}", (rate, place), (0, 4), textcoords="offset points", ha="center",
-                          fontsize=_SMALL)  # fmt: skip
+                          fontsize=SMALL)  # fmt: skip
         words = "top token" if top == 1 else f"top {top} tokens"
-        _finish(axes, f"Pairs with a planted site in the {words} (%)", "")
+        label_axes(axes, f"Pairs with a planted site in the {words} (%)", "")
         axes.tick_params(axis="y", length=0)
     dot = panels[0].plot([], [], "o-", color=COLOURS[0], markersize=4, label="method, 95 % interval")
     line = panels[0].plot([], [], "|", color=COLOURS[1], markersize=8, markeredgewidth=1.6, label="chance")
-    figure.legend(handles=[*dot, *line], fontsize=_SMALL, frameon=False, loc="outside lower center", ncols=2)
-    _title(figure, title)
+    figure.legend(handles=[*dot, *line], fontsize=SMALL, frameon=False, loc="outside lower center", ncols=2)
+    add_title(figure, title)
     return figure
 
 
@@ -240,9 +243,16 @@ def _note(text: str, title: str) -> Figure:
     figure = Figure(figsize=(COLUMN, 1.2), layout="constrained")
     axes = figure.subplots()
     axes.set_axis_off()
-    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=_TEXT)
-    _title(figure, title)
+    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=TEXT)
+    add_title(figure, title)
     return figure
+
+
+def _add_colour_bar(figure: Figure, image: Any, panels: Any, label: str, *, shrink: float, pad: float) -> None:
+    bar = figure.colorbar(image, ax=panels, aspect=25, shrink=shrink, pad=pad)
+    bar.set_label(label, fontsize=TEXT)
+    bar.ax.tick_params(labelsize=SMALL)
+    bar.outline.set_visible(False)  # type: ignore[operator]
 
 
 def _draw_areas(axes: Axes, areas: pd.DataFrame) -> None:
@@ -267,18 +277,12 @@ def _shown(method: str) -> str:
 
 
 def _key(figure: Figure, axes: Axes, columns: int) -> None:
-    figure.legend(*axes.get_legend_handles_labels(), fontsize=_SMALL, frameon=False, loc="outside lower center",
+    figure.legend(*axes.get_legend_handles_labels(), fontsize=SMALL, frameon=False, loc="outside lower center",
                   ncols=columns)  # fmt: skip
 
 
-def _title(figure: Figure, title: str) -> None:
+def add_title(figure: Figure, title: str) -> None:
+    """Write the title above a figure, wrapped to its width."""
     letters = int(17 * figure.get_size_inches()[0])  # that fit at this font size
     lines = [wrapped for line in title.splitlines() for wrapped in wrap(line, letters)]
-    figure.suptitle("\n".join(lines), fontsize=_TEXT)
-
-
-def _finish(axes: Axes, x: str, y: str) -> None:
-    axes.set_xlabel(x, fontsize=_TEXT)
-    axes.set_ylabel(y, fontsize=_TEXT)
-    axes.tick_params(labelsize=_SMALL)
-    axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle("\n".join(lines), fontsize=TEXT)

@@ -32,11 +32,13 @@ class Attributions(NamedTuple):
     attribution : ndarray, shape (B, T, D), float32
         What each feature adds to the logit, from the baseline's to the pair's.
     logit : ndarray, shape (B,), float32
+        The pairs' logits.
     baseline_logit : float
+        The baseline's logit.
     delta : ndarray, shape (B,), float64
         Sum of a pair's attributions minus (logit − baseline_logit); 0 for an exact integral.
     steps : ndarray, shape (B,), int64
-        That each pair took.
+        Steps that each pair took.
     """
 
     attribution: NDArray[np.float32]
@@ -47,7 +49,7 @@ class Attributions(NamedTuple):
 
     @property
     def importance(self) -> NDArray[np.float32]:
-        """Of each token, shape (B, T): mean |attribution| over its D features."""
+        """Importance of each token, shape (B, T): mean |attribution| over its D features."""
         return np.stack([np.abs(pair).mean(axis=-1) for pair in self.attribution])
 
     @property
@@ -71,7 +73,7 @@ class Attributions(NamedTuple):
 
 
 def log_error(found: Attributions, parameters: GradientParameters) -> None:
-    """Log for how many pairs the attributions add up, as a warning where they are too few."""
+    """Log for how many pairs the attributions add up, as a warning where these are too few."""
     within = float(np.mean(found.error <= parameters.tolerance))
     again = int((found.steps > parameters.steps).sum())
     more = f"; {again:,} took more than {parameters.steps} steps, up to {found.steps.max()}" if again else ""
@@ -87,17 +89,9 @@ def log_error(found: Attributions, parameters: GradientParameters) -> None:
 
 
 def mean_pair(pairs: Pairs) -> Tensor:
-    """The baseline: the mean of background pairs, each in both orders.
+    """The baseline: the mean of background pairs, each in both orders; shape (T, D), float32.
 
-    The networks that are explained can't tell A from B; a baseline that could would break this symmetry.
-
-    Parameters
-    ----------
-    pairs : Pairs
-
-    Returns
-    -------
-    baseline : Tensor, shape (T, D), float32
+    To the networks that are explained A-B and B-A are the same pair, which a baseline of one order would break.
     """
     protein = pairs.table[torch.cat([pairs.a, pairs.b])].float().mean(dim=0)
     return torch.cat([protein, protein])
@@ -113,17 +107,21 @@ def integrated_gradients(
 ) -> Attributions:
     """Attribute the logits of pairs to their features.
 
-    Where the attributions of too few pairs add up, the others are integrated again with twice the steps, up to the
-    limit.
+    Where the attributions of too few pairs add up, the others are integrated again with twice the steps, up to
+    `parameters.max_steps`.
 
     Parameters
     ----------
     network : PairNetwork
+        The explained network.
     pairs : Pairs
-        B of them.
+        The B pairs as the network reads them.
     baseline : Tensor, shape (T, D), float32
+        Where the path to each pair starts.
     parameters : GradientParameters
+        How the path is integrated.
     device : torch.device
+        Where gradients are computed.
     """
     network, pairs, baseline = network.to(device).eval(), pairs.to(device), baseline.to(device)
     logit = score_pairs(network, pairs, batch_size=parameters.internal_batch, device=device)
@@ -153,7 +151,7 @@ def _integrate(
     baseline: Tensor,
     batch_size: int,
 ) -> None:
-    """Fill in some pairs of `found`."""
+    """Write the attributions, delta and steps of some pairs into `found`."""
     method = IntegratedGradients(network)
     progress = Progress(logger, f"Integrated Gradients in {steps} steps, pairs", len(rows))
     for part in rows.split(batch_size):
@@ -168,7 +166,7 @@ def _integrate(
 
 @contextmanager
 def _frozen(network: nn.Module) -> Iterator[None]:
-    """Weights that need no gradient meanwhile, so that nothing is kept to compute it from."""
+    """Let the weights need no gradient within the block, so that nothing is kept to compute it from."""
     needed = {parameter: parameter.requires_grad for parameter in network.parameters()}
     network.requires_grad_(False)
     try:

@@ -17,8 +17,9 @@ class LatentAttributions(NamedTuple):
     Attributes
     ----------
     by_column : ndarray, shape (B, D'), float64
+        What each column adds to the score of a pair.
     expected : float
-        The score that they start from.
+        The score that attributions start from.
     difference : ndarray, shape (B,), float64
         A pair's score − expected: what its attributions have to add up to.
     """
@@ -40,11 +41,12 @@ def additivity(attributions: LatentAttributions, method: str, *, exact_to: float
     Parameters
     ----------
     attributions : LatentAttributions
+        The attributions, and what they have to add up to.
     method : str
-        For the log.
+        What the log calls the method.
     exact_to : float, optional
-        Largest error of a pair that an exact method may show. Without it the method is held to errors under 1 % of the
-        difference in 95 % of the pairs.
+        Largest error of a pair by an exact method. Without it, errors must stay under 1 % of the difference in 95 % of
+        the pairs.
 
     Returns
     -------

@@ -30,12 +30,12 @@ logger = logging.getLogger(__name__)
 
 
 _EXPLAINED_AT_ONCE = 10
-_LEAST_ODDS = 1e-6
-"""Votes of 0 and 1 have no logit: they are taken for this much less."""
+_LEAST_VOTES = 1e-6
+"""Shares of votes of 0 and 1 have no finite logit; they are moved inwards by this much."""
 
 
 class LabelledPairs(NamedTuple):
-    """Pair features and labels: (B, D') float32, (B,) int."""
+    """Latents and labels of pairs: (B, D') float32, (B,) int64."""
 
     latents: NDArray[np.float32]
     label: NDArray[np.int64]
@@ -67,17 +67,20 @@ def fit_forest(
     Parameters
     ----------
     training, validation : LabelledPairs
+        Pairs that forests are fitted on, and those that measure them where `settings.mode` is "holdout".
     settings : ForestParameters
+        The space of parameters, and how it is searched.
     name : str
-        Of the study, for the log.
+        What the log calls the study.
     folder : Path
-        Of the study's journal, from which an interrupted search goes on.
+        Where the study's journal lies, from which an interrupted search goes on.
     seed : int
+        Seed of the search, the folds and the forests.
 
     Raises
     ------
     InputError
-        When the training pairs are of one class, or a class has fewer of them than there are folds.
+        The training pairs are of one class, or a class has fewer of them than there are folds.
     """
     check_both_classes(training.label, settings)
     training = _subsample(training, settings.pairs, seed)
@@ -90,7 +93,7 @@ def fit_forest(
             scores.append(matthews_corrcoef(measured.label, forest.predict(measured.latents)))
         return float(np.mean(scores))
 
-    # named by what decides its values: other data or settings begin another study, and need no other name from users
+    # named by what decides its values, so that other data or settings begin another study
     study_name = hashlib.sha256(f"{settings.model_dump_json(exclude={'trials', 'jobs'})} {seed}".encode())
     for part in (*training, *validation):
         study_name.update(part.data)
@@ -108,7 +111,7 @@ def fit_forest(
 
 
 def check_both_classes(label: NDArray[np.int64], settings: ForestParameters) -> None:
-    """Raise InputError where a forest has nothing to tell apart, or too little to fold."""
+    """Raise InputError where the training pairs are of one class, or a class has fewer of them than folds."""
     fewest = min(int((label == value).sum()) for value in (0, 1))
     needed = settings.folds if settings.mode == "cross_validation" else 1
     if fewest < needed:
@@ -140,7 +143,7 @@ def _forest(values: dict[str, Any], settings: ForestParameters, seed: int) -> Ra
 
 def forest_logits(forest: RandomForestClassifier, values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Log-odds of the forest's votes: (B, D') → (B,), finite."""
-    votes = forest.predict_proba(values)[:, 1].clip(_LEAST_ODDS, 1 - _LEAST_ODDS)
+    votes = forest.predict_proba(values)[:, 1].clip(_LEAST_VOTES, 1 - _LEAST_VOTES)
     logit: NDArray[np.float64] = np.log(votes / (1 - votes))
     return logit
 
@@ -150,11 +153,7 @@ def explain_forest(
 ) -> LatentAttributions:
     """Tree SHAP of the probability of interaction, against a background of pairs (interventional).
 
-    Parameters
-    ----------
-    forest : RandomForestClassifier
-        Classes 0 and 1.
-    pairs, background : ndarray, shape (…, D'), float32
+    `pairs` and `background` are rows of D' latents.
     """
     explainer = shap.TreeExplainer(
         forest, background, feature_perturbation="interventional", model_output="probability"
@@ -163,7 +162,7 @@ def explain_forest(
     progress = Progress(logger, "Tree SHAP, pairs", len(pairs))
     for start in range(0, len(pairs), _EXPLAINED_AT_ONCE):
         some = slice(start, start + _EXPLAINED_AT_ONCE)
-        # its own check of additivity allows 1 %; ours is `esm2_amp.explanation.latent_attributions.additivity`
+        # shap's own check of additivity allows 1 %; `additivity` checks it more strictly
         by_column[some] = explainer.shap_values(pairs[some], check_additivity=False)[..., 1]
         progress.add(len(by_column[some]))
     expected = float(explainer.expected_value[1])
@@ -175,7 +174,7 @@ TREE_SHAP_EXACT_TO = 1e-6
 
 
 def explain_by_tree_shap(context: LatentContext) -> Explanations:
-    """Say how much each latent of a pair moved the forest's probability (Tree SHAP).
+    """Measure how much each latent of a pair moved the forest's probability (Tree SHAP).
 
     SHAP values are in units of probability. They are exact: a pair's values add up to its probability minus the mean
     over background pairs. A token's importance is the mean of its latents' absolute values.
@@ -186,7 +185,7 @@ def explain_by_tree_shap(context: LatentContext) -> Explanations:
 
 
 def explain_by_gini(context: LatentContext) -> Explanations:
-    """Say which tokens the forest's trees split by: one value a token, for all pairs alike."""
+    """Measure how much the forest's splits by each token lower the impurity: one value a token, for all pairs alike."""
     tokens = context.protein_tokens
     table = token_table(pair_token_names(tokens), token_means(context.forest.feature_importances_, tokens))
     return {"gini": Explanation(None, table, {}, {})}

@@ -1,4 +1,4 @@
-"""Attributions of AE_DNN's logit to the latents of pairs, by Deep SHAP (captum)."""
+"""Attributions of AE_DNN's logit to the latents of pairs, by Deep SHAP and Integrated Gradients (captum)."""
 
 import logging
 import warnings
@@ -26,14 +26,7 @@ _ROWS_AT_ONCE = 4096
 def deep_shap(
     network: AEDNN, pairs: NDArray[np.float32], background: NDArray[np.float32], device: torch.device
 ) -> LatentAttributions:
-    """Deep SHAP: DeepLIFT's rescale rule, averaged over a background of pairs.
-
-    Parameters
-    ----------
-    network : AEDNN
-    pairs, background : ndarray, shape (…, D'), float32
-    device : torch.device
-    """
+    """Deep SHAP: DeepLIFT's rescale rule, averaged over a background of pairs; both are rows of D' latents."""
     network = network.to(device).eval()
     baselines, method = torch.from_numpy(background).to(device), DeepLiftShap(network)
     expected, parts = float(_logits(network, background, device).mean()), []
@@ -55,7 +48,7 @@ def _logits(network: AEDNN, pairs: NDArray[np.float32], device: torch.device) ->
 
 
 def explain_by_deep_shap(context: LatentContext) -> Explanations:
-    """Say how much each latent of a pair moved AE_DNN's logit (Deep SHAP).
+    """Measure how much each latent of a pair moved AE_DNN's logit (Deep SHAP).
 
     The values approximate SHAP values, in units of the logit (log-odds of interaction), and add up to the pair's logit
     minus the mean over background pairs. A token's importance is the mean of its latents' absolute values.
@@ -65,7 +58,7 @@ def explain_by_deep_shap(context: LatentContext) -> Explanations:
 
 
 def explain_by_latent_gradients(context: LatentContext) -> Explanations:
-    """Say how much each latent of a pair moved AE_DNN's logit (Integrated Gradients).
+    """Measure how much each latent of a pair moved AE_DNN's logit (Integrated Gradients).
 
     Gradients are summed on the straight way from the mean of the background pairs to the pair. The values are in units
     of the logit, and add up to the pair's logit minus that of the mean. A token's importance is the mean of its

@@ -13,23 +13,24 @@ from esm2_amp.errors import InputError
 from esm2_amp.explanation.autoencoder import Autoencoder
 from esm2_amp.explanation.context import LatentContext
 from esm2_amp.explanation.results import PAIR_COLUMNS, Explanation
-from esm2_amp.pairs import protein_rows
+from esm2_amp.pairs import Pairs
 from esm2_amp.protein import SIDES, pair_token_names
 
 FITTED, HELD_OUT, UNSEEN = "fitted", "held out", "unseen"
-"""Proteins the autoencoder was fitted on, those that decided when to stop, and those it had nothing to do with."""
+"""Proteins that the autoencoder was fitted on, those that decided when to stop, and all others."""
 
 _PROTEINS_AT_ONCE = 256
 
 
 class Reconstruction(NamedTuple):
-    """What an autoencoder makes of proteins.
+    """Latents of proteins, and how far their vectors are from those that the autoencoder rebuilds.
 
     Attributes
     ----------
     latents : ndarray, shape (P, T / 2, K), float32
+        The latents of each token.
     squared_error : ndarray, shape (P, T / 2), float64
-        Mean over D.
+        The squared error of each token, mean over D.
     """
 
     latents: NDArray[np.float32]
@@ -42,12 +43,13 @@ def protein_groups(pairs: pd.DataFrame, n_proteins: int, held_out: float, seed: 
     Parameters
     ----------
     pairs : DataFrame
-        Columns `a`, `b`, `split`.
+        Columns `a`, `b`, rows of the proteins, and `split`.
     n_proteins : int
-        P.
+        Number P of proteins.
     held_out : float
-        Fraction of the training proteins, whole ones.
+        Fraction of the training proteins that is held out, at least one protein.
     seed : int
+        Seed of the choice.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def protein_groups(pairs: pd.DataFrame, n_proteins: int, held_out: float, seed: 
     Raises
     ------
     InputError
-        When the training pairs have fewer than two proteins.
+        The training pairs have fewer than two proteins.
     """
     proteins = np.unique(pairs.loc[pairs["split"] == "train", ["a", "b"]])
     if len(proteins) < 2:  # noqa: PLR2004
@@ -74,14 +76,7 @@ def protein_groups(pairs: pd.DataFrame, n_proteins: int, held_out: float, seed: 
 
 @torch.inference_mode()
 def reconstruct(network: Autoencoder, table: Tensor, device: torch.device) -> Reconstruction:
-    """Latents of proteins, and how far their reconstruction is off.
-
-    Parameters
-    ----------
-    network : Autoencoder
-    table : Tensor, shape (P, T / 2, D), float
-    device : torch.device
-    """
+    """Encode and rebuild the vectors of proteins, a table of shape (P, T / 2, D)."""
     network = network.to(device).eval()
     latents, errors = [], []
     for some in table.split(_PROTEINS_AT_ONCE):
@@ -102,8 +97,11 @@ def reconstruction_table(
     Parameters
     ----------
     table : Tensor, shape (P, T / 2, D), float
+        The vectors of the proteins.
     squared_error : ndarray, shape (P, T / 2)
+        Of `reconstruct`.
     group : ndarray, shape (P,)
+        Of `protein_groups`.
     tokens : sequence of str
         Names of the T / 2 tokens.
 
@@ -111,8 +109,8 @@ def reconstruction_table(
     -------
     report : DataFrame
         `Proteins` (the group), `Token` (`all` too), `Samples`, `MSE`, `ExplainedVariance`: 1 − MSE / the variance
-        around the token's own mean vector over the group, so that knowing which token it is explains nothing.
-        The variance is missing where it is 0.
+        around the token's own mean vector over the group, so that the mean vectors alone explain 0; NaN where there is
+        no variance.
     """
     rows = []
     for name in [known for known in (FITTED, HELD_OUT, UNSEEN) if (group == known).any()]:
@@ -131,44 +129,20 @@ def _variance(vectors: Tensor) -> float:
 
 
 def latent_table(entries: Sequence[str], tokens: Sequence[str], latents: NDArray[np.float32]) -> pd.DataFrame:
-    """Latents of proteins with their names.
-
-    Parameters
-    ----------
-    entries : sequence of str
-        P identifiers.
-    tokens : sequence of str
-        T / 2 names.
-    latents : ndarray, shape (P, T / 2, K), float32
-
-    Returns
-    -------
-    table : DataFrame, P rows
-        `Entry`, then `cls_0` … `eos_149`; the rows of the features.
-    """
+    """Latents of shape (P, T / 2, K) as a table with a row per protein: `Entry`, then `cls_0` … `eos_149`."""
     columns = [f"{token}_{k}" for token in tokens for k in range(latents.shape[2])]
     table = pd.DataFrame(latents.reshape(len(latents), -1), columns=columns)
     table.insert(0, "Entry", list(entries))
     return table
 
 
-def latent_values(latents: pd.DataFrame) -> NDArray[np.float32]:
-    """The numbers of `latent_table`: shape (P, D' / 2), float32."""
-    return np.array(latents.drop(columns="Entry"), dtype=np.float32, order="C")
-
-
 class LatentVectors:
-    """Latents of P proteins as one vector each, for `esm2_amp.pairs.Pairs`.
-
-    Parameters
-    ----------
-    latents : DataFrame
-        Of `latent_table`.
-    """
+    """The latents of `latent_table` as one vector of each protein, for `esm2_amp.pairs.Pairs`."""
 
     def __init__(self, latents: pd.DataFrame) -> None:
         self.entries: list[str] = latents["Entry"].tolist()
-        self._values = torch.from_numpy(latent_values(latents)).unsqueeze(1)  # (P, 1, D' / 2)
+        values = np.array(latents.drop(columns="Entry"), dtype=np.float32, order="C")
+        self._values = torch.from_numpy(values).unsqueeze(1)  # (P, 1, D' / 2)
 
     def select(self, tokens: slice, rows: Sequence[int] | None = None) -> Tensor:
         """The vectors of all proteins or of some: (P or rows, 1, D' / 2)."""
@@ -176,27 +150,14 @@ class LatentVectors:
 
 
 def pair_values(latents: pd.DataFrame, pairs: pd.DataFrame) -> NDArray[np.float32]:
-    """Both proteins' latents side by side, found by their whole names, so that P1234 never takes the row of P12345.
-
-    Parameters
-    ----------
-    latents : DataFrame
-        Of `latent_table`.
-    pairs : DataFrame, B rows
-        `Protein1`, `Protein2`.
-
-    Returns
-    -------
-    values : ndarray, shape (B, D'), float32
-        D' = T · K.
+    """Both proteins' latents side by side, found by their whole names: shape (B, D'), where D' = T · K.
 
     Raises
     ------
     InputError
         A pair names a protein without latents.
     """
-    of_proteins = latent_values(latents)
-    return np.hstack([of_proteins[rows] for rows in protein_rows(latents["Entry"].tolist(), pairs)])
+    return Pairs.of(LatentVectors(latents), pairs, slice(None)).tokens().flatten(1).numpy()
 
 
 def pair_features(latents: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -215,19 +176,9 @@ def token_means(values: ArrayLike, protein_tokens: slice) -> NDArray[np.float64]
 def explanation_of_latents(
     context: LatentContext, by_column: NDArray[np.floating], check: dict[str, Any]
 ) -> Explanation:
-    """The explanation of pairs from the attributions of their latents.
+    """The explanation of pairs from the attributions of their latents, shape (B, D'), and how well these add up.
 
-    Parameters
-    ----------
-    context : LatentContext
-    by_column : ndarray, shape (B, D')
-    check : dict
-        How well they add up.
-
-    Returns
-    -------
-    explanation : Explanation
-        With the `values` of each latent in its details: `Protein1`, `Protein2`, then `A_cls_0` … `B_eos_149`.
+    Its details have the `values` of each latent: `Protein1`, `Protein2`, then `A_cls_0` … `B_eos_149`.
     """
     explained, tokens = context.explained, context.protein_tokens
     columns = context.latents.columns

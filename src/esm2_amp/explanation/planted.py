@@ -13,7 +13,7 @@ from esm2_amp.explanation.selection import is_true_positive
 from esm2_amp.statistics.intervals import rate_intervals
 
 TOPS: Final = (1, 3)
-"""How many of a pair's tokens are looked at."""
+"""Numbers of top tokens among which a planted site is sought."""
 
 COLUMNS: Final = ["Method", "Top", "Pairs", "Rate", "Low", "High", "Chance"]
 
@@ -26,6 +26,7 @@ def planted_tokens(pairs: pd.DataFrame, tokens: list[str], sites: pd.DataFrame) 
     pairs : DataFrame, B rows
         `Protein1`, `Protein2`.
     tokens : list of T str
+        Names of the tokens, such as `A_segment0`.
     sites : DataFrame
         `Entry`, `Segment` (0-based).
 
@@ -64,9 +65,9 @@ def planted_truth(tables: Mapping[str, pd.DataFrame], sites: pd.DataFrame) -> pd
     Returns
     -------
     table : DataFrame
-        `Method`; `Top`, how many tokens are looked at; `Pairs`; `Rate`, the share of pairs that have a planted site
-        among them, with its 95 % interval `Low` to `High`; `Chance`, the rate of tokens drawn at random. No rows
-        where no site is known for the pairs.
+        `Method`; `Top`, how many tokens count; `Pairs`; `Rate`, the share of pairs that have a planted site among
+        these, with its 95 % interval `Low` to `High`; `Chance`, the rate of tokens drawn at random. No rows where the
+        true positives among the pairs have no site.
     """
     first = next(iter(tables.values()))
     tokens = token_columns(first)

@@ -20,14 +20,7 @@ Explain = Callable[[TransformerPairNetwork], Mapping[str, NDArray[np.floating]]]
 
 
 def cascade(network: TransformerPairNetwork, seed: int) -> Iterator[tuple[str, TransformerPairNetwork]]:
-    """The network with more and more of its modules initialised anew, and the name of the last one.
-
-    Parameters
-    ----------
-    network : TransformerPairNetwork
-        It stays as it is.
-    seed : int
-    """
+    """A copy of the network with more and more of its modules initialised anew, after the name of the last one."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         fresh = type(network)(**network.sizes)
@@ -47,8 +40,11 @@ def randomised_weights(network: TransformerPairNetwork, explain: Explain, seed: 
     Parameters
     ----------
     network : TransformerPairNetwork
+        The trained network.
     explain : callable
+        Explains the same pairs by a network.
     seed : int
+        Seed of the random weights.
 
     Returns
     -------

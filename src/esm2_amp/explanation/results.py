@@ -1,4 +1,4 @@
-"""What every method of explanation gives: one result, whatever the method."""
+"""The result of an explanation, which is the same for every method."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ class LabelledArray(NamedTuple):
     Attributes
     ----------
     array : ndarray
+        The values.
     axes : dict of str to ndarray
         The name of each axis, in order, and the labels along it.
     """
@@ -28,18 +29,20 @@ class LabelledArray(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """What a method finds in B pairs.
+    """The explanation of B pairs by one method.
 
     Attributes
     ----------
     importance : DataFrame, B rows, optional
-        Of `importance_table`; None for a method that has no values of single pairs.
+        Importance of each token of each pair, as from `importance_table`; None for a method that has no values of
+        single pairs.
     tokens : DataFrame, T rows
-        Of `token_table`: the mean importance of each token over the pairs.
+        Mean importance of each token over the pairs, as from `token_table`.
     details : dict of str to DataFrame or LabelledArray
         What else the method computes. It is written for people and never read back: a stored explanation has none.
     check : dict
-        How well the method keeps what it promises, such as that attributions add up; empty where it promises nothing.
+        How well the explanation keeps what its method promises, such as that attributions add up; empty where it
+        promises nothing.
     """
 
     importance: pd.DataFrame | None
@@ -69,6 +72,7 @@ def importance_table(pairs: pd.DataFrame, importance: ArrayLike, protein_tokens:
     pairs : DataFrame, B rows
         The explained pairs.
     importance : array_like, shape (B, T)
+        Importance of each token of each pair.
     protein_tokens : slice
         Which of a protein's vectors the network reads.
 
@@ -110,6 +114,7 @@ def of_same_pairs(
     explained : DataFrame
         `explained_pairs`: `Protein1`, `Protein2`, `Probability`.
     explanations, latent_explanations : dict of Explanation
+        The stored explanations, by method.
 
     Raises
     ------

@@ -21,7 +21,7 @@ def pair_ids(pairs: pd.DataFrame) -> list[str]:
 
 
 def is_true_positive(pairs: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which pairs interact and are said to."""
+    """Which pairs interact and are predicted to."""
     return ((pairs["Label"] == 1) & (pairs["Prediction"] == 1)).to_numpy()
 
 
@@ -35,6 +35,7 @@ def find_pairs(pairs: pd.DataFrame, chosen: Sequence[str], split: str) -> list[i
     chosen : sequence of str
         Pair ids, the partners in either order.
     split : str
+        Split that they must be in.
 
     Returns
     -------
@@ -73,11 +74,13 @@ def draw_pairs(true_positive: NDArray[np.bool_], count: int | None, chosen: Sequ
     Parameters
     ----------
     true_positive : ndarray, shape (pairs,), bool
+        Whether each pair is one.
     count : int, optional
-        How many; all without it, or where there are fewer.
+        How many pairs to draw; all pairs without it, or where there are fewer.
     chosen : sequence of int
-        Rows that are always among them, even where they are more than `count`.
+        Rows that are always drawn, even where they are more than `count`.
     seed : int
+        Seed of the draw.
 
     Returns
     -------
@@ -103,8 +106,9 @@ def draw_background(pairs: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
     pairs : DataFrame
         `model_pairs`.
     count : int
-        How many; where there are fewer, all are taken, and a warning says so.
+        How many pairs to draw; where there are fewer, all are taken and a warning is logged.
     seed : int
+        Seed of the draw.
     """
     training = pairs[pairs["split"] == "train"]
     if len(training) < count:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pandas as pd
 
 from esm2_amp.explanation.faithfulness import RANDOM
-from esm2_amp.explanation.methods import KNOWS_LITTLE, METHODS
+from esm2_amp.explanation.methods import LOW_AUROC, METHODS
 from esm2_amp.parameters.pair_building import SPLITS
 from esm2_amp.splits.audit import order_tells_label
 from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
@@ -130,7 +130,7 @@ def of_explanation(tables: Mapping[str, Any], auroc: float | None) -> Iterator[s
 
 
 def _knows_little(auroc: float | None) -> bool:
-    return auroc is None or auroc < KNOWS_LITTLE
+    return auroc is None or auroc < LOW_AUROC
 
 
 def _shown(auroc: float | None) -> str:

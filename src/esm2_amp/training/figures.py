@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-_TRAINING, _VALIDATION = "#0072B2", "#D55E00"
+from esm2_amp.figures.palette import ACCENT, MAIN
 
 
 def training_figure(record: pd.DataFrame, title: str) -> Figure:
@@ -23,8 +23,8 @@ def training_figure(record: pd.DataFrame, title: str) -> Figure:
     panels = {"loss": "Binary cross-entropy", "mcc": "MCC", "auroc": "AUROC"}
     selected = record.loc[record["selected"], "epoch"].iloc[0]
     for axes, (metric, name) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
-        axes.plot(record["epoch"], record[f"training_{metric}"], color=_TRAINING, label="training (with dropout)")
-        axes.plot(record["epoch"], record[f"validation_{metric}"], color=_VALIDATION, label="validation")
+        axes.plot(record["epoch"], record[f"training_{metric}"], color=MAIN, label="training (with dropout)")
+        axes.plot(record["epoch"], record[f"validation_{metric}"], color=ACCENT, label="validation")
         axes.axvline(selected, color="0.6", linewidth=1, linestyle=":", label="selected epoch")
         axes.set(xlabel="Epoch", ylabel=name)
         axes.spines[["top", "right"]].set_visible(False)

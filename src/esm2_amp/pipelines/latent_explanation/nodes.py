@@ -1,4 +1,4 @@
-"""Nodes of `latent_explanation`: the autoencoder, two classifiers of its latents, and what these rest on."""
+"""Nodes of `latent_explanation`: the autoencoder, two classifiers of its latents, and the explanation of these."""
 
 import logging
 from pathlib import Path
@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from esm2_amp.errors import InputError
-from esm2_amp.explanation.methods import KNOWS_LITTLE, explain
+from esm2_amp.explanation.methods import LOW_AUROC, explain
 from esm2_amp.explanation.results import Explanations
 from esm2_amp.parameters.interpretability import InterpretabilityParameters
 from esm2_amp.parameters.latent_explanation import LatentParameters
@@ -40,32 +40,36 @@ def train_autoencoder(
 ) -> tuple[Autoencoder, pd.DataFrame, pd.DataFrame, pd.DataFrame, Figure]:
     """Compress each feature vector into a few numbers (latents), and measure what they keep.
 
-    Every vector of every protein (one per segment, and cls and eos) is a sample. The network learns to rebuild it from
-    its latents, on proteins of the training pairs; others tell how much of the variance the latents keep. On the
-    latents, simpler classifiers can be trained that are explained more exactly than the model itself.
+    Every vector of every protein (one per segment, and cls and eos) is a sample. The network is trained to rebuild it
+    from its latents, on proteins of the training pairs; on the other proteins it is measured how much of the variance
+    the latents keep. On the latents, simpler classifiers can be trained that are explained more exactly than the model.
 
     Parameters
     ----------
     pairs : DataFrame
         `model_pairs` of `pair_building`.
     features : ProteinFeatures
+        The vectors of the proteins.
     checkpoints : Path
-        Folder that an interrupted fit goes on from.
+        Folder from which an interrupted fit goes on.
     settings : ModelParameters
-        Of the explained model, which decides the tokens.
+        Settings of the explained model, which decide the tokens.
     parameters : LatentParameters
+        The autoencoder and the classifiers.
     run : RunParameters
+        Device, seed and name of the data.
 
     Returns
     -------
     autoencoder : Autoencoder
     latents : DataFrame
-        Of `latent_table`.
+        As from `latent_table`.
     record : DataFrame
         A row per epoch.
     reconstruction : DataFrame
-        Of `reconstruction_table`.
+        As from `reconstruction_table`.
     figure : Figure
+        The fit, and the explained variance of every token.
     """
     import torch
 
@@ -87,7 +91,7 @@ def train_autoencoder(
 
     model = settings.network.architecture
     tokens = MODELS[model].network.protein_tokens
-    _network_settings(model, parameters)  # raises before the work begins
+    _network_settings(model, parameters)  # raises before the work begins where they are missing
     table, options = features.select(tokens), parameters.autoencoder
     if model in options.weights:
         network = load_autoencoder(options.weights[model])
@@ -109,18 +113,17 @@ def train_autoencoder(
 
 
 def check_sizes(network: Autoencoder, width: int, latent: int, path: Path) -> None:
-    """Raise InputError when loaded weights are for other features, or give other latents than configured."""
-    for what, found, wanted, remedy in [
-        ("for features of width D =", network.width, width, "give the autoencoder that was trained on this encoder"),
-        (
-            "with a latent width of",
-            network.latent,
-            latent,
-            f"set latent_explanation.autoencoder.latent={network.latent}",
-        ),
-    ]:
-        if found != wanted:
-            raise InputError(f"{path} must be an autoencoder {what} {wanted}, got {found}; {remedy}")
+    """Raise InputError where loaded weights are for other features, or have other latents than configured."""
+    if network.width != width:
+        raise InputError(
+            f"{path} must be an autoencoder for features of width D = {width}, got {network.width}; give the "
+            "autoencoder that was trained on this encoder"
+        )
+    if network.latent != latent:
+        raise InputError(
+            f"{path} must be an autoencoder with a latent width of {latent}, got {network.latent}; "
+            f"set latent_explanation.autoencoder.latent={network.latent}"
+        )
 
 
 def train_forest(
@@ -131,18 +134,19 @@ def train_forest(
     parameters: LatentParameters,
     run: RunParameters,
 ) -> tuple[RandomForestClassifier, pd.DataFrame, pd.DataFrame, Metrics]:
-    """Train a random forest (AE_RF) to tell interacting pairs from others by their latents.
+    """Train a random forest (AE_RF) to distinguish interacting pairs from others by their latents.
 
-    Optuna searches for the forest's best parameters. The metrics on test pairs say how much the forest knows, and so
-    how far its explanation can be trusted.
+    Optuna searches for the forest's best parameters. Its explanation can be trusted as far as its metrics on the test
+    pairs are good.
 
     Parameters
     ----------
     pairs : DataFrame
         `model_pairs` of `pair_building`.
     latents : DataFrame
+        Of `train_autoencoder`.
     studies : Path
-        Folder that an interrupted search goes on from.
+        Folder from which an interrupted search goes on.
     settings, parameters, run
         As for `train_autoencoder`.
     """
@@ -162,20 +166,21 @@ def _measured(name: str, label: ArrayLike, logit: ArrayLike) -> Metrics:
     from esm2_amp.statistics.metrics import pair_metrics
 
     metrics = pair_metrics(label, logit)
-    auroc = metrics["auroc"]
-    knows_little = auroc is None or auroc < KNOWS_LITTLE
+    is_poor = metrics["auroc"] is None or metrics["auroc"] < LOW_AUROC
     logger.log(
-        logging.WARNING if knows_little else logging.INFO,
+        logging.WARNING if is_poor else logging.INFO,
         "%s: %s%s",
         name,
-        knowledge(metrics),
-        "; it tells interacting pairs hardly apart, so its explanation says little about them" if knows_little else "",
+        _quality(metrics),
+        "; it hardly separates interacting pairs from others, so its explanation shows little about them"
+        if is_poor
+        else "",
     )
     return metrics
 
 
-def knowledge(metrics: Metrics) -> str:
-    """What a classifier knows, for titles: how far its explanation is about interaction."""
+def _quality(metrics: Metrics) -> str:
+    """How good a classifier is, for titles: how far its explanation is about interaction."""
     auroc = metrics["auroc"]
     return f"explained classifier's AUROC on test pairs: {'undefined' if auroc is None else f'{auroc:.2f}'}"
 
@@ -195,18 +200,19 @@ def train_latent_network(
     parameters: LatentParameters,
     run: RunParameters,
 ) -> tuple[TrainedModel, pd.DataFrame, Metrics, Figure]:
-    """Train a small neural network (AE_DNN) to tell interacting pairs from others by their latents.
+    """Train a small neural network (AE_DNN) to distinguish interacting pairs from others by their latents.
 
-    It is trained like the models themselves, and measured on the test pairs, so that its explanation can be trusted as
-    far as it is right.
+    It is trained like the models themselves, and measured on the test pairs: its explanation can be trusted as far as
+    its decisions are right.
 
     Parameters
     ----------
     pairs : DataFrame
         `model_pairs` of `pair_building`.
     latents : DataFrame
+        Of `train_autoencoder`.
     checkpoints : Path
-        Folder that an interrupted fit goes on from.
+        Folder from which an interrupted fit goes on.
     settings, parameters, run
         As for `train_autoencoder`.
     """
@@ -252,7 +258,7 @@ class LatentPairs(NamedTuple):
     explained, background : DataFrame
         `A_cls_0` … `B_eos_149` of the explained pairs, and of those they are compared with.
     split : str
-        Of the explained pairs.
+        Split of the explained pairs.
     """
 
     explained: pd.DataFrame
@@ -269,8 +275,8 @@ def gather_latents(
 ) -> LatentPairs:
     """Put the latents of both partners side by side: of the explained pairs, and of those they are compared with.
 
-    The background is drawn from the training pairs. SHAP asks what a pair's score would be if a latent had the value
-    that it has in background pairs.
+    The background is drawn from the training pairs. SHAP compares a pair's score with the scores that it would have if
+    its latents had the values of background pairs.
 
     Parameters
     ----------
@@ -279,9 +285,11 @@ def gather_latents(
     pairs : DataFrame
         `model_pairs`.
     latents : DataFrame
-        Of `latent_table`.
+        Of `train_autoencoder`.
     interpretability : InterpretabilityParameters
+        The split and the number of background pairs.
     run : RunParameters
+        The seed.
     """
     from esm2_amp.explanation.latents import pair_features
     from esm2_amp.explanation.selection import draw_background
@@ -301,27 +309,27 @@ def explain_latents(
     parameters: LatentParameters,
     run: RunParameters,
 ) -> tuple[Explanations, Figures]:
-    """Explain the pairs by what the two classifiers of latents rest on, and draw it.
+    """Explain the pairs by what the scores of the two classifiers of latents rest on, and draw it.
 
     Parameters
     ----------
     explained : DataFrame
         `explained_pairs` of `interpretability`.
     latent_pairs : LatentPairs
+        Of `gather_latents`.
     forest, forest_metrics
         Of `train_forest`.
     network : TrainedModel
-        AE_DNN.
-    settings : ModelParameters
-        Of the explained model.
-    parameters : LatentParameters
-    run : RunParameters
+        Of `train_latent_network`.
+    settings, parameters, run
+        As for `train_autoencoder`.
 
     Returns
     -------
     explanations : dict of Explanation
-        By method.
+        Explanations by method.
     figures : dict of Figure
+        Tokens by mean importance for each method, and the strongest latents of those with values of single pairs.
     """
     from esm2_amp.devices import resolve_device
     from esm2_amp.explanation.context import LatentContext
@@ -343,7 +351,7 @@ def explain_latents(
         resolve_device(run.device),
     )
     found = explain(parameters.methods, context)
-    known = {"forest": knowledge(forest_metrics), "network": knowledge(network.card["test"])}
-    remarks = {name: known["network" if name.startswith("network") else "forest"] for name in found}
+    of_forest, of_network = _quality(forest_metrics), _quality(network.card["test"])
+    remarks = {name: of_network if name.startswith("network") else of_forest for name in found}
     subject = Subject(model, latent_pairs.split, run.data_name)
     return found, draw_latent_explanations(found, context, subject, remarks)
