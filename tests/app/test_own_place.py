@@ -122,11 +122,11 @@ def test_figures_call_the_data_what_they_were_called_when_split(data, go):
 @pytest.mark.parametrize(
     ("pipeline", "option", "reader"),
     [
-        ("evaluation", "pairs=FILE", "prediction"),
         ("interpretability", "proteins=FILE", "prediction"),
-        ("evaluation", "checkpoint=FILE", "prediction"),
+        ("interpretability", "pairs=FILE", "prediction"),
+        ("results", "checkpoint=FILE", "prediction"),
+        ("model_training", "encoder=facebook/esm2_t6_8M_UR50D", "feature_extraction"),
         ("evaluation", "data_name=x", "pair_building"),
-        ("evaluation", "encoder=facebook/esm2_t6_8M_UR50D", "feature_extraction"),
         ("prediction", "training.epochs=3", "model_training"),
         ("prediction", "pair_building.split=random", "pair_building"),
         ("pair_building", "explained_model=ESM2_AMPS", "functional_regions"),

@@ -5,6 +5,7 @@ from typing import Any, Final
 import pandas as pd
 
 from esm2_amp.evaluation.assessment import REPORTED_SPLIT
+from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.evaluation.comparison import against, reference_of
 from esm2_amp.figures.palette import METRIC_NAMES
 from esm2_amp.models.scoring import SCORED
@@ -196,4 +197,4 @@ def _pair_table(pairs: pd.DataFrame, of: str) -> Table:
 
 def _shown(name: str) -> str:
     """A model's or baseline's name in words."""
-    return name if name in ARCHITECTURES else name.replace("_", " ")
+    return name.replace("_", " ") if name in BASELINES else name
