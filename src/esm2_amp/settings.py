@@ -10,7 +10,7 @@ from esm2_amp.app.catalog_layers import ConfigLoader
 from esm2_amp.app.given_paths import file_name
 from esm2_amp.app.hooks import InputCheck, ParameterCheck, RunDiary, TrackingWhereEnabled
 from esm2_amp.app.model_folders import resolve_model
-from esm2_amp.app.own_place import OwnPlace
+from esm2_amp.app.own_place import OneRunAtATime, OwnPlace
 from esm2_amp.app.session import Session
 
 gc.set_threshold(50_000)  # by default half a second of every start goes into searching the imported modules for garbage
@@ -29,7 +29,7 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 SESSION_CLASS = Session
-HOOKS = (ParameterCheck(), OwnPlace(), InputCheck(), RunDiary(), TrackingWhereEnabled())
+HOOKS = (ParameterCheck(), OwnPlace(), OneRunAtATime(), InputCheck(), RunDiary(), TrackingWhereEnabled())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # TrackingWhereEnabled has its own
 CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {

@@ -25,15 +25,15 @@ def test_examples():
 def test_paths_start_from_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "enc").mkdir()
-    given = {"pairs": "p.csv", "proteins": "~/up.fasta", "output": "../out", "encoder": "./enc", "model": "ppi_mini"}
+    (tmp_path / "mine").mkdir()
+    given = {"pairs": "p.csv", "proteins": "~/up.fasta", "output": "../out", "checkpoint": "m.pth", "model": "./mine"}
     here = str(tmp_path)
     assert from_here(given) == {
         "pairs": f"{here}/p.csv",
         "proteins": f"{here}/home/up.fasta",
         "output": f"{here}/../out",
-        "encoder": f"{here}/enc",
-        "model": "ppi_mini",
+        "checkpoint": f"{here}/m.pth",
+        "model": f"{here}/mine",
     }
 
 

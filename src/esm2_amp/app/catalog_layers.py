@@ -38,12 +38,19 @@ class ConfigLoader(OmegaConfigLoader):
         return {name: _from_project(_with_layer(entry), project) for name, entry in configured.items()}
 
 
+def _is_of_project(source: str, path: Path) -> bool:
+    """Whether an encoder is a folder or file of the project, not one of the working directory or of the hub."""
+    return path.exists() and not Path(source).exists()
+
+
 def _from_project(entry: Any, project: Path) -> Any:
     """An entry whose paths under the project's own names for them start from the project, as Kedro's own do."""
     if not isinstance(entry, dict):
         return entry
     given = {name: project / entry[name] for name in _PATHS if entry.get(name)}
-    return entry | {name: str(path) for name, path in given.items() if name != "source" or path.exists()}
+    return entry | {
+        name: str(path) for name, path in given.items() if name != "source" or _is_of_project(entry[name], path)
+    }
 
 
 def _with_layer(entry: Any) -> Any:

@@ -11,8 +11,8 @@ FILES: Final = (
 """Options that name a file which must be there."""
 
 _PATHS: Final = (*FILES, "checkpoint", "release", "output")
-_NAMES_OR_PATHS: Final = ("encoder", "model")
-"""Options that name a folder or a file where there is one, else a model on the hub or among those of the project."""
+_MODEL: Final = "model"
+"""The option that names a folder where there is one, else a model among those of the project."""
 
 _COMMA: Final = "\ue000"
 """Stands for a comma between quotation marks while Kedro splits at the others."""
@@ -28,17 +28,17 @@ def from_here(given: Mapping[str, Any]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> from_here({"seed": 1, "encoder": "facebook/esm2_t6_8M_UR50D"})
-    {'seed': 1, 'encoder': 'facebook/esm2_t6_8M_UR50D'}
+    >>> from_here({"seed": 1, "model": "ppi_mini"})
+    {'seed': 1, 'model': 'ppi_mini'}
     """
     return {name: _absolute(name, value) for name, value in given.items()}
 
 
 def _absolute(name: str, value: Any) -> Any:
-    if not isinstance(value, str) or not value or name not in (*_PATHS, *_NAMES_OR_PATHS):
+    if not isinstance(value, str) or not value or name not in (*_PATHS, _MODEL):
         return value
     path = Path(value).expanduser()
-    is_path = name in _PATHS or value.startswith("~") or ("/" in value and path.exists()) or path.is_file()
+    is_path = name in _PATHS or value.startswith("~") or ("/" in value and path.exists())
     return str(Path.cwd() / path) if is_path else value
 
 

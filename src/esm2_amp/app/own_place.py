@@ -29,11 +29,10 @@ _SHARED_BY_PROCESSES: Final = {"hyperparameter_search"}
 
 
 class OwnPlace:
-    """Gives a run the folder of `output=`, and keeps other runs out of the folder that it writes to."""
+    """Gives a run the folder of `output=`."""
 
     def __init__(self) -> None:
         self._data = self._output = Path()
-        self._lock: FileLock | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -44,13 +43,31 @@ class OwnPlace:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Lock the folder, and let the catalog write there; what lies there already is read there, too."""
-        if not _SHARED_BY_PROCESSES.issuperset(run_params["pipeline_names"] or ()):
-            self._lock = _locked(self._output, run_params)
+        """Let the catalog write to the folder; what lies there already is read there, too."""
         if self._output != self._data:
             move_outputs(pipeline, catalog, self._data, self._output)
         if not any(name.endswith("pairs_raw") for name in pipeline.inputs()):
             _name_the_data_as_stored(pipeline, catalog, run_params["runtime_params"])
+
+
+class OneRunAtATime:
+    """Keeps other runs out of the folder that a run writes to."""
+
+    def __init__(self) -> None:
+        self._folder = Path()
+        self._lock: FileLock | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Note the folder: that of `output=`, by default the data folder."""
+        loader = context.config_loader
+        self._folder = Path(loader.runtime_params.get("output") or context.project_path / loader["globals"]["data"])
+
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Lock the folder, when the run has passed all other checks."""
+        if not _SHARED_BY_PROCESSES.issuperset(run_params["pipeline_names"] or ()):
+            self._lock = _locked(self._folder, run_params)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
