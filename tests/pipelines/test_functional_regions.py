@@ -341,8 +341,8 @@ def test_one_table_of_segments_without_the_other():
         select_segments(SourceTable(table, "segments.csv"), None, parameters(group="1-1"))
 
 
-def test_table_of_another_decision_is_told(caplog):
+def test_table_of_another_decision_is_warned_of(caplog):
     table = pd.DataFrame({"ProteinA": ["P1"], "ProteinB": ["P2"], "Top1": ["A_segment0"], "Low1": ["A_segment1"]})
     table = SourceTable(table.assign(Prediction="0").astype("str"), "segments.csv")
     select_segments(table, table, parameters(group="1-1"))
-    assert "Prediction is 0, but the group is said to be 1-1" in caplog.text
+    assert "Prediction is 0, but the group given is 1-1" in caplog.text

@@ -40,7 +40,7 @@ def test_only_segments_are_ranked_among_other_tokens():
 def test_importance_that_is_no_number():
     importance = np.zeros((2, 20))
     importance[1, 3] = np.nan
-    with pytest.raises(InputError, match="must be a number, got another for the pair P3-P4"):
+    with pytest.raises(InputError, match="must be a finite number, got another value for the pair P3-P4"):
         rank_segments(importance_table(PAIRS, importance, slice(1, 11)), 3)
 
 

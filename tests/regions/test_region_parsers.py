@@ -77,6 +77,11 @@ def test_exported_workbook_reads_as_the_table(tmp_path):
     pd.testing.assert_frame_equal(found.regions, expected.regions)
 
 
+def test_names_with_brackets_do_not_make_an_exported_table_a_published_one(tmp_path):
+    text = "Entry\tProtein names\tLength\tDomain [FT]\nP1\tIsocitrate dehydrogenase [NADP]\t40\tDOMAIN 5..8\n"
+    assert places(written(tmp_path, "x.tsv", text).read(["P1"]), "P1") == [("Domain", 5, 8, "")]
+
+
 def test_variants_of_one_protein_may_fill_more_than_csv_allows(tmp_path):
     cell = "; ".join(f'VARIANT {i}; /note="{"x" * 90}"' for i in range(1, 1501))
     (tmp_path / "long.tsv").write_text(f"Entry\tLength\tNatural variant\nP1\t2000\t{cell}\n")

@@ -3,7 +3,7 @@
 import csv
 import gzip
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -210,8 +210,11 @@ def recognised_layout(path: Path) -> str:
     if _is_packed(path) != path.name.lower().endswith(".gz"):
         is_packed, rename = ("is", "end in .gz") if _is_packed(path) else ("isn't", "end without .gz")
         raise InputError(f"{name} {is_packed} gzip-compressed, against what its name says; rename it to {rename}")
-    is_workbook = start.startswith(_ZIP)
-    layout = _layout_of_workbook(path) if is_workbook else _layout_of_text(start.decode("utf-8", "replace"))
+    if is_workbook := start.startswith(_ZIP):
+        table = read_table(path).frame
+        layout = _layout_of_table(table.columns.tolist(), table.itertuples(index=False))
+    else:
+        layout = _layout_of_text(start.decode("utf-8", "replace"))
     if layout is None:
         raise InputError(
             f"{name} must hold annotations as one of {', '.join(ENDINGS)}, got other content; download them again in "
@@ -255,11 +258,9 @@ def _layout_of_text(start: str) -> str | None:
     first, *others = start.splitlines() or [""]
     delimiter = "\t" if "\t" in first else ","
     header = [name.strip().strip('"') for name in first.split(delimiter)]
-    if "Entry" in header and uniprot.feature_columns(header):
-        rows = csv.reader(others, delimiter=delimiter)  # the cells of a beginning stay below csv's limit
-        return uniprot.layout_of_cells(cell for row in rows for cell in row) or uniprot.EXPORTED
-    found = (_layout_of_line(line.split("\t")) for line in (first, *others))
-    return next(filter(None, found), None)
+    rows = csv.reader(others, delimiter=delimiter)  # the cells of a beginning stay below csv's limit
+    by_line = (_layout_of_line(line.split("\t")) for line in (first, *others))
+    return _layout_of_table(header, rows) or next(filter(None, by_line), None)
 
 
 def _layout_of_line(cells: list[str]) -> str | None:
@@ -273,10 +274,9 @@ def _layout_of_line(cells: list[str]) -> str | None:
     return None
 
 
-def _layout_of_workbook(path: Path) -> str | None:
-    table = read_table(path).frame
-    columns = uniprot.feature_columns(table.columns)
-    if "Entry" not in table or not columns:
+def _layout_of_table(header: list[str], rows: Iterable[Sequence[str]]) -> str | None:
+    """The layout of a table with a header, by its feature columns: names of proteins may hold brackets, too."""
+    at = [header.index(name) for name in uniprot.feature_columns(header)]
+    if "Entry" not in header or not at:
         return None
-    cells = (cell for name in columns for cell in table[name])
-    return uniprot.layout_of_cells(cells) or uniprot.EXPORTED
+    return uniprot.layout_of_cells(row[i] for row in rows for i in at if i < len(row)) or uniprot.EXPORTED

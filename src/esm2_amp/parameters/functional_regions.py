@@ -7,38 +7,43 @@ from pydantic import Field
 from esm2_amp.parameters.base import Parameters
 
 LeftOut = Literal["stop", "leave_out"]
+"""What happens to a protein that can't be used: the run stops, or its pairs are left out."""
+
 MOST_RANKS: Final = 20
+"""How many segments a pair has, and so the highest number of ranks."""
 
 
 class RegionParameters(Parameters):
-    """What is looked at, and how sure one may be of it.
+    """Which segments are looked up in which regions, and how the results are tested and drawn.
 
     Attributes
     ----------
-    explained_model, explained_by : str
-        The model and the method of explanation whose importances are used.
+    explained_model : str
+        The model whose importances are ranked.
+    explained_by : str
+        The method of explanation that gave them.
     types : list of str, optional
-        Types of regions; by default those that the source usually has.
+        Types of region that count; by default the usual ones of the source.
     ranks : int
-        How many top and low segments of a pair.
+        How many segments of a pair are top, and how many low.
     thresholds : list of float
         Coverages, in percent of a segment's residues, from which a segment is a hit.
     group : {"all", "1-1", "1-0", "0-1", "0-0"}
-        Pairs by label and decision.
+        The pairs to look at, by label and decision.
     unannotated : {"count", "leave_out"}
         Whether proteins without annotation count as covered 0, or their pairs are left out.
     length_mismatch : {"stop", "leave_out"}
         What happens where a sequence has another length than its annotation says.
     malformed : {"report", "stop"}
-        What happens to regions that can't be read or don't lie on the sequence.
+        What happens where regions can't be read or don't lie on the sequence.
     permutations : int
         Draws from each null model.
     replicates : int
-        Of the bootstrap over proteins.
+        Replicates of the bootstrap over proteins.
     level : float
-        Differences with a q-value up to it are called.
-    map_pairs : list of str
-        Pairs to draw, as `P1-P2`; in a text separated by blanks or semicolons. By default the first ones.
+        Differences with a q-value up to this are called enriched or depleted.
+    map_pairs : list of str, or str, optional
+        Pairs to draw, as `P1-P2`; in one text, separated by blanks or semicolons. By default the first ones.
     maps : int
         How many pairs are drawn where none is named.
     data_name : str

@@ -71,7 +71,18 @@ class Collector:
         self._lengths: dict[str, int] = {}
 
     def entry(self, name: str) -> str | None:
-        """The name by which a protein of the file was asked for; None where it wasn't."""
+        """The name by which a protein was asked for.
+
+        Parameters
+        ----------
+        name : str
+            The protein as the file names it.
+
+        Returns
+        -------
+        entry : str or None
+            The name among those wanted, by the accession that both have; None where there is none.
+        """
         entry = self._wanted.get(accession_of(name))
         if entry is None:
             self._others.add(name)
@@ -82,17 +93,60 @@ class Collector:
     def region(
         self, row: int, entry: str, source: str, kind: str, start: int, end: int, note: str = "", accession: str = ""
     ) -> None:
-        """Keep a region; of a link, its two residues."""
+        """Keep a region; of a link, its two residues.
+
+        Parameters
+        ----------
+        row : int
+            1-based row (line) of the file.
+        entry : str
+            The protein, as `entry` gives it, or one of its isoforms.
+        source : str
+            Where the annotation comes from.
+        kind : str
+            The type.
+        start, end : int
+            First and last residue, 1-based and inclusive.
+        note : str
+            What the region is called.
+        accession : str
+            The identifier of the region or of its InterPro entry.
+        """
         for first, last in {(start, start), (end, end)} if kind in LINKS else {(start, end)}:
             self._rows.append(row)
             self._regions.append((entry, source, kind, first, last, note, accession))
 
     def problem(self, row: int, entry: str, problem: str) -> None:
-        """Keep the reason why an annotation can't be used."""
+        """Keep the reason why an annotation can't be used.
+
+        Parameters
+        ----------
+        row : int
+            1-based row (line) of the file.
+        entry : str
+            The protein.
+        problem : str
+            What must hold, and what was found.
+        """
         self._problems.append((self.file, row, entry, problem))
 
     def length(self, row: int, entry: str, length: str) -> None:
-        """Keep a protein's length, as written; `""` and `-` stand for none."""
+        """Keep the length of a protein.
+
+        Parameters
+        ----------
+        row : int
+            1-based row (line) of the file.
+        entry : str
+            The protein.
+        length : str
+            Residues as the file gives them; `""` and `-` stand for no length.
+
+        Raises
+        ------
+        InputError
+            The length is not a number of residues, or another than in a row before.
+        """
         if length in _NO_VALUE:
             return
         residues = int(length) if length.isdecimal() else 0

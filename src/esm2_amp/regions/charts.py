@@ -1,7 +1,6 @@
 """Charts of a run: coverage and enrichment of groups of pairs, and maps of single pairs."""
 
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -12,17 +11,22 @@ from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.regions.coverage import measure
 from esm2_amp.regions.figures import distribution_figure, donut_figure, enrichment_figure
 from esm2_amp.regions.protein_map import PairMap, protein_map
-from esm2_amp.regions.summary import GROUP_NAMES
+from esm2_amp.regions.segments import GROUP_NAMES
 
 Figures = dict[str, Figure]
 
 
 class Charts(NamedTuple):
-    """Figures, by group.
+    """Figures of groups of pairs, by the name of the group.
 
     Attributes
     ----------
-    donuts, distributions, enrichment : dict of Figure
+    donuts : dict of Figure
+        Coverage in bins, by `donut_figure`.
+    distributions : dict of Figure
+        Distributions of coverage, by `distribution_figure`.
+    enrichment : dict of Figure
+        Differences from chance, by `enrichment_figure`.
     """
 
     donuts: Figures
@@ -38,18 +42,40 @@ def group_charts(
     table: pd.DataFrame,
     parameters: RegionParameters,
 ) -> Charts:
-    """Draw for each group of pairs how far its segments are covered by regions, and how far chance explains it."""
+    """Draw for each group of pairs how far its segments are covered by regions, and how far chance explains it.
+
+    Parameters
+    ----------
+    segments : DataFrame
+        The table of `rank_segments`.
+    regions : DataFrame
+        Annotated regions of the types that count.
+    proteins : DataFrame
+        `Entry` and `Length` of the proteins.
+    report : dict
+        The report of `PlacedRegions`.
+    table : DataFrame
+        The table of `enrichment`.
+    parameters : RegionParameters
+        What the data is called, and up to which q-value a difference is called.
+
+    Returns
+    -------
+    charts : Charts
+        Types that no protein is annotated with are named in the titles and left out of the figures.
+    """
     measured = measure(regions, proteins, report)
-    charts, shown = Charts({}, {}, {}), measured.annotated_types()
-    absent = [kind for kind in measured.types if kind not in shown.types]
+    charts, annotated = Charts({}, {}, {}), measured.annotated_types()
+    absent = [kind for kind in measured.types if kind not in annotated.types]
     remark = f"\nNot annotated in these proteins: {', '.join(absent)}" if absent else ""
-    table = table[table["region_type"].isin(shown.types)]
-    for group, part in segments.groupby("Group"):
-        name = str(group)
-        title = f"{_group_title(name, part)} of {_data_name(parameters)}{remark}"
-        charts.donuts[name] = donut_figure(part, shown, title)
-        charts.distributions[name] = distribution_figure(part, shown, title)
-        charts.enrichment[name] = enrichment_figure(table[table["group"] == group], parameters.level, title)
+    table = table[table["region_type"].isin(annotated.types)]
+    for name, of_group in segments.groupby("Group"):
+        group = str(name)
+        pairs = of_group.groupby("Selection")["Pair"].nunique().max()
+        title = f"{pairs:,} {GROUP_NAMES.get(group, 'pairs')} ({group}) of {parameters.data_name}{remark}"
+        charts.donuts[group] = donut_figure(of_group, annotated, title)
+        charts.distributions[group] = distribution_figure(of_group, annotated, title)
+        charts.enrichment[group] = enrichment_figure(table[table["group"] == group], parameters.level, title)
     return charts
 
 
@@ -61,40 +87,54 @@ def pair_maps(
     importance: pd.DataFrame,
     parameters: RegionParameters,
 ) -> Figures:
-    """Draw a map of each chosen pair: both proteins to scale, their annotated regions, and the segments' importance."""
+    """Draw a map of each chosen pair: both proteins to scale, their annotated regions, and the segments' importance.
+
+    Parameters
+    ----------
+    segments : DataFrame
+        The table of `rank_segments`.
+    regions : DataFrame
+        Annotated regions of the types that count.
+    proteins : DataFrame
+        `Entry` and `Length` of the proteins.
+    report : dict
+        The report of `PlacedRegions`.
+    importance : DataFrame
+        The importance table that the segments were ranked by; empty where there is none.
+    parameters : RegionParameters
+        Which pairs are drawn, and what the data is called.
+
+    Returns
+    -------
+    maps : dict of Figure
+        By pair, as `P1-P2`. Of a pair that `segments` has twice, the first is drawn.
+
+    Raises
+    ------
+    InputError
+        A pair to draw has no ranked segments.
+    """
     lengths = dict(zip(proteins["Entry"], proteins["Length"].tolist(), strict=True))
-    ids = segments["Protein1"] + "-" + segments["Protein2"]
+    names = segments["Protein1"] + "-" + segments["Protein2"]
     maps = {}
-    for pair in _chosen_pairs(ids, parameters):
-        # of a pair that the tables have twice, the first
-        of_id = segments[ids == pair]
-        rows = of_id.groupby("Selection")["Pair"].transform("min") == of_id["Pair"]
-        of_pair = of_id[rows]
+    for name in _chosen_pairs(names, parameters):
+        rows = segments[names == name]
+        of_pair = rows[rows["Pair"] == rows.groupby("Selection")["Pair"].transform("min")]
         first = of_pair.iloc[0]
-        names = (first["Protein1"], first["Protein2"])
-        kind = GROUP_NAMES.get(first["Group"], first["Group"]).removesuffix("s")
-        title = f"{pair}, {kind} ({first['Group']}) of {_data_name(parameters)}"
-        of_tokens = None if importance.empty else _importance_of(names, importance)
-        both = (lengths[names[0]], lengths[names[1]])
-        maps[pair] = protein_map(PairMap(names, both, of_pair, regions, report["types"], of_tokens, title))
+        pair, group = (first["Protein1"], first["Protein2"]), first["Group"]
+        title = f"{name}, {GROUP_NAMES.get(group, group).removesuffix('s')} ({group}) of {parameters.data_name}"
+        both = (lengths[pair[0]], lengths[pair[1]])
+        shades = None if importance.empty else _importance_of(pair, importance)
+        maps[name] = protein_map(PairMap(pair, both, of_pair, regions, report["types"], shades, title))
     return maps
 
 
-def _data_name(parameters: RegionParameters) -> str:
-    """A file's name without its folder and ending."""
-    return Path(parameters.data_name).stem if Path(parameters.data_name).is_file() else parameters.data_name
-
-
-def _group_title(group: str, segments: pd.DataFrame) -> str:
-    pairs = segments.groupby("Selection")["Pair"].nunique().max()
-    return f"{pairs:,} {GROUP_NAMES.get(group, 'pairs')} ({group})"
-
-
-def _chosen_pairs(ids: pd.Series, parameters: RegionParameters) -> list[str]:
-    known, named = ids.unique().tolist(), parameters.map_pairs
-    if not named:
+def _chosen_pairs(names: pd.Series, parameters: RegionParameters) -> list[str]:
+    """The pairs that are asked for, or else the first ones."""
+    known, asked = names.unique().tolist(), parameters.map_pairs
+    if not asked:
         return known[: parameters.maps]
-    chosen = named.replace(";", " ").split() if isinstance(named, str) else named
+    chosen = asked.replace(";", " ").split() if isinstance(asked, str) else asked
     for pair in chosen:
         if pair not in known:
             close = get_close_matches(pair, known, n=1)
@@ -103,6 +143,6 @@ def _chosen_pairs(ids: pd.Series, parameters: RegionParameters) -> list[str]:
     return chosen
 
 
-def _importance_of(proteins: tuple[str, str], importance: pd.DataFrame) -> pd.Series:
-    rows = importance[(importance["Protein1"] == proteins[0]) & (importance["Protein2"] == proteins[1])]
+def _importance_of(pair: tuple[str, str], importance: pd.DataFrame) -> pd.Series:
+    rows = importance[(importance["Protein1"] == pair[0]) & (importance["Protein2"] == pair[1])]
     return rows.filter(regex=r"^[AB]_segment\d$").iloc[0]

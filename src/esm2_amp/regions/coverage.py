@@ -20,13 +20,17 @@ class Coverage(NamedTuple):
     Attributes
     ----------
     entries : list of str
+        The proteins.
     types : list of str
+        The types, `ALL` last.
     lengths : ndarray, shape (P,), int64
+        Residues of each protein.
     annotated : ndarray, shape (K, sum of lengths), bool
         Whether a residue is in a region of a type, the proteins laid end to end.
     covered : ndarray, shape (P, 10, K), int64
         Annotated residues in each segment.
     residues : ndarray, shape (P, 10), int64
+        Residues in each segment.
     """
 
     entries: list[str]
@@ -42,7 +46,7 @@ class Coverage(NamedTuple):
         return np.asarray(self.covered / self.residues.clip(1)[..., None])
 
     def annotated_types(self) -> "Coverage":
-        """The same without the types that no protein is annotated with; `ALL` stays."""
+        """The coverage without the types that no protein is annotated with; `ALL` stays."""
         kept = np.append(self.annotated[:-1].any(axis=1), True)
         types = [name for name, keep in zip(self.types, kept, strict=True) if keep]
         return self._replace(types=types, annotated=self.annotated[kept], covered=self.covered[..., kept])
@@ -54,12 +58,19 @@ def coverage(regions: pd.DataFrame, entries: Sequence[str], lengths: ArrayLike, 
     Parameters
     ----------
     regions : DataFrame
-        `Entry`, `Type`, `Start`, `End` (1-based, inclusive), all within the proteins; other entries and types are
-        passed over.
+        `Entry`, `Type`, `Start`, `End` (1-based, inclusive), all within the proteins. Those of other proteins and types
+        are not counted.
     entries : sequence of str
-        Proteins, each once.
+        The proteins, each once.
     lengths : array_like of int, shape (P,)
+        Residues of each protein.
     types : sequence of str
+        The types to count, without `ALL`.
+
+    Returns
+    -------
+    measured : Coverage
+        Coverage of the proteins by the types, both in the order given.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -79,24 +90,74 @@ def coverage(regions: pd.DataFrame, entries: Sequence[str], lengths: ArrayLike, 
 
 
 def measure(regions: pd.DataFrame, proteins: pd.DataFrame, report: Mapping[str, Any]) -> Coverage:
-    """Coverage of all segments of `proteins` (`Entry`, `Length`) by the `types` that a report of regions names."""
+    """Coverage of all segments of the proteins that regions were looked up for.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        `Entry`, `Type`, `Start`, `End` (1-based, inclusive).
+    proteins : DataFrame
+        `Entry` and `Length`.
+    report : mapping
+        The report of `PlacedRegions`, which names the `types`.
+
+    Returns
+    -------
+    measured : Coverage
+        Coverage of the proteins by the types, both in their order.
+    """
     return coverage(regions, proteins["Entry"].tolist(), proteins["Length"].to_numpy(), report["types"])
 
 
 def chosen_coverage(segments: pd.DataFrame, measured: Coverage) -> tuple[Integers, Integers]:
-    """Covered residues, shape (rows of `segments`, K), and residues, shape (rows,), of ranked segments."""
+    """Residues of ranked segments.
+
+    Parameters
+    ----------
+    segments : DataFrame, S rows
+        Rows of `rank_segments`.
+    measured : Coverage
+        Coverage of all segments of the proteins by K types.
+
+    Returns
+    -------
+    covered : ndarray, shape (S, K), int64
+        Annotated residues by type.
+    residues : ndarray, shape (S,), int64
+        All residues.
+    """
     row = protein_rows(segments, measured)
     segment = segments["Segment"].to_numpy(np.int64)
     return measured.covered[row, segment], measured.residues[row, segment]
 
 
 def protein_rows(segments: pd.DataFrame, measured: Coverage) -> Integers:
-    """Row of each segment's protein in a `Coverage`."""
+    """Where the proteins of ranked segments stand.
+
+    Parameters
+    ----------
+    segments : DataFrame, S rows
+        Rows of `rank_segments`.
+    measured : Coverage
+        Coverage of their proteins.
+
+    Returns
+    -------
+    rows : ndarray, shape (S,), int64
+        Places among the entries of `measured`, 0-based.
+    """
     return np.asarray(pd.Index(measured.entries).get_indexer(pd.Index(segments["Protein"])), dtype=np.int64)
 
 
 def coverage_table(segments: pd.DataFrame, measured: Coverage) -> pd.DataFrame:
     """Ranked segments with their residues and coverage.
+
+    Parameters
+    ----------
+    segments : DataFrame
+        The table of `rank_segments`.
+    measured : Coverage
+        Coverage of all segments of the proteins.
 
     Returns
     -------

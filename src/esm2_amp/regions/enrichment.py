@@ -1,4 +1,4 @@
-"""Whether chosen segments lie in annotated regions more than chance has it.
+"""Whether chosen segments lie in annotated regions more often than by chance.
 
 The unit is the protein. A protein in many pairs has much the same segments chosen in all of them, so pairs are no
 independent evidence. Both null models therefore act once on each protein, in all its pairs alike:
@@ -8,8 +8,8 @@ independent evidence. Both null models therefore act once on each protein, in al
 - *shifted regions*: all regions of each protein turn together by a random number of residues around its sequence,
   closed to a circle; their sizes, overlaps and distances stay.
 
-Top is compared with low segments by the first model, too. The two don't lie in quite the same proteins, so the coverage
-expected from low segments is moved by the difference between random segments of either's proteins.
+Top segments are compared with low ones by the first model, too. The two are not in quite the same proteins, so the
+coverage expected from low segments is moved by the difference between random segments of the two sets of proteins.
 
 P-values are two-sided permutation p-values that count the observed arrangement (Phipson and Smyth 2010), q-values are
 Benjamini and Hochberg's over the types. Intervals are by bootstrap over proteins.
@@ -66,7 +66,15 @@ class _Chosen(NamedTuple):
 
 
 class _Null(NamedTuple):
-    """What chance gives: sums expected of each protein (selections, P, K), and drawn totals (selections, R, K)."""
+    """What chance gives.
+
+    Attributes
+    ----------
+    expected : ndarray, shape (selections, P, K)
+        Expected sum of coverage of each protein.
+    drawn : ndarray, shape (selections, R, K)
+        Sums over all proteins in R draws.
+    """
 
     expected: Floats
     drawn: Floats
@@ -80,21 +88,23 @@ def enrichment(
     Parameters
     ----------
     segments : DataFrame
-        Of `rank_segments`.
+        The table of `rank_segments`.
     measured : Coverage
+        Coverage of all segments of the proteins.
     permutations : int
         Draws from each null model.
     replicates : int
-        Of the bootstrap.
+        Replicates of the bootstrap over proteins.
     level : float
-        A difference with a q-value up to it is called.
+        A difference with a q-value up to this is called enriched or depleted.
     seed : int
+        The seed of all draws; every group uses the same.
 
     Returns
     -------
     table : DataFrame
         `group`; `selection`; `against`: low segments, random segments or shifted regions; `region_type`;
-        `coverage_percent`, mean over the chosen segments, and `expected_percent`, that of what they are held against;
+        `coverage_percent`, the mean over the chosen segments, and `expected_percent`, what they are compared with;
         `difference_points` and `fold` with 95 % intervals in `…_low`, `…_high`; `p`, `q`, `verdict`. Against low
         segments, `fold` is the ratio to their coverage as it is; it is infinite where that is 0.
     """
@@ -112,17 +122,17 @@ def enrichment(
             table.insert(0, "region_type", measured.types)
             tables.append(_decided(table, level).assign(group=group))
     front = ["group", "selection", "against", "region_type"]
-    everything = pd.concat(tables, ignore_index=True)
-    return everything[[*front, *(name for name in everything.columns if name not in front)]]
+    joined = pd.concat(tables, ignore_index=True)
+    return joined[[*front, *(name for name in joined.columns if name not in front)]]
 
 
 def _count(segments: pd.DataFrame, measured: Coverage) -> _Chosen:
-    """Counts of the proteins that were chosen from; others tell nothing."""
+    """How often the segments of each protein were chosen; proteins without a chosen segment are left out."""
     row, segment = protein_rows(segments, measured), segments["Segment"].to_numpy(np.int64)
     counts = np.zeros((len(SELECTIONS), *measured.residues.shape))
     for number, selection in enumerate(SELECTIONS):
-        here = (segments["Selection"] == selection).to_numpy()
-        np.add.at(counts[number], (row[here], segment[here]), 1)
+        is_chosen = (segments["Selection"] == selection).to_numpy()
+        np.add.at(counts[number], (row[is_chosen], segment[is_chosen]), 1)
     used = counts.any(axis=(0, 2))
     ends = np.cumsum(measured.lengths)
     residues = zip((ends - measured.lengths)[used], ends[used], strict=True)
@@ -189,7 +199,7 @@ def _comparisons(
 
 
 def _top_against_low(chosen: _Chosen, permuted: _Null, weights: Floats) -> pd.DataFrame:
-    """Both as far as they differ from random segments of their proteins, which aren't quite the same proteins."""
+    """Top segments against low ones, each less random segments of its own proteins, which aren't quite the same."""
     sums, sizes = chosen.sums, chosen.sizes
     (top, low), (random_top, random_low) = (
         [_means(values[at], sizes[at], weights) for at in range(len(SELECTIONS))]
@@ -210,7 +220,7 @@ def _means(sums: Floats, sizes: Floats, weights: Floats) -> Floats:
 
 
 def _ratio(mean: Floats, reference: Floats) -> Floats:
-    """How many times the reference; infinite where only that is 0."""
+    """The mean as a multiple of the reference; infinite where only the reference is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(mean / reference)
 
@@ -234,7 +244,7 @@ def _effects(mean: Floats, reference: Floats, fold: Floats) -> pd.DataFrame:
 
 
 def _interval(replicates: Floats) -> Floats:
-    """The middle `CONFIDENCE` of the replicates that are defined; NaN where none is."""
+    """Limits of the middle `CONFIDENCE` of the replicates that are defined; NaN where none is."""
     tails = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # a column of NaN has limits of NaN
         # without interpolation, which an infinite ratio doesn't allow

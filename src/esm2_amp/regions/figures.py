@@ -36,9 +36,16 @@ def donut_figure(segments: pd.DataFrame, measured: Coverage, title: str) -> Figu
     Parameters
     ----------
     segments : DataFrame
-        Of `rank_segments`, one group's.
+        Rows of `rank_segments` of one group.
     measured : Coverage
+        Coverage of all segments of the proteins by the types to draw.
     title : str
+        The figure's title.
+
+    Returns
+    -------
+    figure : Figure
+        As wide as two columns of a journal, as high as the types need.
     """
     covered, residues = chosen_coverage(segments, measured)
     bins = coverage_bins(covered, residues)
@@ -52,8 +59,8 @@ def donut_figure(segments: pd.DataFrame, measured: Coverage, title: str) -> Figu
     for number, name in enumerate(measured.types):
         for line, selection in enumerate(SELECTIONS):
             axes = grid[2 * (number // columns) + line, number % columns]
-            here = (segments["Selection"] == selection).to_numpy()
-            _draw_rings(axes, bins[here, number], segments.loc[here, "Rank"].to_numpy())
+            is_chosen = (segments["Selection"] == selection).to_numpy()
+            _draw_rings(axes, bins[is_chosen, number], segments.loc[is_chosen, "Rank"].to_numpy())
             if line == 0:
                 axes.set_title(shown_type(name), fontsize=_TEXT)
             if number % columns == 0:
@@ -64,19 +71,39 @@ def donut_figure(segments: pd.DataFrame, measured: Coverage, title: str) -> Figu
 
 
 def coverage_bins(covered: NDArray[np.int64], residues: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Bin of each coverage: 0 for none, then 1 (up to 10 %) to 10 (above 90 %), in whole residues."""
+    """Bins of coverages.
+
+    Parameters
+    ----------
+    covered : ndarray, shape (S, K), int64
+        Covered residues of S segments by K types.
+    residues : ndarray, shape (S,), int64
+        All residues of the segments.
+
+    Returns
+    -------
+    bins : ndarray, shape (S, K), int64
+        0 for no covered residue, then 1 (up to 10 %) to 10 (above 90 %).
+    """
     return np.asarray(-(-_BINS * covered // residues.clip(1)[:, None]))
 
 
 def distribution_figure(segments: pd.DataFrame, measured: Coverage, title: str) -> Figure:
-    """Share of top and of low segments covered at least so far, by type, beside all segments of the same proteins.
+    """Share of top and of low segments that reach each coverage, by type, beside all segments of the same proteins.
 
     Parameters
     ----------
     segments : DataFrame
-        Of `rank_segments`, one group's.
+        Rows of `rank_segments` of one group.
     measured : Coverage
+        Coverage of all segments of the proteins by the types to draw.
     title : str
+        The figure's title.
+
+    Returns
+    -------
+    figure : Figure
+        As wide as two columns of a journal, a panel for each type.
     """
     covered, residues = chosen_coverage(segments, measured)
     percent = 100 * covered / residues.clip(1)[:, None]
@@ -94,8 +121,8 @@ def distribution_figure(segments: pd.DataFrame, measured: Coverage, title: str) 
             continue
         _draw_share(axes, every[:, number], color=GREY, linestyle=":", label="All segments of these proteins")
         for selection, (colour, dash) in _STYLES.items():
-            here = (segments["Selection"] == selection).to_numpy()
-            _draw_share(axes, percent[here, number], color=colour, linestyle=dash, label=f"{selection} segments")
+            is_chosen = (segments["Selection"] == selection).to_numpy()
+            _draw_share(axes, percent[is_chosen, number], color=colour, linestyle=dash, label=f"{selection} segments")
         axes.set_title(shown_type(measured.types[number]), fontsize=_TEXT)
         _tidy(axes)
         axes.set(xlim=(0, 100), ylim=(0, None))
@@ -108,15 +135,21 @@ def distribution_figure(segments: pd.DataFrame, measured: Coverage, title: str) 
 
 
 def enrichment_figure(table: pd.DataFrame, level: float, title: str) -> Figure:
-    """Differences in mean coverage with their intervals, by type; filled markers are called.
+    """Differences in mean coverage with their intervals, by type.
 
     Parameters
     ----------
     table : DataFrame
-        Of `enrichment`, one group's.
+        Rows of `enrichment` of one group.
     level : float
-        A q-value up to it is called.
+        Differences with a q-value up to this have filled markers.
     title : str
+        The figure's title.
+
+    Returns
+    -------
+    figure : Figure
+        A line for each type.
     """
     compared = {
         ("Top", RANDOM_SEGMENTS): ("Top − random segments", MAIN, "o"),
@@ -131,10 +164,10 @@ def enrichment_figure(table: pd.DataFrame, level: float, title: str) -> Figure:
         rows = table[(table["selection"] == chosen[0]) & (table["against"] == chosen[1])]
         y = rows["region_type"].map(types.index).to_numpy() + 0.24 * (number - 1)
         axes.hlines(y, rows["difference_low"], rows["difference_high"], color=colour, linewidth=1)
-        called = (rows["q"] <= level).to_numpy()
-        for some, face in ((called, colour), (~called, "white")):
-            axes.plot(rows["difference_points"].to_numpy()[some], y[some], marker, color=colour, markerfacecolor=face,
-                      markersize=4)  # fmt: skip
+        is_called = (rows["q"] <= level).to_numpy()
+        for marked, face in ((is_called, colour), (~is_called, "white")):
+            axes.plot(rows["difference_points"].to_numpy()[marked], y[marked], marker, color=colour,
+                      markerfacecolor=face, markersize=4)  # fmt: skip
         axes.plot([], [], marker, color=colour, markersize=4, label=label)
     axes.axvline(0, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
     axes.set_yticks(range(len(types)), [shown_type(name) for name in types])
@@ -150,7 +183,13 @@ def enrichment_figure(table: pd.DataFrame, level: float, title: str) -> Figure:
 
 
 def shown_type(name: str) -> str:
-    """What figures call a type."""
+    """The name of a type in figures and in the report.
+
+    Parameters
+    ----------
+    name : str
+        The type, or `ALL`.
+    """
     return "All types" if name == ALL else name.replace("_", " ")
 
 
@@ -181,11 +220,11 @@ def _draw_bin_key(figure: Figure, grid: Any, ranks: int) -> None:
 
 def _draw_share(axes: Axes, percent: NDArray[np.float64], **style: Any) -> None:
     """Percent of segments with at least a coverage, from the smallest coverage above 0."""
-    # of equal coverages the first of the sorted: all of them are at least so far covered
+    # the first of equal coverages in the sorted array: all that stand behind it are at least as high
     values, first = np.unique(np.sort(percent), return_index=True)
     share = 100 * (len(percent) - first) / max(len(percent), 1)
-    some = values > 0
-    x, y = ([0, *values[some]], [share[some][0], *share[some]]) if some.any() else ([0, 100], [0, 0])
+    covered = values > 0
+    x, y = ([0, *values[covered]], [share[covered][0], *share[covered]]) if covered.any() else ([0, 100], [0, 0])
     axes.plot(x, y, linewidth=1.2, drawstyle="steps-pre", **style)
 
 

@@ -15,10 +15,11 @@ def hit_rates(segments: pd.DataFrame, measured: Coverage, thresholds: Sequence[f
     Parameters
     ----------
     segments : DataFrame
-        Of `rank_segments`; the same number of ranks for each pair and selection.
+        The table of `rank_segments`, sorted by pair and rank, with the same number of ranks for each.
     measured : Coverage
+        Coverage of all segments of the proteins.
     thresholds : sequence of float
-        In percent of a segment's residues.
+        Coverages in percent of a segment's residues.
 
     Returns
     -------
@@ -30,12 +31,11 @@ def hit_rates(segments: pd.DataFrame, measured: Coverage, thresholds: Sequence[f
     rows = []
     for group in sorted(segments["Group"].unique()):
         for selection in SELECTIONS:
-            here = ((segments["Group"] == group) & (segments["Selection"] == selection)).to_numpy()
-            if not here.any():
+            is_chosen = ((segments["Group"] == group) & (segments["Selection"] == selection)).to_numpy()
+            if not is_chosen.any():
                 continue
-            # rows are sorted by pair, then rank
-            of_pairs = covered[here].reshape(-1, ranks, len(measured.types))
-            size = residues[here].reshape(-1, ranks, 1)
+            of_pairs = covered[is_chosen].reshape(-1, ranks, len(measured.types))
+            size = residues[is_chosen].reshape(-1, ranks, 1)
             for threshold in thresholds:
                 # in whole residues, so that no rounding decides; a segment without residues reaches nothing
                 hit = (100 * of_pairs >= threshold * size) & (size > 0)
@@ -43,29 +43,32 @@ def hit_rates(segments: pd.DataFrame, measured: Coverage, thresholds: Sequence[f
                 rows += [
                     (group, selection, threshold, *of_type) for of_type in zip(measured.types, *percent, strict=True)
                 ]
-    names = [
-        "group",
-        "selection",
-        "threshold_percent",
-        "region_type",
-        *(f"rank{r}" for r in range(1, ranks + 1)),
-        "any",
-    ]
-    return pd.DataFrame(rows, columns=names)
+    front = ["group", "selection", "threshold_percent", "region_type"]
+    return pd.DataFrame(rows, columns=[*front, *(f"rank{rank}" for rank in range(1, ranks + 1)), "any"])
 
 
 def side_by_side(rates: pd.DataFrame) -> pd.DataFrame:
-    """Hit rates of one group for reading: a row per type and threshold, top beside low."""
+    """Hit rates of one group for reading.
+
+    Parameters
+    ----------
+    rates : DataFrame
+        Rows of `hit_rates` of one group.
+
+    Returns
+    -------
+    table : DataFrame
+        A row for each type and threshold, in which the rates of low segments stand beside those of top segments.
+    """
     index = ["region_type", "threshold_percent"]
-    values = [name for name in rates.columns if name.startswith("rank") or name == "any"]
+    ranks = {name: name.replace("rank", "rank ") for name in rates.columns if name.startswith("rank")}
     order = pd.MultiIndex.from_product(
         [rates["region_type"].unique(), rates["threshold_percent"].unique()], names=["Region type", "Coverage ≥ (%)"]
     )
     parts = []
     for selection in rates["selection"].unique():
-        part = rates[rates["selection"] == selection].set_index(index)[values]
-        words = [f"{selection}, {'any rank' if name == 'any' else name.replace('rank', 'rank ')} (% of pairs)"
-                 for name in values]  # fmt: skip
-        parts.append(part.set_axis(words, axis=1).reindex(order))
+        titles = {name: f"{selection}, {rank} (% of pairs)" for name, rank in (ranks | {"any": "any rank"}).items()}
+        of_selection = rates[rates["selection"] == selection].set_index(index)
+        parts.append(of_selection[list(titles)].rename(columns=titles).reindex(order))
     table: pd.DataFrame = pd.concat(parts, axis=1).reset_index()
     return table

@@ -178,7 +178,15 @@ def keep_match(found: Collector, row: int, entry: str, match: Match, types: Entr
 
 
 def no_entry_list(file: str, layout: str) -> InputError:
-    """The error of a file whose InterPro entries need types where no entry list is given."""
+    """The error of a file with InterPro entries where no list of their types is given.
+
+    Parameters
+    ----------
+    file : str
+        The file's name.
+    layout : str
+        What kind of file it is.
+    """
     return InputError(
         f"{file} ({layout}) names InterPro entries but not their types; give InterPro's entry list by "
         "--params=entry_list=FILE, or put it beside the file as entry.list"

@@ -48,6 +48,17 @@ def similar_names(missing: Iterable[str], present: Collection[str]) -> dict[str,
 
 
 def stems(name: str) -> list[str]:
-    """Upper-case parts between a name's bars, without version, isoform and taxon: similar names share one."""
+    """What a name has in common with similar ones.
+
+    Parameters
+    ----------
+    name : str
+        Any name of a protein.
+
+    Returns
+    -------
+    stems : list of str
+        The parts between bars in upper case, without version, isoform and taxon.
+    """
     parts = (part.strip().upper() for part in name.split("|"))
     return [_ISOFORM_OR_VERSION.sub("", _TAXON.sub("", part)) for part in parts if part not in _DATABASES]

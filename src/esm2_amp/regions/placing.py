@@ -66,7 +66,7 @@ def place(
     regions, unplaced = place_regions(annotations, lengths)
     problems = pd.concat([unplaced, left_out]) if len(left_out) else unplaced
     if len(problems) and parameters.malformed == "stop":
-        raise listed(annotations.file, problem_lines(problems))
+        raise listed(annotations.file, _problem_lines(problems))
     types = chosen_types(parameters.types, annotations.regions["Source"].unique(), set(annotations.regions["Type"]))
     counts = regions["Type"].isin(types)
     proteins = pd.DataFrame({"Entry": list(lengths), "Length": list(lengths.values())})
@@ -81,7 +81,7 @@ def place(
         "regions_by_type": regions.loc[counts, "Type"].value_counts().to_dict(),
         "regions_of_other_types": regions.loc[~counts, "Type"].value_counts().to_dict(),
         "regions_of_isoforms": int((~annotations.regions["Entry"].isin(entries)).sum()),
-        "similar_names": similar_entries(annotations, entries),
+        "similar_names": _similar_entries(annotations, entries),
         "problems": len(problems),
         "types": types,
     }
@@ -112,26 +112,26 @@ def check_annotations(annotations: Annotations, entries: Sequence[str]) -> None:
         raise InputError.listing(
             f"{annotations.file} must have annotations of the pairs' proteins that can be used, but none of its "
             f"{len(annotations.problems):,} can; make or download it again (InterProScan needs --iprlookup)",
-            problem_lines(annotations.problems),
+            _problem_lines(annotations.problems),
         )
 
 
 def _both_sides(annotations: Annotations, entries: Sequence[str]) -> str:
-    """What the pairs name and what the file names, nearly the same where there is such a name."""
-    if similar := similar_entries(annotations, entries):
+    """Names in the pairs and in the file, similar ones where there are any."""
+    if similar := _similar_entries(annotations, entries):
         return f"the pairs name {', '.join(list(similar)[:3])}, the file {', '.join(list(similar.values())[:3])}"
     others = ", ".join(sorted(annotations.others)[:3])
     return f"the pairs name {', '.join(entries[:3])}, the file {others or 'no protein that could be read'}"
 
 
-def similar_entries(annotations: Annotations, entries: Iterable[str]) -> dict[str, str]:
-    """Names in the file that are nearly those of proteins which it lacks, by the proteins."""
+def _similar_entries(annotations: Annotations, entries: Iterable[str]) -> dict[str, str]:
+    """For each protein that the file lacks, a similar name in the file, if there is one."""
     missing = [entry for entry in entries if entry not in annotations.entries]
     return similar_names(missing, annotations.others | annotations.entries) if missing else {}
 
 
-def problem_lines(problems: pd.DataFrame) -> list[str]:
-    """Problems for a message, one a line."""
+def _problem_lines(problems: pd.DataFrame) -> list[str]:
+    """Lines of an error message, one for each problem."""
     where = problems["File"] + " row " + problems["Row"].astype("str") + ": " + problems["Entry"]
     lines: list[str] = (where + ": " + problems["Problem"]).tolist()
     return lines
@@ -202,14 +202,14 @@ def place_regions(annotations: Annotations, lengths: Mapping[str, int]) -> tuple
     annotations : Annotations
         What was read for the proteins.
     lengths : mapping of str to int
-        Residues of each protein; regions of others, such as isoforms, are passed over.
+        Residues of each protein; regions of others, such as isoforms, are left out without a problem.
 
     Returns
     -------
     regions : DataFrame
-        With the row of the file in a column `Row`, rows numbered from 0.
+        The columns of `Annotations.regions`, and the row of the file in a column `Row`.
     problems : DataFrame
-        `PROBLEM_COLUMNS`, those of the parser included.
+        `PROBLEM_COLUMNS`, among them the problems of the file itself.
     """
     table = annotations.regions.rename_axis(index="Row").reset_index()
     length = table["Entry"].map(dict(lengths))

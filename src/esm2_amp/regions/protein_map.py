@@ -20,30 +20,32 @@ _TRACK_INCHES, _FIXED_INCHES = 0.2, 0.62
 _NAMES_INCHES, _BAR_INCHES = 1.25, 0.7
 _LETTER_INCHES = 0.056
 _THINNEST = 0.004
-"""Of a protein's length: narrower regions are drawn so wide, to be seen."""
+"""The least width of a drawn region, as a fraction of the protein's length: narrower ones could not be seen."""
 _MAP: Final = ListedColormap(mpl.colormaps["Greys"](np.linspace(0.04, 0.85, 256)))
 _BY_RANK = {"top": (0.75, 0.45), "low": (0.0, 0.0)}
-"""Shades of the first and the last rank where importances aren't known; `_UNRANKED` is that of other segments."""
+"""Shades of the first and the last rank where importances aren't known; other segments have the shade `_UNRANKED`."""
 _UNRANKED = 0.12
 
 
 class PairMap(NamedTuple):
-    """What a map shows of one pair.
+    """A pair to be drawn as a map.
 
     Attributes
     ----------
     proteins : tuple of two str
-        A and B.
+        Names of A and B.
     lengths : tuple of two int
+        Residues of A and B.
     segments : DataFrame
-        Of `rank_segments`, the pair's.
+        Rows of `rank_segments` of the pair.
     regions : DataFrame
-        `Entry`, `Type`, `Start`, `End`, `Note`.
+        `Entry`, `Type`, `Start`, `End` (1-based, inclusive) and `Note` of annotated regions.
     types : list of str
-        Those to show.
+        The types of region to draw.
     importance : Series, optional
-        Of the pair's tokens, by name.
+        Importance of each of the pair's tokens, by the token's name.
     title : str
+        The figure's title.
     """
 
     proteins: tuple[str, str]
@@ -56,7 +58,18 @@ class PairMap(NamedTuple):
 
 
 def protein_map(pair: PairMap) -> Figure:
-    """Draw a pair: for each protein its 10 segments, shaded by importance and marked by rank, and a track per type."""
+    """Draw a pair: for each protein its 10 segments, shaded by importance and marked by rank, and a track per type.
+
+    Parameters
+    ----------
+    pair : PairMap
+        The pair. Without importances the segments are shaded by rank.
+
+    Returns
+    -------
+    figure : Figure
+        As wide as two columns of a journal, as high as the tracks need.
+    """
     tracks = [_tracks(pair, entry) for entry in pair.proteins]
     heights = [_FIXED_INCHES + _TRACK_INCHES * max(1, sum(map(_lanes, of_protein.values()))) for of_protein in tracks]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.75), layout="constrained")
@@ -89,7 +102,20 @@ def _tracks(pair: PairMap, entry: str) -> dict[str, pd.DataFrame]:
 
 
 def lanes(starts: list[int], ends: list[int]) -> list[int]:
-    """The first lane, from 0, in which each of some intervals sorted by start overlaps none before it."""
+    """Lanes in which intervals don't overlap.
+
+    Parameters
+    ----------
+    starts : list of int
+        First residues of the intervals, increasing.
+    ends : list of int
+        Last residues.
+
+    Returns
+    -------
+    lanes : list of int
+        For each interval the first lane, from 0, in which it overlaps no interval before it.
+    """
     last_ends: list[int] = []
     chosen = []
     for start, end in zip(starts, ends, strict=True):

@@ -13,8 +13,15 @@ from esm2_amp.protein import SIDES
 from esm2_amp.regions.names import accession_of
 
 SELECTIONS: Final = ("Top", "Low")
-GROUPS: Final = ("1-1", "1-0", "0-1", "0-0")
-"""Label, then decision, of a pair."""
+"""The most and the least important segments of a pair."""
+
+GROUP_NAMES: Final = {
+    "1-1": "true positives",
+    "1-0": "false negatives",
+    "0-1": "false positives",
+    "0-0": "true negatives",
+}
+"""Groups of pairs by label and decision, and what they are called."""
 
 SEGMENT_COLUMNS: Final = (
     "Pair", "Protein1", "Protein2", "Group", "Selection", "Rank", "Token", "Protein", "Segment", "Importance",
@@ -31,18 +38,19 @@ def rank_segments(importance: pd.DataFrame, ranks: int) -> pd.DataFrame:
     importance : DataFrame, B rows
         `Protein1`, `Protein2`, `Label`, `Prediction` and a column per token, of which only segments are ranked.
     ranks : int
-        How many of each.
+        How many segments of each pair are top, and how many low.
 
     Returns
     -------
     segments : DataFrame
-        `SEGMENT_COLUMNS`, one row per pair, selection and rank. `Pair` numbers the pairs from 0; `Rank` 1 is the
-        highest of `Top` and the lowest of `Low`; `Segment` is 0-based. Equal importances keep the order of the tokens.
+        `SEGMENT_COLUMNS`: all top segments by pair and rank, then all low ones. `Pair` numbers the pairs from 0; `Rank`
+        1 is the highest of `Top` and the lowest of `Low`; `Segment` is 0-based. Equal importances keep the order of the
+        tokens.
 
     Raises
     ------
     InputError
-        The table has no segments, or an importance is not a number.
+        The table has too few segments, or an importance is not a finite number.
     """
     tokens = [name for name in importance.columns if _TOKEN.fullmatch(name)]
     if len(tokens) < 2 * ranks:
@@ -54,7 +62,8 @@ def rank_segments(importance: pd.DataFrame, ranks: int) -> pd.DataFrame:
     if not np.isfinite(values).all():
         pair = importance.loc[~np.isfinite(values).all(axis=1), ["Protein1", "Protein2"]].iloc[0]
         raise InputError(
-            f"Every importance must be a number, got another for the pair {'-'.join(pair)}; explain the pairs again"
+            f"Every importance must be a finite number, got another value for the pair {'-'.join(pair)}; explain the "
+            "pairs again"
         )
     order = {"Top": np.argsort(-values, axis=1, kind="stable"), "Low": np.argsort(values, axis=1, kind="stable")}
     group = (
@@ -63,10 +72,9 @@ def rank_segments(importance: pd.DataFrame, ranks: int) -> pd.DataFrame:
     parts = []
     for selection in SELECTIONS:
         chosen = order[selection][:, :ranks]
-        parts.append(
-            _tidy(importance, np.array(tokens)[chosen], selection, group, np.take_along_axis(values, chosen, axis=1))
-        )
-    return _sorted(parts)
+        of_chosen = np.take_along_axis(values, chosen, axis=1)
+        parts.append(_segment_rows(importance, np.array(tokens)[chosen], selection, group, of_chosen))
+    return pd.concat(parts, ignore_index=True)
 
 
 def read_segments(tables: Mapping[str, SourceTable], ranks: int, group: str | None) -> pd.DataFrame:
@@ -78,13 +86,14 @@ def read_segments(tables: Mapping[str, SourceTable], ranks: int, group: str | No
         For each selection `ProteinA`, `ProteinB` and the tokens at its ranks (`TOP1` … or `Low1` …), perhaps `Label`
         and `Prediction`; index `row`.
     ranks : int
+        How many ranks are read of each table.
     group : str, optional
-        The tables' group, where they don't hold labels and decisions.
+        The group of all pairs, where the tables don't hold labels and decisions.
 
     Returns
     -------
     segments : DataFrame
-        As from `rank_segments`, without importances.
+        The table that `rank_segments` makes; its importances are NaN. Proteins have the names of `accession_of`.
 
     Raises
     ------
@@ -104,12 +113,24 @@ def read_segments(tables: Mapping[str, SourceTable], ranks: int, group: str | No
         pairs = pairs.assign(**{name: pairs[name].map(accession_of) for name in ("Protein1", "Protein2")})
         _check_cells(table.file, pairs, names)
         tokens = pairs[names].to_numpy()
-        parts.append(_tidy(pairs, tokens, selection, _groups(table, group), np.full(tokens.shape, np.nan)))
-    return _sorted(parts)
+        parts.append(_segment_rows(pairs, tokens, selection, _groups(table, group), np.full(tokens.shape, np.nan)))
+    return pd.concat(parts, ignore_index=True)
 
 
 def keep_group(segments: pd.DataFrame, group: str) -> pd.DataFrame:
-    """Segments of one group's pairs, or of all.
+    """Segments of one group's pairs, or of all pairs.
+
+    Parameters
+    ----------
+    segments : DataFrame
+        The table of `rank_segments`.
+    group : str
+        One of `GROUP_NAMES`, or `all`.
+
+    Returns
+    -------
+    segments : DataFrame
+        Rows of the group's pairs.
 
     Raises
     ------
@@ -120,15 +141,16 @@ def keep_group(segments: pd.DataFrame, group: str) -> pd.DataFrame:
         return segments
     kept = segments[segments["Group"] == group]
     if kept.empty:
-        there = ", ".join(f"{name} ({n})" for name, n in segments.groupby("Group")["Pair"].nunique().items())
-        raise InputError(f"group must be one that has pairs, got {group!r}; there are {there}")
+        counts = segments.groupby("Group")["Pair"].nunique()
+        present = ", ".join(f"{name} ({number})" for name, number in counts.items())
+        raise InputError(f"group must be one that has pairs, got {group!r}; there are {present}")
     return kept.reset_index(drop=True)
 
 
-def _tidy(
+def _segment_rows(
     pairs: pd.DataFrame, tokens: np.ndarray, selection: str, group: pd.Series, importance: np.ndarray
 ) -> pd.DataFrame:
-    """Tokens, shape (B, ranks), one a row."""
+    """A row for each token of one selection; tokens and importances have the shape (B, ranks)."""
     n_pairs, ranks = tokens.shape
     pair = np.repeat(np.arange(n_pairs), ranks)
     token = pd.Series(tokens.ravel()).astype("str")
@@ -138,10 +160,6 @@ def _tidy(
         np.where(token.str[0] == SIDES[0], first, second), token.str[-1].astype("int64"), importance.ravel(),
     )  # fmt: skip
     return pd.DataFrame(dict(zip(SEGMENT_COLUMNS, columns, strict=True)))
-
-
-def _sorted(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(parts, ignore_index=True)
 
 
 def _check_cells(file: str, table: pd.DataFrame, names: list[str]) -> None:
@@ -166,6 +184,6 @@ def _groups(table: SourceTable, group: str | None) -> pd.Series:
     if group is None:
         raise InputError(
             f"{table.file} has no columns Label and Prediction, so its group must be given: "
-            f"--params=group=GROUP, one of {', '.join(GROUPS)} (label-decision)"
+            f"--params=group=GROUP, one of {', '.join(GROUP_NAMES)} (label-decision)"
         )
     return pd.Series(group, index=frame.index)

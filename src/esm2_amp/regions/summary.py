@@ -1,6 +1,4 @@
-"""What the tests of enrichment say, in words."""
-
-from typing import Final
+"""The results of the tests of enrichment in words."""
 
 import pandas as pd
 
@@ -13,25 +11,17 @@ from esm2_amp.regions.enrichment import (
     SHIFTED_REGIONS,
 )
 
-GROUP_NAMES: Final = {
-    "1-1": "true positives",
-    "1-0": "false negatives",
-    "0-1": "false positives",
-    "0-0": "true negatives",
-}
-"""Pairs by label and decision."""
-
-_WORDS = {ENRICHED: "enriched in", DEPLETED: "depleted in", NO_DIFFERENCE: "no different from chance in"}
-_OPINIONS = {ENRICHED: "enriched", DEPLETED: "depleted", NO_DIFFERENCE: "no more than chance"}
+_VERDICTS = {ENRICHED: "enriched in", DEPLETED: "depleted in", NO_DIFFERENCE: "no different from chance in"}
+_DOUBTS = {ENRICHED: "enriched", DEPLETED: "depleted", NO_DIFFERENCE: "no more than chance"}
 
 
 def summarise(enrichment: pd.DataFrame) -> pd.DataFrame:
-    """One line in plain words for each group and type.
+    """One line in plain words for each group of pairs and type of region.
 
     Parameters
     ----------
     enrichment : DataFrame
-        Of `enrichment.enrichment`.
+        The table of `enrichment.enrichment`.
 
     Returns
     -------
@@ -40,26 +30,20 @@ def summarise(enrichment: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (group, kind), table in enrichment.groupby(["group", "region_type"], sort=False):
-        by_chance = table[table["against"] == RANDOM_SEGMENTS].set_index("selection")
+        random = table[table["against"] == RANDOM_SEGMENTS].set_index("selection")
         shifted = table[table["against"] == SHIFTED_REGIONS].set_index("selection")["verdict"]
-        if (by_chance["verdict"] == NOT_ANNOTATED).all():
+        if (random["verdict"] == NOT_ANNOTATED).all():
             words = "not annotated in these proteins"
         else:
-            opinions = [
-                (name.lower(), by_chance.loc[name], shifted.loc[name]) for name in by_chance.index.astype("str")
-            ]
-            words = "; ".join(_words(*opinion) for opinion in opinions)
+            selections = random.index.astype("str")
+            words = "; ".join(_words(name.lower(), random.loc[name], shifted.loc[name]) for name in selections)
         rows.append((group, kind, f"{group} {kind}: {words}"))
     return pd.DataFrame(rows, columns=["group", "region_type", "summary"])
 
 
-def _words(selection: str, row: pd.Series, shifted: str) -> str:
-    doubt = "" if shifted == row["verdict"] else f", but by shifted regions {_OPINIONS.get(shifted, shifted)}"
-    numbers = (
-        f"{row['coverage_percent']:.1f} % covered, {row['expected_percent']:.1f} % expected, q = {_shown(row['q'])}"
-    )
-    return f"{_WORDS.get(row['verdict'], NOT_ANNOTATED + ' in')} {selection} segments ({numbers}{doubt})"
-
-
-def _shown(q: float) -> str:
-    return f"{q:.2g}" if pd.notna(q) else "undefined"
+def _words(selection: str, random: pd.Series, shifted: str) -> str:
+    """The comparison of a selection with random segments, and the verdict against shifted regions where it differs."""
+    doubt = "" if shifted == random["verdict"] else f", but by shifted regions {_DOUBTS.get(shifted, shifted)}"
+    q = f"{random['q']:.2g}" if pd.notna(random["q"]) else "undefined"
+    numbers = f"{random['coverage_percent']:.1f} % covered, {random['expected_percent']:.1f} % expected, q = {q}"
+    return f"{_VERDICTS.get(random['verdict'], NOT_ANNOTATED + ' in')} {selection} segments ({numbers}{doubt})"

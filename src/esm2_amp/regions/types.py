@@ -49,7 +49,18 @@ _NO_TYPE: Final = ("", "-", ".", "none", "null", "unknown")
 
 
 def canonical_type(name: str) -> str | None:
-    """A type in the spelling of `UNIPROT_TYPES` or `INTERPRO_TYPES`, whatever its case; None for an unknown one."""
+    """A type in the spelling of `UNIPROT_TYPES` or `INTERPRO_TYPES`.
+
+    Parameters
+    ----------
+    name : str
+        The type in any case.
+
+    Returns
+    -------
+    type : str or None
+        None for an unknown type.
+    """
     return _CANONICAL.get(name.strip().casefold())
 
 

@@ -36,16 +36,31 @@ class _Place(NamedTuple):
 
 
 def layout_of_cells(cells: Iterable[str]) -> str | None:
-    """Whether cells hold features as UniProt exports them or as the published work does; None where none is seen.
+    """The layout of the features in cells of a table.
 
-    The published work left some features as they were exported, so one processed cell decides.
+    Parameters
+    ----------
+    cells : iterable of str
+        Cells that may hold features or anything else.
+
+    Returns
+    -------
+    layout : str or None
+        `PUBLISHED` where any cell is in that layout, since the published work left some features as they were exported;
+        `EXPORTED` where all features are; None where there are none.
     """
     found = {layout for cell in cells for layout, feature in _FEATURES.items() if feature.match(cell)}
     return PUBLISHED if PUBLISHED in found else EXPORTED if found else None
 
 
 def feature_columns(columns: Iterable[str]) -> list[str]:
-    """Columns of a UniProt table that hold features, such as `Domain [FT]` or `Repeat`."""
+    """Columns of a UniProt table that hold features, such as `Domain [FT]` or `Repeat`.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        The header.
+    """
     return [name for name in columns if canonical_type(name.replace("[FT]", ""))]
 
 
@@ -135,7 +150,7 @@ def _after_gap(cell: str, at: int) -> int:
 
 
 def _place(location: str) -> _Place | str:
-    """Where `5..88`, `<1..45`, `?120..>200`, `5` or `P12345-2:3..9` lies; or why that can't be said."""
+    """The place of `5..88`, `<1..45`, `?120..>200`, `5` or `P12345-2:3..9`, or the reason why it can't be used."""
     match = _LOCATION.fullmatch(location)
     if match is None:
         return "must be at residues such as 5..88, <1..45 or 5"

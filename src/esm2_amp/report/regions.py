@@ -1,4 +1,4 @@
-"""The chapter that says whether important segments lie in annotated regions."""
+"""Chapters of the report on annotated regions: whether important segments lie in them, and maps of single pairs."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ import pandas as pd
 from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.regions.enrichment import NOT_ANNOTATED, RANDOM_SEGMENTS
 from esm2_amp.regions.figures import shown_type
-from esm2_amp.regions.summary import GROUP_NAMES
+from esm2_amp.regions.segments import GROUP_NAMES
 from esm2_amp.report.parts import (
     Block,
     Gallery,
@@ -29,7 +29,7 @@ _MAPS: Final = "maps", "Protein maps"
 _COMMAND: Final = "kedro run --pipeline=functional_regions --params=regions=FILE"
 _CHARTS: Final = {
     "enrichment_plots": "Coverage of top and low segments beside that of random ones, with 95 % intervals",
-    "coverage_plots": "Share of segments covered at least so far, by type of region",
+    "coverage_plots": "Share of segments that reach each coverage, by type of region",
     "donut_plots": "Coverage of segments in bins of 10 %, by type of region and rank",
 }
 
@@ -37,19 +37,23 @@ _CHARTS: Final = {
 def regions_chapters(
     parameters: RegionParameters, scored: pd.DataFrame, **found: Any | None
 ) -> tuple[Section, Section]:
-    """Tell where important segments lie, in words and charts, and map single pairs.
+    """Show where important segments lie, in words and charts, and maps of single pairs.
 
     Parameters
     ----------
     parameters : RegionParameters
+        The model and method whose segments were looked up, and how many ranks there are.
     scored : DataFrame
         Scored pairs of any model.
     **found
-        Tables and figures of `functional_regions` by the names of their catalog entries; None where not made yet.
+        Tables and figures of `functional_regions` by the names of their catalog entries; None where they don't exist.
 
     Returns
     -------
-    regions, maps : Section
+    regions : Section
+        The results of each group of pairs.
+    maps : Section
+        The maps.
     """
     if found["region_summary"] is None or found["segment_coverage"] is None:
         return _both("Important segments weren't looked up in annotated regions yet.")
@@ -65,19 +69,21 @@ def regions_chapters(
 
 
 def _both(words: str) -> tuple[Section, Section]:
-    """Both chapters where there is nothing to tell."""
+    """Both chapters where there are no results, with the reason."""
     missing: list[Block] = [Missing(words, _COMMAND)]
     return Section(*_REGIONS, missing), Section(*_MAPS, missing)
 
 
 def _introduction(parameters: RegionParameters, report: dict[str, Any] | None) -> str:
-    looked_at = f"The {parameters.ranks} most and the {parameters.ranks} least important segments of each pair, of "
-    source = f"{parameters.explained_model} by {parameters.explained_by.replace('_', ' ')}"
+    segments = (
+        f"The {parameters.ranks} most and the {parameters.ranks} least important segments of each pair, of "
+        f"{parameters.explained_model} by {parameters.explained_by.replace('_', ' ')}"
+    )
     if report is None:
-        return f"{looked_at}{source}."
+        return f"{segments}, were looked up in annotated regions."
     return (
-        f"{looked_at}{source}, were looked up among {report['regions']:,} regions of {report['proteins']:,} proteins "
-        f"in {report['file']} ({report['layout']}). {report['proteins_without_annotation']:,} proteins have none."
+        f"{segments}, were looked up among {report['regions']:,} regions of {report['proteins']:,} proteins in "
+        f"{report['file']} ({report['layout']}). {report['proteins_without_annotation']:,} proteins have none."
     )
 
 
@@ -100,11 +106,11 @@ def _group(group: str, found: dict[str, Any]) -> Group:
 
 
 def _sentences(summary: pd.DataFrame) -> list[str]:
-    """What the summary says of each type; those without annotations in one sentence."""
+    """The summary of each type; types without annotations in one sentence."""
     is_absent = summary["summary"].str.endswith(f": {NOT_ANNOTATED} in these proteins")
-    told = summary[~is_absent]
-    said = told["summary"].str.split(": ", n=1).str[1]
-    sentences = [f"{shown_type(kind)}: {words}." for kind, words in zip(told["region_type"], said, strict=True)]
+    annotated = summary[~is_absent]
+    texts = annotated["summary"].str.split(": ", n=1).str[1]
+    sentences = [f"{shown_type(kind)}: {text}." for kind, text in zip(annotated["region_type"], texts, strict=True)]
     absent = ", ".join(map(shown_type, summary.loc[is_absent, "region_type"]))
     return [*sentences, f"Not annotated in these proteins: {absent}."] if absent else sentences
 

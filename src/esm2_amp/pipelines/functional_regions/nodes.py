@@ -22,22 +22,28 @@ def select_segments(
     parameters: RegionParameters,
     *explanations: Explanations | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Top and low segments of each pair, ranked by importance or read from tables that take its place.
+    """Rank the segments of each pair by importance, or read them from a user's tables.
 
     Parameters
     ----------
     top_segments, low_segments : SourceTable, optional
-        A user's tables.
+        The most and the least important segments as a user's tables have them; both or neither.
     parameters : RegionParameters
+        The model and method whose importances are ranked, how many ranks there are, and the group of pairs.
     *explanations : dict of Explanation, optional
-        Those of each explained model, in the order of `EXPLAINED`, then those on latents; None where there are none.
+        Explanations of each model in the order of `EXPLAINED`, then those on latents; None where there are none.
 
     Returns
     -------
     segments : DataFrame
-        `esm2_amp.regions.segments.SEGMENT_COLUMNS`.
+        The table of `rank_segments`, of the chosen group of pairs.
     importance : DataFrame
-        The importance table that they were ranked by; empty where tables take its place.
+        The importance table that the segments were ranked by; empty where they were read.
+
+    Raises
+    ------
+    InputError
+        There are neither importances nor tables, or only one table, or the group has no pairs.
     """
     from esm2_amp.regions.segments import SELECTIONS, keep_group, rank_segments, read_segments
 
@@ -56,7 +62,7 @@ def select_segments(
 
 
 def _chosen_importance(parameters: RegionParameters, explanations: tuple[Explanations | None, ...]) -> pd.DataFrame:
-    """The importance table of the model and method asked for."""
+    """The importance table of the chosen model and method."""
     tables = {
         f"{model}.{method}": table
         for model, found in zip(2 * EXPLAINED, explanations, strict=True)
@@ -74,14 +80,15 @@ def _chosen_importance(parameters: RegionParameters, explanations: tuple[Explana
 
 
 def _warn_of_other_decision(tables: dict[str, SourceTable], group: str) -> None:
+    """Log the first decision that contradicts the group, of tables that have decisions but no labels."""
     for table in tables.values():
         if group != "all" and "Prediction" in table.frame and "Label" not in table.frame:
             decision = table.frame["Prediction"]
-            other = decision[~decision.str.strip().isin(["", group[-1]])]
-            if len(other):
+            contradicting = decision[~decision.str.strip().isin(["", group[-1]])]
+            if len(contradicting):
                 logger.warning(
-                    "%s row %s: Prediction is %s, but the group is said to be %s (label-decision)",
-                    table.file, other.index[0], other.iloc[0], group,
+                    "%s row %s: Prediction is %s, but the group given is %s (label-decision)",
+                    table.file, contradicting.index[0], contradicting.iloc[0], group,
                 )  # fmt: skip
 
 
@@ -110,11 +117,11 @@ def place_annotations(
     Returns
     -------
     segments : DataFrame
-        Those of the pairs that are kept.
+        Segments of the pairs that are kept.
     regions, proteins : DataFrame
         The tables of `PlacedRegions`.
     report : dict
-        The report of `PlacedRegions`, and how many pairs there are and were left out.
+        The report of `PlacedRegions`, with the numbers of pairs and of those left out.
     problems : DataFrame
         The table of `PlacedRegions`.
 
@@ -165,10 +172,10 @@ def _log_annotations(report: dict[str, Any], parameters: RegionParameters) -> No
     if others := report["regions_of_other_types"]:
         counts = ", ".join(f"{number:,} {kind}" for kind, number in others.items())
         logger.info("Regions of other types don't count: %s", counts)
-    if report["proteins_without_annotation"]:
+    if number := report["proteins_without_annotation"]:
         done = "count as covered 0" if parameters.unannotated == "count" else "are left out, with their pairs"
-        logger.info("%s of %s proteins have no region that counts and %s",
-                    f"{report['proteins_without_annotation']:,}", f"{report['proteins']:,}", done)  # fmt: skip
+        logger.info("%s of %s proteins have no region that counts (%s are not in the file) and %s",
+                    f"{number:,}", f"{report['proteins']:,}", f"{report['proteins_not_in_file']:,}", done)  # fmt: skip
     if similar := report["similar_names"]:
         name, in_file = next(iter(similar.items()))
         logger.warning("%s proteins are not in the annotations, but similar names are: the pairs name %s, the file %s",
@@ -188,7 +195,25 @@ def measure_coverage(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure how much of each ranked segment lies in annotated regions, and how often that is enough for a hit.
 
-    Coverage is the percentage of a segment's residues; a hit is a segment covered up to a threshold or more.
+    Parameters
+    ----------
+    segments : DataFrame
+        Ranked segments of the pairs that are kept.
+    regions : DataFrame
+        Annotated regions of the types that count.
+    proteins : DataFrame
+        `Entry` and `Length` of the proteins.
+    report : dict
+        The report of `place_annotations`.
+    parameters : RegionParameters
+        The thresholds: coverages, in percent of a segment's residues, from which a segment is a hit.
+
+    Returns
+    -------
+    coverage : DataFrame
+        The table of `coverage_table`.
+    rates : DataFrame
+        The table of `hit_rates`.
     """
     from esm2_amp.regions.coverage import coverage_table, measure
     from esm2_amp.regions.hit_rates import hit_rates
@@ -205,17 +230,29 @@ def measure_enrichment(
     parameters: RegionParameters,
     run: RunParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Test whether important segments lie in annotated regions more often than chance has it, and say so in words.
+    """Test whether important segments lie in annotated regions more often than by chance, and put it into words.
 
-    Chance is what other segments of the same proteins give, and regions moved along them; q-values account for the
-    number of tests.
+    Parameters
+    ----------
+    segments : DataFrame
+        Ranked segments of the pairs that are kept.
+    regions : DataFrame
+        Annotated regions of the types that count.
+    proteins : DataFrame
+        `Entry` and `Length` of the proteins.
+    report : dict
+        The report of `place_annotations`.
+    parameters : RegionParameters
+        How many draws are made, and up to which q-value a difference is called.
+    run : RunParameters
+        The seed of the draws.
 
     Returns
     -------
     table : DataFrame
-        Of `enrichment`.
+        The table of `enrichment`.
     summary : DataFrame
-        Of `summarise`.
+        The table of `summarise`.
     """
     from esm2_amp.regions.coverage import measure
     from esm2_amp.regions.enrichment import DEPLETED, ENRICHED, enrichment
@@ -231,12 +268,12 @@ def measure_enrichment(
     )
     summary = summarise(table)
     annotated = table[table["p"].notna()]
-    is_told = annotated["verdict"].isin([ENRICHED, DEPLETED])
-    told, other = (part[["group", "region_type"]].drop_duplicates() for part in (annotated[is_told], annotated))
-    for line in told.merge(summary)["summary"]:
+    called = annotated[annotated["verdict"].isin([ENRICHED, DEPLETED])]
+    compared, different = (part[["group", "region_type"]].drop_duplicates() for part in (annotated, called))
+    for line in different.merge(summary)["summary"]:
         logger.info("%s", line)
-    if len(other) > len(told):
-        logger.info("%d other groups and types of region: no different from chance", len(other) - len(told))
+    if others := len(compared) - len(different):
+        logger.info("%d other groups and types of region: no different from chance", others)
     return table, summary
 
 
@@ -248,7 +285,28 @@ def write_workbook(
     proteins: pd.DataFrame,
     problems: pd.DataFrame,
 ) -> dict[str, pd.DataFrame]:
-    """Put all tables into one Excel workbook: hit rates of top beside low segments, a sheet for each group of pairs."""
+    """Put all tables into one Excel workbook.
+
+    Parameters
+    ----------
+    rates : DataFrame
+        The table of `hit_rates`; each group of pairs has a sheet, with top beside low segments.
+    table : DataFrame
+        The table of `enrichment`.
+    summary : DataFrame
+        The table of `summarise`.
+    segments : DataFrame
+        The table of `coverage_table`.
+    proteins : DataFrame
+        The proteins.
+    problems : DataFrame
+        Annotations that can't be used; they have a sheet where there are any.
+
+    Returns
+    -------
+    sheets : dict of DataFrame
+        By the name of the sheet.
+    """
     from esm2_amp.regions.hit_rates import side_by_side
 
     sheets = {f"Hit rates {group}": side_by_side(part) for group, part in rates.groupby("group")}
@@ -264,7 +322,7 @@ def draw_groups(
     table: pd.DataFrame,
     parameters: RegionParameters,
 ) -> Charts:
-    """Draw for each group of pairs how far its segments are covered by regions, and how far chance explains it."""
+    """Draw the charts of `group_charts`, which takes the same parameters."""
     from esm2_amp.regions.charts import group_charts
 
     return group_charts(segments, regions, proteins, report, table, parameters)
@@ -278,7 +336,7 @@ def draw_pairs(
     importance: pd.DataFrame,
     parameters: RegionParameters,
 ) -> dict[str, Figure]:
-    """Draw a map of each chosen pair: both proteins to scale, their annotated regions, and the segments' importance."""
+    """Draw the maps of `pair_maps`, which takes the same parameters."""
     from esm2_amp.regions.charts import pair_maps
 
     return pair_maps(segments, regions, proteins, report, importance, parameters)
