@@ -118,12 +118,12 @@ def place_annotations(
     """
     from esm2_amp.regions.placing import PlacedRegions, place_regions, protein_lengths, report_of
     from esm2_amp.regions.types import chosen_types
-    from esm2_amp.validation import clean_proteins
+    from esm2_amp.validation.proteins import clean_proteins
 
     if region_file is None:
         raise InputError("Segments are looked up in annotated regions, but none are given; give --params=regions=FILE")
     if proteins_raw is not None:
-        proteins, _ = clean_proteins(proteins_raw)
+        proteins = clean_proteins(proteins_raw).proteins
     sequences = {} if proteins is None else dict(zip(proteins["Entry"], proteins["Sequence"].str.len(), strict=True))
     entries = sorted({*segments["Protein1"], *segments["Protein2"]})
     logger.info("Looking up %s proteins in %s", f"{len(entries):,}", region_file.path.name)
