@@ -8,7 +8,8 @@ from kedro.io import DatasetError
 from esm2_amp.errors import InputError
 from esm2_amp.io.pairs import PairsDataset
 from esm2_amp.io.proteins import ProteinsDataset
-from esm2_amp.validation import clean_pairs, clean_proteins
+from esm2_amp.validation.pairs import clean_pairs
+from esm2_amp.validation.proteins import clean_proteins
 
 BAD_INPUT = Path(__file__).parent / "data" / "bad_input"
 
@@ -18,8 +19,9 @@ PAIRS = {
     "missing_column.csv": [
         "must have the columns Protein1, Protein2, lacks Protein2, got 'Protein1', 'ProteinB', 'Label'; add or rename"
     ],
-    "semicolons.csv": ["lacks Protein1, Protein2", "these seem separated by semicolons"],
-    "wrong_ending.txt": ["must end in one of .csv, .csv.gz, .tsv, .tsv.gz, .xlsx, got 'wrong_ending.txt'"],
+    "wrong_ending.doc": [
+        "must end in one of .csv, .csv.gz, .tsv, .tsv.gz, .txt, .txt.gz, .xlsx, got 'wrong_ending.doc'"
+    ],
     "no_such_file.csv": ["no_such_file.csv: there is no such file; check the path"],
     "ragged_rows.csv": [
         "ragged_rows.csv has 2 problems",
@@ -29,7 +31,8 @@ PAIRS = {
     "column_twice.csv": ["must name each column once, has Protein1 twice"],
     "unclosed_quote.csv": ["unclosed_quote.csv row 3: a quotation mark must enclose a whole cell and be closed"],
     "latin1.csv": ["latin1.csv line 3, byte 0xE9: the text must be UTF-8; save it as UTF-8"],
-    "utf16.tsv": ["must be UTF-8 text, got UTF-16; save it as UTF-8"],
+    "cut_short_utf16.tsv": ["must be whole UTF-16 text as its first bytes say, got one cut short or damaged"],
+    "genes.csv": ["lacks Protein1, Protein2, got 'INS', 'CALM'", "put a header above the first row if that is none"],
     "binary_garbage.csv": ["binary_garbage.csv line 3, byte 0x00: the file must be text, got binary data"],
     "workbook_named.csv": ["must be text as its ending says, got a zip archive, as Excel's .xlsx is; rename it"],
     "text_named.xlsx": ["must be an Excel workbook as its ending says, got other data"],
@@ -51,9 +54,12 @@ PAIRS = {
 }
 
 PROTEINS = {
-    "wrong_ending.txt": ["must end in one of .fasta, .fasta.gz, .fa, .fa.gz", "got 'wrong_ending.txt'"],
-    "header_only.csv": ["must have a header and at least one row"],
-    "ragged_rows.csv": ["ragged_rows.csv row 3"],
+    "wrong_ending.doc": ["must end in one of .fasta, .fasta.gz, .fa, .fa.gz", "got 'wrong_ending.doc'"],
+    "ids.txt": ["ids.txt must hold sequences, got ids only, such as 'P01308'; download their sequences as FASTA"],
+    "ids.fasta": ["ids.fasta must hold sequences, got ids only, such as 'P01308'; download their sequences as FASTA"],
+    "ids_of_uniprot.tsv": ["must hold sequences, got ids only, such as 'P01308'", "or add a column Sequence"],
+    "dna.fasta": ["dna.fasta line 1: Sequence must be of amino acids, got nucleotides; translate it"],
+    "rna.csv": ["rna.csv row 3: Sequence must be of amino acids, got nucleotides; translate it"],
     "label_2.csv": ["must have the columns Entry, Sequence, lacks Entry, Sequence, got 'Protein1'"],
     "cut_short.fasta.gz": ["must be a whole gzip file, got one cut short or damaged; fetch it again"],
     "no_header.fasta": ["no_header.fasta line 1: a FASTA file must begin with a header '>id', got 'MKTAYIAK'"],

@@ -6,7 +6,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src/esm2_amp"
 ORDER = [
-    *["errors", "files", "progress", "protein", "parameters", "statistics", "figures", "devices", "validation"],
+    *["errors", "files", "progress", "protein", "names"],
+    *["parameters", "statistics", "figures", "devices", "validation"],
     *["features", "pairs", "models", "splits", "synthetic", "training", "encoder", "search", "evaluation", "regions"],
     *[
         "explanation",

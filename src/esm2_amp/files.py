@@ -49,7 +49,7 @@ class SourceTable:
 
 
 def shown(path: Path) -> str:
-    """A file's name for messages: seen from the working directory where it lies below it, as a user types it."""
+    """The path of a file for messages, relative to the working directory where it lies below that."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
@@ -79,12 +79,14 @@ def ending_of(path: Path, accepted: Sequence[str]) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8; as `read_utf8`, decoded."""
+    """The text of a file, read as by `read_utf8`."""
     return read_utf8(path).decode("utf-8")
 
 
 def read_utf8(path: Path) -> bytes:
-    """The bytes of a text file in UTF-8, gzip-compressed where its name says so; a byte order mark is left out.
+    """The text of a file as bytes of UTF-8, without a byte order mark.
+
+    A file whose name ends in .gz is decompressed, and one that is in UTF-16, as Excel's Unicode Text is, is converted.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def read_utf8(path: Path) -> bytes:
     Raises
     ------
     InputError
-        The file is empty, cut short, binary or not UTF-8.
+        The file is empty, cut short, binary, or neither in UTF-8 nor in UTF-16 with its mark.
     """
     name = shown(path)
     data = path.read_bytes()
@@ -104,7 +106,7 @@ def read_utf8(path: Path) -> bytes:
         if data.startswith(start):
             raise InputError(f"{name} must be text as its ending says, got {what}")
     if data.startswith(_UTF16):
-        raise InputError(f"{name} must be UTF-8 text, got UTF-16; save it as UTF-8 (in Excel: CSV UTF-8)")
+        data = _from_utf16(data, name)
     data = data.removeprefix(BYTE_ORDER_MARK)
     if control := _CONTROL.search(data):
         at = _place(data, control.start())
@@ -193,6 +195,16 @@ def _decompress(data: bytes, name: str) -> bytes:
         return gzip.decompress(data)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{name} must be a whole gzip file, got one cut short or damaged; fetch it again") from error
+
+
+def _from_utf16(data: bytes, name: str) -> bytes:
+    try:
+        return data.decode("utf-16").encode()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} must be whole UTF-16 text as its first bytes say, got one cut short or damaged; save it as UTF-8 "
+            "(in Excel: CSV UTF-8)"
+        ) from error
 
 
 def _place(data: bytes, at: int) -> str:

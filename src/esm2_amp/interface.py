@@ -38,12 +38,13 @@ from esm2_amp.parameters.base import Parameters
 from esm2_amp.parameters.evaluation import BaselineParameters, EvaluationParameters
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters, ExtractionParameters
 from esm2_amp.parameters.interpretability import GradientParameters
+from esm2_amp.parameters.prediction import PredictionParameters
 from esm2_amp.parameters.run import Device, RunParameters
 from esm2_amp.pipelines.feature_extraction.nodes import check_proteins
 from esm2_amp.pipelines.feature_extraction.nodes import extract_features as extract
 from esm2_amp.pipelines.prediction.nodes import clean_new_pairs, score_new_pairs
 from esm2_amp.protein import TOKENS
-from esm2_amp.validation import clean_pairs
+from esm2_amp.validation.pairs import clean_pairs
 
 __all__ = ["explain", "extract_features", "predict"]
 
@@ -149,7 +150,8 @@ def predict(
     -------
     predicted : DataFrame, B rows
         In the order of `pairs`: `Protein1` and `Protein2`, str; `Label`, int8, if given; `Probability`, float64;
-        `CalibratedProbability`, float64, if the model has a temperature; `Prediction`, Int8; `Status`, str.
+        `CalibratedProbability`, float64, if the model has a temperature; `Prediction`, Int8; `Status`, str. `Label` is
+        Int8 where the input has others than 0 and 1, which are missing then.
 
     Raises
     ------
@@ -169,8 +171,11 @@ def predict(
     trained = _model_of(model)
     run, evaluation = _run_parameters(device), _evaluation_parameters(threshold)
     with _input_errors():
-        table, _ = clean_new_pairs(_pair_table(pairs, "pairs"))
-        with _extracted(_checked(proteins), _encoder_of(trained, encoder), store, run) as features:
+        known = _checked(proteins)
+        table, _ = clean_new_pairs(
+            _pair_table(pairs, "pairs"), pd.DataFrame({"Entry": _entries(known)}), None, PredictionParameters()
+        )
+        with _extracted(known, _encoder_of(trained, encoder), store, run) as features:
             return score_new_pairs(table, features, trained, evaluation, run)
 
 
@@ -235,7 +240,7 @@ def explain(
     trained, run = _model_of(model), _run_parameters(device)
     with _input_errors():
         known = _checked(proteins)
-        entries = known.entries if isinstance(known, ProteinFeatures) else known["Entry"].tolist()
+        entries = _entries(known)
         table = _known_pairs(pairs, entries, "pairs")
         every = pd.DataFrame({"Protein1": entries, "Protein2": entries})
         averaged = every if background is None else _known_pairs(background, entries, "background")
@@ -293,7 +298,7 @@ def _checked(proteins: Proteins) -> pd.DataFrame | ProteinFeatures:
     if isinstance(proteins, ProteinFeatures):
         return proteins
     if isinstance(proteins, str | Path):
-        return check_proteins(ProteinsDataset(str(Path(proteins).expanduser())).load())[0]
+        return check_proteins(ProteinsDataset(str(Path(proteins).expanduser())).load(), EXTRACTION)[0]
     if isinstance(proteins, Mapping):
         proteins = pd.DataFrame({"Entry": list(proteins.keys()), "Sequence": list(proteins.values())})
     if not isinstance(proteins, pd.DataFrame):
@@ -301,7 +306,11 @@ def _checked(proteins: Proteins) -> pd.DataFrame | ProteinFeatures:
             f"proteins must be a DataFrame, a dict of sequences by id, or a path, got {type(proteins).__name__}; "
             "give a dict such as {'P01308': 'MALWMR'}"
         )
-    return check_proteins(_source_table(proteins, "proteins", ("Entry", "Sequence")))[0]
+    return check_proteins(_source_table(proteins, "proteins", ("Entry", "Sequence")), EXTRACTION)[0]
+
+
+def _entries(proteins: pd.DataFrame | ProteinFeatures) -> list[str]:
+    return proteins.entries if isinstance(proteins, ProteinFeatures) else proteins["Entry"].tolist()
 
 
 def _known_pairs(pairs: Pairs, entries: list[str], name: str) -> pd.DataFrame:

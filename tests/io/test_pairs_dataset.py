@@ -1,9 +1,11 @@
+import doctest
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from esm2_amp.io.pairs import PairsDataset
+from esm2_amp.io import pairs as pairs_module
+from esm2_amp.io.pairs import PairsDataset, columns_of_first_row
 
 BERNETT = Path(__file__).parents[2] / "../shared/bernett"
 
@@ -13,6 +15,77 @@ def test_label_is_read_where_there_is_one(tmp_path):
     (tmp_path / "plain.csv").write_text("Source,Protein1,Protein2\nx,P1,P2\n")
     assert list(PairsDataset(str(tmp_path / "labelled.csv")).load().frame) == ["Protein1", "Protein2", "Label"]
     assert list(PairsDataset(str(tmp_path / "plain.csv")).load().frame) == ["Protein1", "Protein2"]
+
+
+HEADERLESS = {
+    "D-SCRIPT": ("pairs.tsv", "362663.ECP_3406\t362663.ECP_4448\t1.0\n362663.ECP_0442\t362663.ecp:ECP_0985\t0.0\n"),
+    "blanks": ("pairs.txt", "P01308 P0DP23 1\nP01308 P62826 0\n"),
+    "two columns": ("pairs.csv", "P01308,P0DP23\nP01308,P62826\n"),
+    "scores": ("pairs.tsv", "INS\tCALM\t0.93\nINS\tMYC\t0.1\n"),
+    "counts": ("pairs.csv", "3630,801,1\n3630,5901,0\n"),
+}
+
+
+@pytest.mark.parametrize(("name", "text"), HEADERLESS.values(), ids=HEADERLESS)
+def test_pairs_may_stand_without_a_header(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    read = PairsDataset(str(tmp_path / name)).load().frame
+    rows = [line.replace(",", " ").split() for line in text.splitlines()]
+    labelled = len(rows[0]) > 2 and rows[0][2] in ("1", "1.0")
+    assert list(read) == ["Protein1", "Protein2", "Label"][: 2 + labelled]
+    assert read.to_numpy().tolist() == [row[: 2 + labelled] for row in rows]
+    assert read.index.to_list() == [1, 2]
+
+
+def test_pairs_of_string_are_read(tmp_path):
+    file = tmp_path / "9606.protein.links.v12.0.txt"
+    file.write_text("protein1 protein2 combined_score\n9606.ENSP00000000233 9606.ENSP00000356607 173\n")
+    read = PairsDataset(str(file)).load().frame
+    assert read.to_dict("index") == {2: {"Protein1": "9606.ENSP00000000233", "Protein2": "9606.ENSP00000356607"}}
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["Protein A", "Protein B"],
+        ["ProteinA", "ProteinB", "Label"],
+        ["uniprot1", "uniprot2"],
+        ["id_1", "id_2"],
+        ["gene1", "gene2", "score"],
+        ["INS", "CALM"],
+        ["0", "1", "2"],
+        ["P01308;P0DP23;0", "95"],
+        ["Table 3", "of 2024"],
+        ["", "P01308", "1"],
+        ["P01308"],
+    ],
+)
+def test_first_row_that_may_be_a_header_is_no_pair(cells):
+    assert not columns_of_first_row(cells)
+
+
+def test_examples_of_the_docstrings():
+    found = doctest.testmod(pairs_module)
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "file"),
+    [
+        ({}, "examples.csv"),
+        ({"filepath": "mine.csv", "not_for": ["a.fasta", None]}, "mine.csv"),
+        ({"not_for": ["a.fasta", None]}, None),
+        ({"not_for": [None, "a.h5"]}, None),
+        ({"not_for": [None, None]}, "examples.csv"),
+    ],
+)
+def test_examples_are_read_only_with_their_own_proteins(tmp_path, monkeypatch, given, file):
+    monkeypatch.chdir(tmp_path)
+    for name in ("examples.csv", "mine.csv"):
+        Path(name).write_text(f"Protein1,Protein2\n{name},P2\n")
+    pairs = PairsDataset(**given, examples="examples.csv").load()
+    assert (pairs.frame["Protein1"].item() if pairs else None) == file
 
 
 @pytest.mark.skipif(not BERNETT.is_dir(), reason="needs ../shared/bernett beside the project")

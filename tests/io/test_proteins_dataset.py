@@ -49,6 +49,25 @@ def test_table_of_proteins_is_read_by_its_ending(tmp_path):
     assert proteins.index.name == "row"
 
 
+def test_headers_of_rcsb_give_their_entities(tmp_path):
+    file = tmp_path / "x.fasta"
+    file.write_text(">4HHB_1|Chains A, C|Hemoglobin subunit alpha|Homo sapiens (9606)\nMK\n>1ABC_1|Chain A|x\nML\n")
+    assert ProteinsDataset(str(file)).load().frame["Entry"].to_list() == ["4HHB_1", "1ABC_1"]
+
+
+def test_text_may_be_fasta_or_a_table(tmp_path):
+    for text in (">P1\nMKTAYIAKQR\n", "Entry;Sequence\nP1;MKTAYIAKQR\n", "P1\tMKTAYIAKQR\n"):
+        (tmp_path / "x.txt").write_text(text)
+        proteins = ProteinsDataset(str(tmp_path / "x.txt")).load().frame
+        assert proteins.to_dict("list") == {"Entry": ["P1"], "Sequence": ["MKTAYIAKQR"]}
+
+
+def test_workbook_of_ids_is_said_to_hold_no_sequences(tmp_path):
+    pd.DataFrame(["P0DP23", "P62826"], columns=["P01308"]).to_excel(tmp_path / "x.xlsx", index=False)
+    with pytest.raises(DatasetError, match="must hold sequences, got ids only, such as 'P01308'; download"):
+        ProteinsDataset(str(tmp_path / "x.xlsx")).load()
+
+
 def test_saved_fasta_is_read_by_biopython_and_by_itself(tmp_path):
     file = tmp_path / "new" / "x.fasta"
     proteins = pd.DataFrame({"Entry": ["P1", "P2"], "Sequence": ["MK", "MKTAYIAKQR" * 12]}, dtype="str")

@@ -1,6 +1,7 @@
 import csv
 import datetime
 import gzip
+import itertools
 import re
 import zipfile
 
@@ -79,6 +80,77 @@ def test_any_id_survives_being_written_and_read(tmp_path_factory, ids):
     with file.open("w", encoding="utf-8", newline="") as handle:
         csv.writer(handle).writerows([["Entry", "Sequence"], *([entry, "M"] for entry in ids)])
     assert read_table(file).frame["Entry"].to_list() == ids
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt", ".txt.gz"])
+@pytest.mark.parametrize(
+    ("separator", "row"),
+    [
+        *itertools.product([",", "\t", ";"], ["P1{0}P2{0}1", '"P1"{0}"P2"{0}1', "P1{0}P2 {0}1\n", " P1{0}P2{0}1"]),
+        *((" ", row) for row in ("P1 P2 1", "P1  P2 1 ", " P1 P2 1\n")),
+    ],
+)
+def test_cells_may_be_separated_otherwise_than_the_ending_says(tmp_path, ending, separator, row):
+    file = tmp_path / f"pairs{ending}"
+    text = "".join(line.format(separator) + "\n" for line in ("Protein1{0}Protein2{0}Label", row)).encode()
+    file.write_bytes(gzip.compress(text) if ending.endswith(".gz") else text)
+    assert read_table(file, PAIR, ("Label",)).frame.loc[2].str.strip().to_list() == ["P1", "P2", "1"]
+
+
+@pytest.mark.parametrize("mark", ["utf-16", "utf-8-sig"])
+def test_text_as_excel_writes_it_is_read(tmp_path, mark):
+    file = tmp_path / "pairs.txt"
+    file.write_bytes("Protein1\tProtein2\r\nP1\tβ-actin\r\n".encode(mark))
+    assert read_table(file, PAIR).frame.loc[2].to_list() == ["P1", "β-actin"]
+
+
+ABOVE = {
+    "a title": ["Table S3. Candidate pairs"],
+    "a title, its row filled up": ["Table S3. Candidate pairs,,"],
+    "a title of several cells": ['"Table S3, candidates",of 2024,'],
+    "blank rows": ["", " , , "],
+    "a title, a blank row and a remark": ["Table S3", "", "# made on a Monday"],
+    "a remark of two lines": ['"made on\na Monday"'],
+    "the mark of Excel": ["sep=,"],
+}
+
+
+@pytest.mark.parametrize("above", ABOVE.values(), ids=ABOVE)
+@pytest.mark.parametrize("last", ["P3,P4,0", "P3,P4,0\n", '"P3","P4",0'])
+def test_header_may_stand_below_other_rows(tmp_path, above, last):
+    file = tmp_path / "pairs.csv"
+    file.write_text("\n".join([*above, "Protein1,Protein2,Label", "P1,P2,1", last]) + "\n")
+    read = read_table(file, PAIR, ("Label",)).frame
+    assert read.to_numpy().tolist() == [["P1", "P2", "1"], ["P3", "P4", "0"]]
+    first = file.read_text().split("\n").index("P1,P2,1") + 1
+    assert read.index.to_list() == [first, first + 1]
+
+
+@pytest.mark.parametrize("above", [[["Table S3. Candidate pairs"]], [[], ["Table S3", None, None, "page 1"], []]])
+def test_header_of_a_sheet_may_stand_below_other_rows(workbook, above, caplog):
+    with caplog.at_level("INFO"):
+        read = read_table(workbook(Pairs=[*above, ["Protein1", "Protein2"], ["P1", "P2"]]), PAIR).frame
+    row = len(above) + 1
+    assert read.loc[row + 1].to_list() == ["P1", "P2"]
+    assert f"(sheet 'Pairs') has its header in row {row}, and is read from there" in caplog.text
+
+
+def test_first_row_may_hold_data_where_its_columns_are_known(tmp_path, workbook, caplog):
+    file, rows = tmp_path / "pairs.tsv", [["P1", "P2", "x"], ["P3", "P4", "y"]]
+    file.write_text("".join("\t".join(row) + "\n" for row in rows))
+    for path in (file, workbook(Pairs=rows)):
+        with caplog.at_level("INFO"):
+            read = read_table(path, PAIR, columns_of_first_row=lambda cells: PAIR if cells == rows[0] else ())
+        assert read.frame.to_numpy().tolist() == [["P1", "P2"], ["P3", "P4"]]
+        assert read.frame.index.to_list() == [1, 2]
+        assert "has no header: its first columns are taken for Protein1, Protein2" in caplog.text
+        caplog.clear()
+
+
+def test_empty_cells_beyond_the_header_are_passed_over(tmp_path):
+    file = tmp_path / "pairs.csv"
+    file.write_text("Protein1,Protein2\nP1,P2,,\nP3,P4, \n")
+    assert read_table(file, PAIR).frame.to_numpy().tolist() == [["P1", "P2"], ["P3", "P4"]]
 
 
 def test_row_is_where_a_cell_of_several_lines_begins(tmp_path):

@@ -48,8 +48,18 @@ def raw(pairs: list[tuple[int, int]], file: str = "pairs.csv") -> SourceTable:
 def split(wanted: PairParameters, *pairs: list[tuple[int, int]], similar=NOTHING, proteins=PROTEINS) -> tuple:
     """Both nodes, on one list of pairs or on three."""
     files = [raw(part, file) for part, file in zip(pairs, ("a.csv", "b.csv", "c.csv"), strict=False)]
-    clean, _ = clean_pair_files(*files, *[None] * (3 - len(files)), FEATURES, wanted)
+    clean, _ = clean_pair_files(*files, *[None] * (3 - len(files)), FEATURES, None, wanted)
     return split_pairs(clean, FEATURES, proteins, similar, wanted, RUN)
+
+
+def test_pairs_of_dropped_proteins_are_left_out(caplog):
+    dropped = pd.DataFrame({"Entry": ["Q1", "Q1"], "Problem": ["one", "another"]})
+    table = raw([(0, 1), (1, 2), (2, 3)])
+    table.frame.loc[3, "Protein2"] = "Q1"
+    pairs, report = clean_pair_files(table, None, None, FEATURES, dropped, parameters(split="random"))
+    assert pairs["row"].tolist() == [2, 4]
+    assert report["train"]["of_dropped_proteins"] == 1
+    assert "1 pairs of pairs.csv are left out: a protein of theirs was dropped" in caplog.text
 
 
 def test_a_pair_in_two_files_is_told_with_both_places():

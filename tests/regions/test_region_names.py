@@ -2,7 +2,8 @@
 
 import pytest
 
-from esm2_amp.regions.names import accession_of, similar_names
+from esm2_amp.names import protein_name
+from esm2_amp.regions.names import similar_names
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,7 @@ from esm2_amp.regions.names import accession_of, similar_names
     ],
 )
 def test_accession_of_a_name(name, accession):
-    assert accession_of(name) == accession
+    assert protein_name(name) == accession
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,7 @@ Other tables are left to `esm2_amp.io.tables`, which reads them row by row and c
 marks are not left to pyarrow: it reads `"a"b` as `ab`, which is a mistake that must be reported.
 """
 
-import io
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from esm2_amp.errors import InputError
 from esm2_amp.files import BYTE_ORDER_MARK
 
 _PLAIN_CELL: Final = '(?:[^"]*|"[^"]*")'
@@ -28,10 +25,8 @@ class _NotPlainError(Exception):
     """The text is not a plain table."""
 
 
-def read_plain(
-    text: bytes, delimiter: str, places_of: Callable[[Sequence[str]], Mapping[str, int]]
-) -> pd.DataFrame | None:
-    r"""The wanted columns of a table in which every line is a row with as many cells as the header.
+def read_plain(text: bytes, delimiter: str, skip: int, width: int, places: Mapping[str, int]) -> pd.DataFrame | None:
+    r"""The wanted columns of a table in which every line is a row, and all have the same number of cells.
 
     Parameters
     ----------
@@ -39,47 +34,39 @@ def read_plain(
         Checked UTF-8 without a byte order mark.
     delimiter : str
         One character.
-    places_of : callable
-        Takes the cells of the header; gives the wanted columns by name with their 0-based places. It may raise
-        InputError.
+    skip : int
+        Lines before the first row, the header among them.
+    width : int
+        Cells of a row.
+    places : mapping of int
+        The wanted columns by name with their 0-based places.
 
     Returns
     -------
     frame : DataFrame of str, or None
         The cells; index `row`, the 1-based line. None for any other text: with rows that are blank or of other widths,
-        with line ends, delimiters or quotation marks in quoted cells, with `\r` alone as line end, without rows, or
-        with a header that `places_of` refuses.
+        with line ends, delimiters or quotation marks in quoted cells, with `\r` alone as line end, or without rows.
     """
     try:
-        header = _header(text, delimiter)
-        places = places_of(header)
-        table = _parsed(text, delimiter, len(header), list(places.values()))
-    except (_NotPlainError, InputError, pa.ArrowException):
+        table = _parsed(text, delimiter, skip, width, list(places.values()))
+    except (_NotPlainError, pa.ArrowException):
         return None
     as_text = {pa.large_string(): pd.StringDtype(na_value=np.nan)}
     frame: pd.DataFrame = table.rename_columns(list(places)).to_pandas(types_mapper=as_text.get)
-    return frame.set_axis(pd.RangeIndex(2, len(frame) + 2, name="row"))
+    return frame.set_axis(pd.RangeIndex(skip + 1, skip + 1 + len(frame), name="row"))
 
 
-def _header(text: bytes, delimiter: str) -> list[str]:
+def _parsed(text: bytes, delimiter: str, skip: int, width: int, wanted: Sequence[int]) -> pa.Table:
+    """The wanted columns in their order, named by their places."""
     # pyarrow would drop a second byte order mark, which is part of the first cell.
     if text.startswith(BYTE_ORDER_MARK) or text.count(b"\r") != text.count(b"\r\n"):
         raise _NotPlainError
-    cells = io.BytesIO(text).readline().decode().rstrip("\r\n").split(delimiter)
-    header = [cell.strip('"') for cell in cells]
-    if not all(re.fullmatch(_PLAIN_CELL, cell) for cell in cells) or not any(map(str.strip, header)):
-        raise _NotPlainError
-    return header
-
-
-def _parsed(text: bytes, delimiter: str, width: int, wanted: Sequence[int]) -> pa.Table:
-    """The wanted columns in their order, named by their places."""
     # A quoted cell of a column that isn't wanted could hold delimiters, too.
     read = range(width) if b'"' in text else wanted
     names = [str(place) for place in range(width)]
     table = csv.read_csv(
         pa.BufferReader(text),
-        csv.ReadOptions(column_names=names, skip_rows=1),
+        csv.ReadOptions(column_names=names, skip_rows=skip),
         csv.ParseOptions(delimiter=delimiter, quote_char=False, ignore_empty_lines=False),
         csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.large_string()),
@@ -88,7 +75,7 @@ def _parsed(text: bytes, delimiter: str, width: int, wanted: Sequence[int]) -> p
         ),
     )
     lines = text.count(b"\n") + (not text.endswith(b"\n"))
-    if not table.num_rows or table.num_rows != lines - 1:
+    if not table.num_rows or table.num_rows != lines - skip:
         raise _NotPlainError
     unquoted = {name: _without_quotes(table[name]) for name in table.column_names}
     chosen = pa.table({names[place]: unquoted[names[place]] for place in wanted})
@@ -107,10 +94,9 @@ def _without_quotes(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _may_have_blank_rows(table: pa.Table) -> bool:
     """Whether a row has no visible character in any column, as far as ASCII goes."""
-    visible = None
+    visible = pa.scalar(False)
     for column in table.columns:
-        here = pc.match_substring_regex(column, _VISIBLE)
-        visible = here if visible is None else pc.or_(visible, here)
+        visible = pc.or_(visible, pc.match_substring_regex(column, _VISIBLE))
         if pc.all(visible).as_py():
             return False
     return True

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,19 +13,21 @@ from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable, ending_of, read_text, shown, write_atomically
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import TABLE_ENDINGS, read_table
+from esm2_amp.names import is_accession, protein_name
+from esm2_amp.protein import N_SEGMENTS, RESIDUES
 
 FASTA_ENDINGS: Final = tuple(f"{ending}{gz}" for ending in (".fasta", ".fa", ".faa", ".fas") for gz in ("", ".gz"))
 """Endings of the FASTA files that can be read."""
 
 _LINE_LENGTH = 60
-_UNIPROT = re.compile(r"(?:sp|tr)\|([^|\s]+)\|")
+_SEQUENCE = re.compile(rf"[{RESIDUES}]{{{N_SEGMENTS},}}\*?")
 
 
 class ProteinsDataset(InputFileDataset[SourceTable]):
     """Protein sequences, the reader picked by the file's ending.
 
     Loads as a SourceTable with the columns `Entry` and `Sequence`; index `row` (of a table) or `line` (of the header,
-    FASTA). It is not validated: `esm2_amp.validation.clean_proteins` does that. Saves as plain FASTA only.
+    FASTA). It is not validated: `esm2_amp.validation.proteins.clean_proteins` does that. Saves as plain FASTA only.
 
     Parameters
     ----------
@@ -47,9 +49,14 @@ class ProteinsDataset(InputFileDataset[SourceTable]):
 
     def _read(self, path: Path) -> SourceTable:
         ending = ending_of(path, (*FASTA_ENDINGS, *TABLE_ENDINGS))
-        if ending in FASTA_ENDINGS:
+        if ending in FASTA_ENDINGS or (".txt" in ending and read_text(path).lstrip().startswith(">")):
             return read_fasta(path)
-        return read_table(path, required=("Entry", "Sequence"))
+        try:
+            return read_table(path, ("Entry", "Sequence"), columns_of_first_row=_columns_of_first_row)
+        except InputError:
+            if ids := _only_ids(path):
+                raise _without_sequences(shown(path), ids) from None
+            raise
 
     def save(self, data: pd.DataFrame) -> None:
         """Write `Entry` and `Sequence` of proteins as FASTA."""
@@ -73,18 +80,20 @@ def read_fasta(path: Path) -> SourceTable:
     Returns
     -------
     proteins : SourceTable
-        `Entry`, the accession of a UniProt header (`sp|P12345|NAME`) or else the header's first word, `""` where there
-        is none; `Sequence`, the record's lines joined. Index `line`: 1-based line of the header.
+        `Entry`, the name by `esm2_amp.names.protein_name` or else the header's first word, `""` where there is none;
+        `Sequence`, the record's lines joined. Index `line`: 1-based line of the header.
 
     Raises
     ------
     InputError
-        The file isn't text, or text stands before its first header.
+        The file isn't text, text stands before its first header, or it lists ids without sequences.
     """
     lines = read_text(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     headers = [i for i, line in enumerate(lines) if line.startswith(">")]
     first = next(i for i, line in enumerate(lines) if line.strip())
     if headers[:1] != [first]:
+        if not headers and all(map(is_accession, ids := " ".join(lines).split())):
+            raise _without_sequences(shown(path), ids)
         raise InputError(
             f"{shown(path)} line {first + 1}: a FASTA file must begin with a header '>id', got {lines[first][:40]!r}; "
             "remove the text before the first header, or give the file the ending of what it is"
@@ -102,7 +111,29 @@ def read_fasta(path: Path) -> SourceTable:
 
 
 def _entry(header: str) -> str:
-    title = header[1:].strip()
-    if uniprot := _UNIPROT.match(title):
-        return uniprot[1]
-    return title.split(maxsplit=1)[0] if title else ""
+    return "".join(protein_name(header[1:].strip()).split(maxsplit=1)[:1])
+
+
+def _columns_of_first_row(cells: Sequence[str]) -> Sequence[str]:
+    """Names of the columns of a table whose first row already is an id and a sequence."""
+    return ("Entry", "Sequence") if len(cells) > 1 and cells[0] and _SEQUENCE.fullmatch(cells[1]) else ()
+
+
+def _only_ids(path: Path) -> list[str]:
+    """The ids of a table that has no sequences; none for any other file."""
+    try:
+        table = read_table(path, ("Entry",), ("Sequence",), _entry_alone)
+    except InputError:
+        return []
+    return [] if "Sequence" in table.frame else table.frame["Entry"].tolist()
+
+
+def _entry_alone(cells: Sequence[str]) -> Sequence[str]:
+    return ("Entry",) if all(map(is_accession, cells)) else ()
+
+
+def _without_sequences(file: str, ids: Sequence[str]) -> InputError:
+    return InputError(
+        f"{file} must hold sequences, got ids only, such as {ids[0]!r}; download their sequences as FASTA (in UniProt "
+        "by ID mapping, https://www.uniprot.org/id-mapping), or add a column Sequence"
+    )

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from esm2_amp.parameters.base import Parameters
-from esm2_amp.protein import window_starts
+from esm2_amp.protein import N_SEGMENTS, window_starts
 
 
 class EmbeddingParameters(Parameters):
@@ -14,7 +14,7 @@ class EmbeddingParameters(Parameters):
     Attributes
     ----------
     precision : {'float32', 'bfloat16'}
-        Of the matrix multiplications. Features are float32 in either case.
+        Number format of the matrix multiplications. Features are float32 in either case.
     tokens_per_batch : int, optional
         Residues, cls and eos that go through the encoder together. A longer protein goes alone. By default as many as
         stay in a processor's cache, or keep an accelerator busy: see `TOKENS_PER_BATCH`.
@@ -45,11 +45,17 @@ class EmbeddingParameters(Parameters):
 
 
 class ExtractionParameters(Parameters):
-    """How proteins are embedded.
+    """Which proteins are embedded, and how.
 
     Attributes
     ----------
+    bad_proteins : {"stop", "drop"}
+        Whether proteins that can't be used are an error, or are left out and listed in `dropped_proteins.csv`; their
+        pairs are left out of the training, and have this as their status in a prediction.
+    shortest_protein : int
+        Residues that a protein must have. Below 10, segments may be without residues: their vectors are zero.
     embedding : EmbeddingParameters
+        How the encoder reads them.
     stored_as : {"float32", "float16"}
         Number format in the store.
     shard_residues : int
@@ -58,6 +64,8 @@ class ExtractionParameters(Parameters):
         Address of a Dask scheduler whose workers embed the shards, each on its own device.
     """
 
+    bad_proteins: Literal["stop", "drop"] = "stop"
+    shortest_protein: PositiveInt = N_SEGMENTS
     embedding: EmbeddingParameters
     stored_as: Literal["float32", "float16"]
     shard_residues: int = Field(ge=1)

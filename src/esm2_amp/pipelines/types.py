@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from esm2_amp.report.parts import Section as Section
     from esm2_amp.splits.splitting import SplitFractions as SplitFractions
     from esm2_amp.statistics.metrics import Metrics as Metrics
+    from esm2_amp.validation.proteins import CleanProteins as CleanProteins
 
     PlotlyFigure = plotly.graph_objects.Figure
 else:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from esm2_amp.errors import InputError
-from esm2_amp.regions.names import accession_of
+from esm2_amp.names import protein_name
 from esm2_amp.regions.types import LINKS
 
 REGION_COLUMNS: Final = ("Entry", "Source", "Type", "Start", "End", "Note", "Accession")
@@ -62,7 +62,7 @@ class Collector:
 
     def __init__(self, file: str, layout: str, wanted: Iterable[str]) -> None:
         self.file, self.layout = file, layout
-        self._wanted = {accession_of(name): name for name in wanted}
+        self._wanted = {protein_name(name): name for name in wanted}
         self._entries: set[str] = set()
         self._others: set[str] = set()
         self._rows: list[int] = []
@@ -83,7 +83,7 @@ class Collector:
         entry : str or None
             The name among those wanted, by the accession that both have; None where there is none.
         """
-        entry = self._wanted.get(accession_of(name))
+        entry = self._wanted.get(protein_name(name))
         if entry is None:
             self._others.add(name)
         else:

@@ -1,29 +1,11 @@
-"""Names of proteins in pairs, sequences and annotations: which are the same protein, and which nearly look so."""
+"""Names of proteins in pairs, sequences and annotations: which nearly look the same."""
 
 import re
 from collections.abc import Collection, Iterable
 from typing import Final
 
-_UNIPROT: Final = re.compile(r"(?:sp|tr)\|([^|\s]+)(?:\|.*)?")
 _TAXON, _ISOFORM_OR_VERSION = re.compile(r"^\d+\.(?=\D)"), re.compile(r"[-.]\d+$")
 _DATABASES: Final = ("", "SP", "TR")
-
-
-def accession_of(name: str) -> str:
-    """The accession of a protein.
-
-    Parameters
-    ----------
-    name : str
-        A name as UniProt's FASTA headers give it (`sp|P01308|INS_HUMAN`), or any other.
-
-    Returns
-    -------
-    accession : str
-        `P01308`; other names, and the isoform or version of an accession, stay as they are.
-    """
-    uniprot = _UNIPROT.fullmatch(name)
-    return uniprot[1] if uniprot else name
 
 
 def similar_names(missing: Iterable[str], present: Collection[str]) -> dict[str, str]:

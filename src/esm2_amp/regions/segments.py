@@ -9,8 +9,8 @@ import pandas as pd
 
 from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable, listed
+from esm2_amp.names import protein_name
 from esm2_amp.protein import SIDES
-from esm2_amp.regions.names import accession_of
 
 SELECTIONS: Final = ("Top", "Low")
 """The most and the least important segments of a pair."""
@@ -93,7 +93,7 @@ def read_segments(tables: Mapping[str, SourceTable], ranks: int, group: str | No
     Returns
     -------
     segments : DataFrame
-        The table that `rank_segments` makes; its importances are NaN. Proteins have the names of `accession_of`.
+        The table that `rank_segments` makes; its importances are NaN. Proteins have the names of `protein_name`.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def read_segments(tables: Mapping[str, SourceTable], ranks: int, group: str | No
             )
         pairs = table.frame.rename(columns={"ProteinA": "Protein1", "ProteinB": "Protein2"})
         pairs = pairs.assign(**{name: pairs[name].str.strip() for name in ("Protein1", "Protein2", *names)})
-        pairs = pairs.assign(**{name: pairs[name].map(accession_of) for name in ("Protein1", "Protein2")})
+        pairs = pairs.assign(**{name: pairs[name].map(protein_name) for name in ("Protein1", "Protein2")})
         _check_cells(table.file, pairs, names)
         tokens = pairs[names].to_numpy()
         parts.append(_segment_rows(pairs, tokens, selection, _groups(table, group), np.full(tokens.shape, np.nan)))

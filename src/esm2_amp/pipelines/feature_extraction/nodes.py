@@ -12,6 +12,7 @@ from esm2_amp.files import SourceTable
 from esm2_amp.parameters.feature_extraction import ExtractionParameters
 from esm2_amp.parameters.run import Device, RunParameters
 from esm2_amp.pipelines.types import (
+    CleanProteins,
     Encoder,
     FeatureIndex,
     FeatureShard,
@@ -33,17 +34,32 @@ class _Extraction(NamedTuple):
     provenance: dict[str, Any]
 
 
-def check_proteins(proteins_raw: SourceTable | None) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Check the protein file: ids that are there and unique, sequences of amino acids only.
+def check_proteins(proteins_raw: SourceTable | None, parameters: ExtractionParameters) -> CleanProteins:
+    """Check the protein file: ids that are there and unique, sequences of amino acids only, none cut or too short.
 
-    What is harmless (case, blanks, a `*` at the end) is put right and counted. Where features were given in place of
-    proteins the table is empty.
+    What is harmless (case, blanks, a `*` at the end) is put right and counted.
+
+    Parameters
+    ----------
+    proteins_raw : SourceTable, optional
+        `Entry` and `Sequence`; None where features were given in place of proteins.
+    parameters : ExtractionParameters
+
+    Returns
+    -------
+    proteins : DataFrame
+        Of `esm2_amp.validation.proteins.CleanProteins`; empty without `proteins_raw`.
+    report : dict
+        Counts of what was read, changed and dropped.
+    dropped_proteins : DataFrame
+        What was left out, and why.
     """
-    from esm2_amp.validation import clean_proteins
+    from esm2_amp.validation.proteins import DROPPED_COLUMNS, CleanProteins, clean_proteins
 
     if proteins_raw is None:
-        return pd.DataFrame({"Entry": [], "Sequence": []}, dtype="str"), {"read": 0, "kept": 0}
-    return clean_proteins(proteins_raw)
+        none = pd.DataFrame({"Entry": [], "Sequence": []}, dtype="str")
+        return CleanProteins(none, {"read": 0, "kept": 0}, pd.DataFrame(columns=list(DROPPED_COLUMNS), dtype="str"))
+    return clean_proteins(proteins_raw, bad_proteins=parameters.bad_proteins, shortest=parameters.shortest_protein)
 
 
 def extract_features(

@@ -11,8 +11,8 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 check_proteins,
-                inputs="proteins_raw",
-                outputs=["proteins", "proteins_report"],
+                inputs=["proteins_raw", "params:feature_extraction"],
+                outputs=["proteins", "proteins_report", "dropped_proteins"],
                 name="clean_proteins",
             ),
             Node(

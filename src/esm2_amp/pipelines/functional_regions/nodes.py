@@ -130,17 +130,17 @@ def place_annotations(
     InputError
         The annotations or the sequences are not those of the pairs' proteins.
     """
-    from esm2_amp.regions.names import accession_of
+    from esm2_amp.names import protein_name
     from esm2_amp.regions.placing import place
-    from esm2_amp.validation import clean_proteins
+    from esm2_amp.validation.proteins import clean_proteins
 
     if region_file is None:
         raise InputError("Segments are looked up in annotated regions, but none are given; give --params=regions=FILE")
     if proteins_raw is not None:
-        proteins, _ = clean_proteins(proteins_raw)
+        proteins = clean_proteins(proteins_raw).proteins
     lengths: dict[str, int] = {}
     if proteins is not None:
-        lengths = dict(zip(proteins["Entry"].map(accession_of), proteins["Sequence"].str.len(), strict=True))
+        lengths = dict(zip(proteins["Entry"].map(protein_name), proteins["Sequence"].str.len(), strict=True))
     entries = sorted({*segments["Protein1"], *segments["Protein2"]})
     logger.info("Looking up %s proteins in %s", f"{len(entries):,}", region_file.path.name)
     placed = place(region_file.read(entries), entries, lengths, parameters)

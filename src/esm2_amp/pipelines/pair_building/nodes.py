@@ -55,6 +55,7 @@ def clean_pair_files(
     validation_pairs_raw: SourceTable | None,
     test_pairs_raw: SourceTable | None,
     features: ProteinFeatures,
+    dropped_proteins: pd.DataFrame | None,
     parameters: PairParameters,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Check the pair files against the proteins, and put them into one table.
@@ -65,6 +66,8 @@ def clean_pair_files(
         As read; the last two only for `split: files`.
     features : ProteinFeatures
         Its entries are the known proteins.
+    dropped_proteins : DataFrame, optional
+        Proteins that were left out of the features, whose pairs are left out, too.
     parameters : PairParameters
 
     Returns
@@ -75,8 +78,9 @@ def clean_pair_files(
     report : dict
         Counts of what was read, changed and dropped, by file.
     """
-    from esm2_amp.validation import clean_pairs
+    from esm2_amp.validation.pairs import clean_pairs
 
+    dropped = [] if dropped_proteins is None else dropped_proteins["Entry"].unique().tolist()
     files = {"train": pairs_raw}
     if parameters.split == "files":
         others = {"validation": validation_pairs_raw, "test": test_pairs_raw}
@@ -96,7 +100,10 @@ def clean_pair_files(
             duplicate_pairs=parameters.duplicate_pairs,
             labels="required",
             protein_source="the protein file",
+            dropped=dropped,
         )
+        if of_dropped := report[split]["of_dropped_proteins"]:
+            logger.warning("%s pairs of %s are left out: a protein of theirs was dropped", f"{of_dropped:,}", raw.file)
         file_split = split if parameters.split == "files" else ""
         tables.append(clean.assign(file=Path(raw.file).name, file_split=file_split))
     return pd.concat(tables, ignore_index=True), report

@@ -6,10 +6,10 @@ from esm2_amp.pipelines.pair_building.nodes import audit_split, clean_pair_files
 
 
 def create_pipeline() -> Pipeline:
-    """Raw pairs → clean pairs → pairs as row numbers, with their split and what it lets a model know."""
+    """Raw pairs → clean pairs → pairs as row numbers, with their split and an audit of its leakage."""
     return Pipeline(
         [
-            # Its name puts it before extract_features: what it lacks is told before hours of work.
+            # Its name puts it before extract_features: an error about what it lacks comes before hours of work.
             Node(
                 compare_sequences,
                 inputs=["proteins", "params:pair_building"],
@@ -23,6 +23,7 @@ def create_pipeline() -> Pipeline:
                     "validation_pairs_raw",
                     "test_pairs_raw",
                     "protein_features",
+                    "dropped_proteins",
                     "params:pair_building",
                 ],
                 outputs=["pairs", "pairs_report"],

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 def clean_labelled_pairs(pairs_raw: SourceTable) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Check a file of labelled pairs; of a pair that stands there twice the first row stays."""
-    from esm2_amp.validation import clean_pairs
+    from esm2_amp.validation.pairs import clean_pairs
 
     return clean_pairs(
         pairs_raw, None, self_pairs="keep", duplicate_pairs="drop", labels="required", protein_source="the protein file"
@@ -104,22 +104,22 @@ def measure_model(
 
 
 def _known(pairs: pd.DataFrame, features: ProteinFeatures) -> pd.DataFrame:
-    """The pairs whose proteins both have features, rows numbered from 0."""
-    from esm2_amp.validation import missing_proteins
+    """The pairs whose proteins both have features, under the names of the features, rows numbered from 0."""
+    from esm2_amp.names import examples_of_unknown
+    from esm2_amp.validation.pairs import matched_names
 
-    missing = missing_proteins(pairs, features.entries)
-    known = pairs[missing == ""].reset_index(drop=True)
-    if known.empty:
-        raise InputError(
-            f"None of the {len(pairs):,} pairs can be scored: they name proteins such as {missing.iloc[0]}, and the "
-            f"protein file has proteins such as {features.entries[0]}; give the proteins that the pairs name"
-        )
+    found = matched_names(pairs, features.entries, "the pair file")
+    named = {name: pairs[name].map(found) for name in ("Protein1", "Protein2")}
+    known = pairs.assign(**named).dropna(subset=list(named)).reset_index(drop=True)
     if left_out := len(pairs) - len(known):
-        example = missing[missing != ""].iloc[0]
-        logger.warning(
-            "%s of %s pairs are left out: no sequence or features for proteins such as %s",
-            f"{left_out:,}", f"{len(pairs):,}", example,
-        )  # fmt: skip
+        unknown = [name for name in pd.unique(pairs[list(named)].to_numpy().ravel()) if name not in found]
+        words = (
+            f"{left_out:,} of {len(pairs):,} pairs can't be scored: {len(unknown):,} names are not among the "
+            f"{len(features.entries):,} proteins, such as {examples_of_unknown(unknown, features.entries)}"
+        )
+        if known.empty:
+            raise InputError(f"{words}; name proteins alike in both files, or give those that lack in proteins=FILE")
+        logger.warning("%s", words)
     return known
 
 

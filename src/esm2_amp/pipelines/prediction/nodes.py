@@ -1,25 +1,64 @@
 """Nodes of `prediction`: scores for new pairs by a trained or published model."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable
 from esm2_amp.parameters.evaluation import EvaluationParameters
+from esm2_amp.parameters.prediction import PredictionParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.types import ProteinFeatures, TrainedModel
 
 logger = logging.getLogger(__name__)
 
 
-def clean_new_pairs(pairs_raw: SourceTable) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Check a pair file for prediction: every row stays, labels are optional, unknown proteins are no error."""
-    from esm2_amp.validation import clean_pairs
+def clean_new_pairs(
+    pairs_raw: SourceTable | None,
+    proteins: pd.DataFrame,
+    dropped_proteins: pd.DataFrame | None,
+    parameters: PredictionParameters,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Check a pair file for prediction, in which every row stays, or make all pairs of the proteins.
 
-    return clean_pairs(
-        pairs_raw, None, self_pairs="keep", duplicate_pairs="keep", labels="optional", protein_source="the protein file"
+    Parameters
+    ----------
+    pairs_raw : SourceTable, optional
+        As read; labels are not needed, and not checked.
+    proteins : DataFrame
+        Column `Entry`; empty where features are given in their place.
+    dropped_proteins : DataFrame, optional
+        Columns `Entry` and `Problem` of the proteins that were left out.
+    parameters : PredictionParameters
+
+    Returns
+    -------
+    pairs : DataFrame
+        Columns `Protein1` and `Protein2` as written, `Label` if given, `row`; where there are `proteins` also
+        `Status`, why a pair can't be scored, or an empty text.
+    report : dict
+        Counts of what was read and changed.
+
+    Raises
+    ------
+    InputError
+        A name is missing or illegal, no pair can be scored, or there are no pairs and too many or too few proteins to
+        make them of.
+    """
+    from esm2_amp.validation.pairs import clean_pairs
+
+    if pairs_raw is None:
+        return _all_pairs(proteins["Entry"].to_numpy(), parameters.all_pairs_up_to)
+    pairs, report = clean_pairs(
+        pairs_raw, None, self_pairs="keep", duplicate_pairs="keep", labels="unused", protein_source=""
     )
+    if len(proteins):
+        pairs["Status"] = _why_not_scored(pairs, proteins["Entry"].tolist(), pairs_raw.file, dropped_proteins)
+    return pairs, report
 
 
 def score_new_pairs(
@@ -36,7 +75,7 @@ def score_new_pairs(
     Parameters
     ----------
     pairs : DataFrame
-        Columns `Protein1`, `Protein2` and perhaps `Label`.
+        Of `clean_new_pairs`.
     features : ProteinFeatures
     model : TrainedModel
     parameters : EvaluationParameters
@@ -47,34 +86,92 @@ def score_new_pairs(
     predicted : DataFrame
         `Protein1`, `Protein2`, `Label` if given, `Probability`, `CalibratedProbability` (by the temperature that the
         model's training fitted on its validation pairs; a published checkpoint has none), `Prediction`, all empty when
-        the pair could not be scored, and `Status`: `scored`, or the proteins without features.
+        the pair could not be scored, and `Status`: `scored`, or the proteins that have no features, and why.
+
+    Raises
+    ------
+    InputError
+        No pair can be scored, or the features are not those that the model reads.
     """
     from esm2_amp.devices import resolve_device
     from esm2_amp.models.scoring import SCORED, score_pairs
+    from esm2_amp.names import match_names
     from esm2_amp.statistics.metrics import sigmoid
-    from esm2_amp.validation import missing_proteins
 
     threshold = parameters.fixed_threshold
-    missing = missing_proteins(pairs, features.entries)
-    known = missing == ""
+    status = pairs["Status"] if "Status" in pairs else _why_not_scored(pairs, features.entries, "the pair file")
+    known = (status == "").to_numpy()
+    partners = pairs.loc[known, ["Protein1", "Protein2"]]
+    entry_of = match_names(partners.to_numpy().ravel(), features.entries)
     logit = score_pairs(
         model.network,
-        model.pairs(features, pairs[known]),
+        model.pairs(features, partners.apply(lambda names: names.map(entry_of))),
         batch_size=run.scoring_batch_size,
         device=resolve_device(run.device),
     )
-    predicted = pairs.drop(columns="row", errors="ignore").reset_index(drop=True)
-    predicted["Probability"] = pd.Series(sigmoid(logit), index=predicted.index[known.to_numpy()])
+    predicted = pairs.drop(columns=["row", "Status"], errors="ignore").reset_index(drop=True)
+    predicted["Probability"] = pd.Series(sigmoid(logit), index=predicted.index[known])
     if (temperature := model.card.get("temperature")) is not None:
-        predicted["CalibratedProbability"] = pd.Series(
-            sigmoid(logit / temperature), index=predicted.index[known.to_numpy()]
-        )
-    decided = predicted["Probability"] >= threshold
-    predicted["Prediction"] = decided.astype("Int8").where(known.to_numpy())
-    not_scored = "not scored: no sequence or features for " + missing
-    predicted["Status"] = not_scored.where(~known, SCORED).to_numpy()
+        predicted["CalibratedProbability"] = pd.Series(sigmoid(logit / temperature), index=predicted.index[known])
+    predicted["Prediction"] = (predicted["Probability"] >= threshold).astype("Int8").where(known)
+    predicted["Status"] = status.where(~known, SCORED).to_numpy()
     logger.info(
         "%s of %s pairs scored by %s, trained on %s", f"{known.sum():,}", f"{len(pairs):,}",
-        model.card.get("name", model.architecture), model.card.get("data", "data it doesn't name"),
+        model.card.get("name", model.architecture), model.card.get("data", "data that its card doesn't name"),
     )  # fmt: skip
     return predicted
+
+
+def _all_pairs(entries: np.ndarray, most: int) -> tuple[pd.DataFrame, dict[str, int]]:
+    """All pairs of different proteins, in their order, where these are not too many."""
+    count = len(entries) * (len(entries) - 1) // 2
+    if not 1 <= count <= most:
+        raise InputError(
+            f"Without pairs, all pairs of the proteins are scored, if these are from 1 to {most:,}: got "
+            f"{len(entries):,} proteins with {count:,} pairs; give pairs by --params=pairs=FILE"
+            + (f", or set prediction.all_pairs_up_to={count}" if count else "")
+        )
+    logger.info("No pairs are given: all %s pairs of the %s proteins are scored", f"{count:,}", f"{len(entries):,}")
+    a, b = np.triu_indices(len(entries), k=1)
+    pairs = pd.DataFrame({"Protein1": entries[a], "Protein2": entries[b]}, dtype="str")
+    return pairs.assign(Status=""), {"read": 0, "kept": count}
+
+
+def _why_not_scored(
+    pairs: pd.DataFrame, entries: list[str], file: str, dropped: pd.DataFrame | None = None
+) -> pd.Series:
+    """The proteins that each pair lacks, in words; an empty text where it lacks none."""
+    from esm2_amp.names import match_names
+    from esm2_amp.validation.pairs import matched_names, words_of_pairs
+
+    found = matched_names(pairs, entries, file)
+    lacking = [name for name in pd.unique(pairs[["Protein1", "Protein2"]].to_numpy().ravel()) if name not in found]
+    problems: dict[str, str] = {}
+    if dropped is not None:
+        problems = dict(zip(dropped["Entry"][::-1], dropped["Problem"][::-1], strict=True))  # the first of each
+    left_out = {name: f"{name} was left out: {problems[at]}" for name, at in match_names(lacking, problems).items()}
+    unknown = {name: name for name in lacking if name not in left_out}
+    names, reasons = words_of_pairs(pairs, unknown, ", "), words_of_pairs(pairs, left_out, "; ")
+    reasons = reasons.where((reasons == "") | (names == ""), reasons + "; ")
+    reasons += ("no sequence or features for " + names).where(names != "", "")
+    if n_lacking := int((reasons != "").sum()):
+        words = _why_lacking(unknown, left_out, entries)
+        if n_lacking == len(pairs):
+            raise InputError(f"None of the {len(pairs):,} pairs of {file} can be scored: {words}")
+        logger.warning("%s of %s pairs of %s can't be scored: %s", f"{n_lacking:,}", f"{len(pairs):,}", file, words)
+    return ("not scored: " + reasons).where(reasons != "", "")
+
+
+def _why_lacking(unknown: Mapping[str, str], left_out: Mapping[str, str], entries: list[str]) -> str:
+    from esm2_amp.names import examples_of_unknown
+
+    words = []
+    if unknown:
+        words.append(
+            f"{len(unknown):,} names are not among the {len(entries):,} proteins, such as "
+            f"{examples_of_unknown(unknown, entries)}; name proteins alike in both files, or give those that lack by "
+            "--params=proteins=FILE"
+        )
+    if left_out:
+        words.append(f"{len(left_out):,} proteins were left out, such as: {next(iter(left_out.values()))}")
+    return "; ".join(words)

@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
     scoring = [
         Node(
             clean_new_pairs,
-            inputs="pairs_raw",
+            inputs=["pairs_raw", "proteins", "dropped_proteins", "params:prediction"],
             outputs=["pairs", "pairs_report"],
             name="clean_pairs",
         ),
@@ -28,5 +28,7 @@ def create_pipeline() -> Pipeline:
         tags="prediction",
         inputs={"encoder", "stored_features", "published_features"},
         outputs={"predicted_pairs"},
-        parameters={name: name for name in ("params:feature_extraction", "params:evaluation", "params:run")},
+        parameters={
+            f"params:{group}": f"params:{group}" for group in ("feature_extraction", "prediction", "evaluation", "run")
+        },
     )

@@ -1,0 +1,236 @@
+"""Pairs of proteins: of known ones, with labels that agree. A-B and B-A are the same pair."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from numpy.typing import NDArray
+
+from esm2_amp.errors import InputError
+from esm2_amp.files import SourceTable
+from esm2_amp.names import match_names, nearly_the_same, protein_name, resembling_names
+from esm2_amp.validation.cells import Problem, all_problems, cell_problems, id_column
+
+logger = logging.getLogger(__name__)
+
+LABELS: Final = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
+"""How labels may be written, and what they are."""
+
+PARTNERS: Final = ("Protein1", "Protein2")
+
+PAIRS = pa.DataFrameSchema(
+    {
+        "Protein1": id_column(),
+        "Protein2": id_column(),
+        "Label": pa.Column(
+            "str",
+            pa.Check(
+                lambda labels: labels.isin(list(LABELS)),
+                error="must be 0 or 1, got {value}; correct it, or drop the pair",
+            ),
+            required=False,
+        ),
+    }
+)
+"""Pairs after normalisation, labels still as text."""
+
+
+def clean_pairs(
+    pairs_raw: SourceTable,
+    entries: Sequence[str] | None,
+    *,
+    self_pairs: Literal["keep", "drop"],
+    duplicate_pairs: Literal["keep", "drop"],
+    labels: Literal["required", "optional", "unused"],
+    protein_source: str,
+    dropped: Sequence[str] = (),
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Pairs of known proteins with consistent labels. A-B and B-A are the same pair.
+
+    Parameters
+    ----------
+    pairs_raw : SourceTable
+        `Protein1`, `Protein2` and perhaps `Label` as `esm2_amp.io.pairs.PairsDataset` loads them.
+    entries : sequence of str, optional
+        Ids of the proteins that pairs may name, as `esm2_amp.names.match_names` finds them. Without them any protein
+        may be named.
+    self_pairs : {"keep", "drop"}
+        What happens to a protein paired with itself.
+    duplicate_pairs : {"keep", "drop"}
+        Whether only the first row of a pair stays.
+    labels : {"required", "optional", "unused"}
+        Whether there must be a column `Label`. Where labels are unused, one that is neither 0 nor 1 is missing, and
+        they need not agree.
+    protein_source : str
+        Where `entries` come from, for messages.
+    dropped : sequence of str
+        Ids of proteins that were left out; their pairs are left out, too.
+
+    Returns
+    -------
+    pairs : DataFrame
+        `Protein1`, `Protein2`, str, the ids among `entries`, or without these the names in the file; `Label`, int8,
+        where the input has it (Int8 where some are missing); `row`, int64, 1-based row in the file; in the order of the
+        file, rows numbered from 0.
+    report : dict of int
+        Counts of pairs: read and kept; self-pairs and duplicates (of these swapped) in what was read; positives and
+        negatives in what was kept. `names_matched` counts names that are written otherwise than among `entries`.
+
+    Raises
+    ------
+    InputError
+        An id is missing, illegal or unknown; a label is missing or not 0 or 1; a pair has both labels; no pair is left.
+    """
+    file, raw = pairs_raw.file, pairs_raw.frame
+    if labels == "required" and "Label" not in raw:
+        raise InputError(f"{file} must have a column Label of 0 and 1, got {', '.join(map(str, raw))}; add the labels")
+    columns = [column for column in ("Protein1", "Protein2", "Label") if column in raw]
+    written = raw[columns].apply(lambda column: column.str.strip())
+    found = {} if entries is None else matched_names(written, [*entries, *dropped], file)
+    table = written.assign(**{name: _identified(written[name], found) for name in PARTNERS})
+    first = _first_rows(table)
+    checked = table.drop(columns="Label", errors="ignore") if labels == "unused" else table
+    problems = cell_problems(PAIRS, checked)
+    if entries is not None:
+        problems += _unknown_proteins(table, [*entries, *dropped], len(entries), protein_source)
+    if "Label" in checked:
+        problems += _contradictory_labels(table, first)
+    if problems:
+        raise all_problems(pairs_raw, problems)
+
+    is_self = (table["Protein1"] == table["Protein2"]).to_numpy()
+    is_duplicate = first != np.arange(len(table))
+    is_of_dropped = table[list(PARTNERS)].isin(dropped).any(axis=1).to_numpy()
+    left_out = (is_self & (self_pairs == "drop")) | (is_duplicate & (duplicate_pairs == "drop")) | is_of_dropped
+    if left_out.all():
+        others = " and pairs of proteins that were left out" if is_of_dropped.any() else ""
+        raise InputError(
+            f"{file} must pair different proteins, got only self-pairs{others}; add pairs, or keep self_pairs"
+        )
+    kept = (written if entries is None else table)[~left_out]
+    pairs = kept.rename_axis("row").reset_index()[[*columns, "row"]]
+    swapped = table["Protein1"].to_numpy() != table["Protein1"].to_numpy()[first]
+    report = {
+        "read": len(table),
+        "kept": len(pairs),
+        "blank_rows_skipped": pairs_raw.blank_rows,
+        "white_space_removed": int((written != raw[columns]).any(axis=1).sum()),
+        "names_matched": sum(name != entry for name, entry in found.items()),
+        "of_dropped_proteins": int(is_of_dropped.sum()),
+        "self_pairs": int(is_self.sum()),
+        "duplicates": int(is_duplicate.sum()),
+        "swapped_duplicates": int(swapped.sum()),
+    }
+    if "Label" in table:
+        pairs["Label"] = _as_numbers(pairs["Label"], file)
+        report["positives"], report["negatives"] = (int((pairs["Label"] == label).sum()) for label in (1, 0))
+    return pairs, report
+
+
+def matched_names(pairs: pd.DataFrame, entries: Sequence[str], file: str) -> dict[str, str]:
+    """The entry of each name in pairs that means one, by `esm2_amp.names.match_names`; logged where they differ.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `Protein1`, `Protein2`.
+    entries : sequence of str
+    file : str
+        The file of the pairs, for the log.
+    """
+    found = match_names(_codes(pairs)[2], entries)
+    if differ := [(name, entry) for name, entry in found.items() if name != entry]:
+        logger.info(
+            "%s: %s names were matched to proteins that are named differently, such as %s to %s",
+            file, f"{len(differ):,}", *differ[0],
+        )  # fmt: skip
+    return found
+
+
+def words_of_pairs(pairs: pd.DataFrame, words: Mapping[str, str], separator: str) -> pd.Series:
+    """What there is to say of the proteins of each pair.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `Protein1`, `Protein2`.
+    words : mapping of str
+        Of some names.
+    separator : str
+        Between the words of two proteins.
+
+    Returns
+    -------
+    of_pairs : Series of str
+        On the index of `pairs`; `""` where neither protein has words.
+    """
+    code_a, code_b, named = _codes(pairs)
+    has_words = named.isin(list(words))
+    texts = np.full(len(pairs), "", dtype=object)
+    for i in np.flatnonzero(has_words[code_a] | has_words[code_b]):
+        texts[i] = separator.join(
+            dict.fromkeys(words[named[code]] for code in (code_a[i], code_b[i]) if has_words[code])
+        )
+    return pd.Series(texts, index=pairs.index, dtype="str")
+
+
+def _identified(names: pd.Series, found: Mapping[str, str]) -> pd.Series:
+    """The entries of names, or else the names without what is written around them."""
+    return names.map({name: found.get(name, protein_name(name)) for name in names.unique()}).astype("str")
+
+
+def _as_numbers(labels: pd.Series, file: str) -> pd.Series:
+    numbers = labels.map(LABELS)
+    if not (missing := numbers.isna()).any():
+        return numbers.astype("int8")
+    logger.warning(
+        "%s: %s labels are neither 0 nor 1, such as %r; they stay empty",
+        file,
+        f"{missing.sum():,}",
+        labels[missing].iloc[0],
+    )
+    return numbers.astype("Int8")
+
+
+def _codes(pairs: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64], pd.Index]:
+    """The two columns of ids as numbers into the ids that occur."""
+    codes, named = pd.factorize(pd.concat([pairs[name] for name in PARTNERS]))
+    return codes[: len(pairs)], codes[len(pairs) :], named
+
+
+def _first_rows(pairs: pd.DataFrame) -> NDArray[np.int64]:
+    """Position of the first row with the same two proteins, in either order, for each pair."""
+    code_a, code_b, named = _codes(pairs)
+    pair = np.minimum(code_a, code_b) * np.int64(len(named)) + np.maximum(code_a, code_b)
+    return pd.Series(np.arange(len(pairs))).groupby(pair).transform("first").to_numpy()
+
+
+def _unknown_proteins(pairs: pd.DataFrame, known: Sequence[str], n_proteins: int, source: str) -> list[Problem]:
+    unknown = [(name, pairs.loc[~pairs[name].isin([*known, ""]), name]) for name in PARTNERS]  # "" is another problem
+    resembling = resembling_names({name for _, names in unknown for name in names}, known)
+    return [
+        (
+            row,
+            f"{column} {name!r} is not among the {n_proteins} proteins of {source}{nearly_the_same(resembling[name])}; "
+            "add its sequence or drop the pair",
+        )
+        for column, names in unknown
+        for row, name in zip(names.index, names, strict=True)
+    ]
+
+
+def _contradictory_labels(pairs: pd.DataFrame, first: NDArray[np.int64]) -> list[Problem]:
+    label = pairs["Label"].map(LABELS).to_numpy()
+    a, b, row = pairs["Protein1"].to_numpy(), pairs["Protein2"].to_numpy(), pairs.index.to_numpy()
+    # NaN, a label that is no label, differs from everything but is a problem of its own.
+    return [
+        (
+            row[i],
+            f"the pair {a[i]}-{b[i]} has Label {label[i]:.0f}, but {label[first[i]]:.0f} in row {row[first[i]]}; "
+            "keep one of the two",
+        )
+        for i in np.flatnonzero((np.abs(label - label[first]) == 1) & (a != "") & (b != ""))
+    ]
