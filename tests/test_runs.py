@@ -230,7 +230,8 @@ def test_exported_features_stand_in_for_proteins_and_encoder(data, go, tmp_path)
     shutil.move(data / "04_feature/published_layout.h5", tmp_path / "features.h5")
     shutil.rmtree(data / "04_feature")
     (data / "01_raw/planted/proteins.fasta").unlink()
-    go("--pipeline=prediction", f"--params=features={tmp_path / 'features.h5'}")
+    pairs = data / "01_raw/planted/test_pairs.csv"
+    go("--pipeline=prediction", f"--params=features={tmp_path / 'features.h5'},pairs={pairs}")
     scored = pd.read_csv(data / "07_model_output/ESM2_AMPS/scored_pairs.csv").query("Split == 'test'")
     np.testing.assert_allclose(predicted(data)["Probability"], scored["Probability"], rtol=1e-5)
 

@@ -46,12 +46,9 @@ def test_all_pairs_of_the_proteins_are_made_where_none_are_given(caplog):
 @pytest.mark.parametrize(
     ("count", "words"),
     [
-        (0, "got 0 proteins with 0 pairs; give pairs by --params=pairs=FILE"),
+        (0, "Pairs must be given where features are given in place of proteins; add --params=pairs=FILE"),
         (1, "got 1 proteins with 0 pairs; give pairs by --params=pairs=FILE"),
-        (
-            6,
-            "from 1 to 10: got 6 proteins with 15 pairs; give pairs by --params=pairs=FILE, or set prediction.all_pairs",
-        ),
+        (6, "got 6 proteins with 15 pairs; give pairs by --params=pairs=FILE, or set prediction.all_pairs_up_to=15"),
     ],
 )
 def test_too_many_or_too_few_proteins_need_pairs(count, words):

@@ -100,7 +100,7 @@ def clean_proteins(
     sequence = unstopped.map(lambda residues: residues.translate(_LETTERS_UP))
     table = pd.DataFrame({"Entry": entry.map(protein_name), "Sequence": sequence}).astype("str")
     problems = [*cell_problems(PROTEINS, table, {"Sequence": _illegal_residues}), *_conflicting_sequences(table)]
-    legal = table.drop(index={row for row, _ in problems})
+    legal = table[~table.index.isin([row for row, _ in problems])]
     problems += _unlikely_sequences(legal, raw["Sequence"], shortest)
     if problems and bad_proteins == "stop":
         raise all_problems(proteins_raw, problems, _TO_DROP)

@@ -124,6 +124,8 @@ def score_new_pairs(
 
 def _all_pairs(entries: np.ndarray, most: int) -> tuple[pd.DataFrame, dict[str, int]]:
     """All pairs of different proteins, in their order, where these are not too many."""
+    if not len(entries):
+        raise InputError("Pairs must be given where features are given in place of proteins; add --params=pairs=FILE")
     count = len(entries) * (len(entries) - 1) // 2
     if not 1 <= count <= most:
         raise InputError(
