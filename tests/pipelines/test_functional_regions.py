@@ -305,7 +305,8 @@ def test_some_names_that_are_nearly_the_same_are_warned_of(tmp_path, caplog):
     *_, report, _ = placed(tmp_path, lines, [("P1", "P2")], sequences(P1=100, P2=100))
     assert report["similar_names"] == {"P2": "P2.1"}
     assert (
-        "1 proteins are not in the annotations, but similar names are: the pairs name P2, the file P2.1" in caplog.text
+        "1 of 2 proteins are not in the annotations, which have similar names: the pairs name P2, the file P2.1"
+        in caplog.text
     )
 
 

@@ -13,7 +13,7 @@ from esm2_amp.regions.names import similar_names
         ("tr|A0A086JQP8|A0A086JQP8_TOXGO", "A0A086JQP8"),
         ("sp|P01308-2|INS_HUMAN", "P01308-2"),
         ("sp|P01308", "P01308"),
-        *[(name, name) for name in ("P01308", "9606.ENSP00000250971", "ENSP00000250971.3", "4HHB_1|Chains", "sp|")],
+        *[(name, name) for name in ("P01308", "9606.ENSP00000250971", "ENSP00000250971.3", "sp|")],
     ],
 )
 def test_accession_of_a_name(name, accession):

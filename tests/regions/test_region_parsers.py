@@ -228,7 +228,7 @@ def test_joined_gff_files_are_read_to_the_end(tmp_path):
 
 def test_gff_without_its_header_as_left_by_a_search_for_one_protein(tmp_path):
     lines = interproscan_gff(DOMAIN_6, FAMILY_6, name=PIPED).splitlines()
-    text = "\n".join(line for line in lines if PIPED in line and not line.startswith(("#", ">")))
+    text = "\n".join(f"{line}\t" for line in lines if PIPED in line and not line.startswith(("#", ">")))
     assert rows(written(tmp_path, "x.gff3", text).read([HSP90]), "Type") == [("Domain",), ("Family",)]
 
 

@@ -269,7 +269,7 @@ def _layout_of_line(cells: list[str]) -> str | None:
         return interpro.INTERPROSCAN
     if len(cells) == interpro.PROTEIN2IPR_CELLS and _IPR.fullmatch(cells[1]):
         return interpro.PROTEIN2IPR
-    if len(cells) == gff.CELLS and cells[3].isdecimal() and cells[4].isdecimal() and cells[6] in gff.STRANDS:
+    if len(cells) >= gff.CELLS and cells[3].isdecimal() and cells[4].isdecimal() and cells[6] in gff.STRANDS:
         return gff.GFF3
     return None
 

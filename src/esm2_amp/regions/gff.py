@@ -12,7 +12,7 @@ from esm2_amp.regions.uniprot import SOURCE as UNIPROT
 GFF3: Final = "GFF3"
 
 CELLS, STRANDS = 9, ("+", "-", ".", "?")
-"""Cells of a feature's line, and what its seventh may hold."""
+"""Cells of a feature's line (UniProt's lines end with an empty tenth), and what the seventh may hold."""
 
 _LENGTH_LINE, _LENGTH_PARTS = "##sequence-region", 4
 _WHOLE_PROTEIN = "polypeptide"
@@ -51,10 +51,8 @@ def parse_gff(text: str, file: str, types: EntryTypes | None, wanted: Iterable[s
         if line.startswith(_LENGTH_LINE) and len(parts := line.split()) == _LENGTH_PARTS:
             if entry := found.entry(unquote(parts[1])):
                 found.length(row, entry, parts[3])
-        elif "\t" in line and not line.startswith(("#", ">")):
-            cells = [cell.strip() for cell in line.split("\t")]
-            if entry := found.entry(unquote(cells[0])):
-                _parse_feature(found, row, entry, cells, types)
+        elif "\t" in line and line[0] not in "#>" and (entry := found.entry(unquote(line.partition("\t")[0].strip()))):
+            _parse_feature(found, row, entry, [cell.strip() for cell in line.split("\t")], types)
     return found.result()
 
 

@@ -121,10 +121,10 @@ def parse_interproscan(text: str, file: str, types: EntryTypes | None, wanted: I
     """
     found = Collector(file, INTERPROSCAN, wanted)
     for row, line in enumerate(text.splitlines(), start=1):
-        cells = [cell.strip() for cell in line.split("\t")]
-        entry = found.entry(cells[0])
+        entry = found.entry(line.partition("\t")[0].strip())
         if entry is None:
             continue
+        cells = [cell.strip() for cell in line.split("\t")]
         if len(cells) < INTERPROSCAN_CELLS:
             found.problem(row, entry, f"a match must have at least {INTERPROSCAN_CELLS} cells, got {len(cells)}")
             continue

@@ -178,8 +178,8 @@ def _log_annotations(report: dict[str, Any], parameters: RegionParameters) -> No
                     f"{number:,}", f"{report['proteins']:,}", f"{report['proteins_not_in_file']:,}", done)  # fmt: skip
     if similar := report["similar_names"]:
         name, in_file = next(iter(similar.items()))
-        logger.warning("%s proteins are not in the annotations, but similar names are: the pairs name %s, the file %s",
-                       f"{len(similar):,}", name, in_file)  # fmt: skip
+        logger.warning("%s of %s proteins are not in the annotations, which have similar names: the pairs name %s, the "
+                       "file %s", f"{len(similar):,}", f"{report['proteins']:,}", name, in_file)  # fmt: skip
     if report["problems"]:
         logger.warning("%s annotations can't be used; the table of problems says why", f"{report['problems']:,}")
     if report["regions_of_isoforms"]:
