@@ -97,7 +97,7 @@ FAITHFUL = pd.DataFrame(
 @pytest.mark.parametrize(
     ("tables", "auroc", "words"),
     [
-        ({}, 0.55, ["The explained model hardly tells interacting pairs apart (AUROC 0.55)"]),
+        ({}, 0.55, ["The explained model hardly separates interacting pairs from others (AUROC 0.55)"]),
         ({}, None, ["(AUROC undefined)"]),
         ({}, 0.9, []),
         ({"forest_metrics": {"auroc": 0.48}}, 0.9, ["Tree SHAP and Gini explain a classifier, AE_RF"]),

@@ -70,7 +70,7 @@ def test_run_is_told_with_hashes_seeds_and_versions(shown, demonstration_run):
 def test_explanations_and_regions_are_told_in_numbers(shown, demonstration_run):
     folder = demonstration_run.folder / "08_reporting"
     for model in MODELS_WITH_ATTENTION:
-        assert f"What {model} looks at" in shown.text
+        assert f"What the scores of {model} rest on" in shown.text
     summary = pd.read_csv(folder / "functional_regions/summary.csv")
     told = summary[~summary["summary"].str.contains("not annotated in these proteins")]
     assert len(told)

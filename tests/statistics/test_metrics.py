@@ -92,7 +92,7 @@ def test_a_model_that_never_says_interaction_has_no_precision_and_mcc_zero():
     metrics = pair_metrics([1, 0], [-1.0, -2.0])
     assert metrics["precision"] is None
     assert metrics["mcc"] == 0
-    assert undefined(metrics) == "precision (no pair is said to interact)"
+    assert undefined(metrics) == "precision (no pair is predicted to interact)"
     assert undefined(pair_metrics(LABEL, LOGIT)) == ""
 
 

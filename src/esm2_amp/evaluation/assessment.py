@@ -18,12 +18,12 @@ REPORTED_SPLIT: Final = "test"
 
 
 def reported(data_name: str) -> str:
-    """What figures and tables of the reported pairs are of."""
+    """The reported pairs in words, for titles of figures and tables."""
     return f"{REPORTED_SPLIT} split of {data_name}"
 
 
 class Assessment(NamedTuple):
-    """What one model says of B pairs, and how good that is.
+    """The scores of one model for B pairs, and how good they are.
 
     Attributes
     ----------
@@ -46,12 +46,14 @@ def assess(name: str, pairs: pd.DataFrame, logit: ArrayLike, threshold: float | 
     Parameters
     ----------
     name : str
-        Whose logits they are, for messages.
+        Name of the model, for messages.
     pairs : DataFrame, B rows
         Columns `Split`, "validation" or "test", and `Label`, 0 or 1.
     logit : array_like, shape (B,)
+        The model's logit of each pair.
     threshold : float or "validation"
-        Probability from which a pair is said to interact; or that of the best MCC on the validation pairs.
+        Probability from which a pair is predicted to interact, or "validation" for that of the best MCC on the
+        validation pairs.
 
     Raises
     ------

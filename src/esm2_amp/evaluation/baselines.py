@@ -1,6 +1,6 @@
 """Baselines: what can be predicted without a network, so that every model is shown beside it (METHOD section 5).
 
-Each is fitted on the training pairs, and gives logits of other pairs. None tells A from B: swapping the partners of a
+Each is fitted on the training pairs, and predicts logits of other pairs. All are symmetric: swapping the partners of a
 pair changes nothing.
 """
 
@@ -23,11 +23,12 @@ from esm2_amp.protein import STANDARD_RESIDUES
 
 
 class ProteinViews(NamedTuple):
-    """What baselines may know of P proteins; imported features come without sequences, and perhaps without means.
+    """What baselines read of P proteins; imported features come without sequences, and perhaps without means.
 
     Attributes
     ----------
     sequences : sequence of P str, optional
+        Residues of each protein.
     mean_vectors : ndarray, shape (P, D), float32, optional
         Mean of each protein's residue vectors.
     """
@@ -56,7 +57,7 @@ def node_degree(
 
     Features are the sums over both partners of log(1 + degree), one for positives and one for negatives; a protein
     unseen in training has degree 0. The degrees of a training pair leave the pair itself out, as those of a new pair
-    do: with it, every positive would be known by its own edge.
+    do: with it, every positive would be recognised by its own edge.
     """
     train = train[~_repeated(train)]
     is_positive = train["label"].to_numpy() == 1
@@ -75,8 +76,8 @@ def similarity(
 ) -> NDArray[np.float64]:
     """Logistic regression on the similarity to the nearest training positive, as cosines of centred mean vectors.
 
-    The mean over the training proteins is taken off first: mean vectors of one encoder have most of their direction in
-    common. A training pair is compared with the other training pairs.
+    The mean over the training proteins is subtracted first, since mean vectors of one encoder have most of their
+    direction in common. A training pair is compared with the other training pairs.
     """
     assert proteins.mean_vectors is not None
     train = train[~_repeated(train)]
@@ -136,15 +137,17 @@ def baseline_logits(
     Parameters
     ----------
     name : str
-        Of `BASELINES`.
+        One of `BASELINES`.
     train : DataFrame
         Columns `a`, `b`, rows of the partners among the P proteins, and `label`, 0 or 1.
     pairs : DataFrame
         Columns `a`, `b`.
     proteins : ProteinViews
+        What the baseline reads of the proteins.
     parameters : BaselineParameters
+        Parameters of all baselines.
     seed : int
-        Of what a baseline draws at random.
+        Seed of what a baseline draws at random.
 
     Returns
     -------
@@ -154,7 +157,7 @@ def baseline_logits(
     Raises
     ------
     InputError
-        The name is unknown, what the baseline reads isn't there, or the training pairs are of one class.
+        The name is unknown, what the baseline reads is missing, or the training pairs are of one class.
     """
     if name not in BASELINES:
         raise InputError(f"A baseline must be one of {', '.join(BASELINES)}, got {name!r}")
@@ -171,16 +174,9 @@ def baseline_logits(
 
 
 def composition_table(sequences: Sequence[str]) -> NDArray[np.float64]:
-    """Frequencies of the 20 standard amino acids, in the order of `STANDARD_RESIDUES`, and log length.
+    """Frequencies of the 20 standard amino acids, in the order of `STANDARD_RESIDUES`, and log length: shape (P, 21).
 
-    Parameters
-    ----------
-    sequences : sequence of P str
-
-    Returns
-    -------
-    table : ndarray, shape (P, 21), float64
-        Frequencies are shares of all residues, rare ones too. Lengths in residues, natural logarithm.
+    Frequencies are shares of all residues, rare ones included; lengths are in residues, their logarithm is natural.
     """
     place = np.frombuffer(STANDARD_RESIDUES.encode(), dtype=np.uint8)
     table = np.empty((len(sequences), len(place) + 1))
@@ -195,13 +191,13 @@ def _rows(pairs: pd.DataFrame) -> PairRows:
 
 
 def _repeated(pairs: pd.DataFrame) -> NDArray[np.bool_]:
-    """Where the same two proteins came before, in either order: else a pair left out would still be there."""
+    """Which pairs are of the same two proteins as an earlier one, in either order, and so can't be left out alone."""
     ends = np.sort(pairs[["a", "b"]].to_numpy(), axis=1)
     return pd.DataFrame(ends).duplicated().to_numpy()
 
 
 def _log_degree(degree: NDArray[np.integer], rows: PairRows, *, own: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Sum over both partners of log(1 + degree), where `own` without the pair itself."""
+    """Sum over both partners of log(1 + degree), without the pair itself where `own`."""
     total: NDArray[np.float64] = np.log1p(degree[rows.a] - own) + np.log1p(degree[rows.b] - own)
     return total
 

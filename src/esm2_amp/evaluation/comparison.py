@@ -27,9 +27,9 @@ class Comparison(NamedTuple):
         `n_positives`, every metric with its 95 % interval in `<metric>_low` and `<metric>_high`, `threshold`,
         `temperature`, `ece_calibrated`, and `auroc_swapped`, the AUROC when every pair A-B is read as B-A.
     differences : DataFrame
-        Of `paired_differences`, between each two.
+        As from `paired_differences`, between each two.
     strata : DataFrame
-        Of `stratum_intervals`, and `Kind`.
+        As from `stratum_intervals`, with `Kind`.
     """
 
     models: pd.DataFrame
@@ -53,14 +53,15 @@ def compare(
     baseline_scores : DataFrame
         `Protein1`, `Protein2`, `Split`, `Seen`, `Label`, and the logits of each baseline under its name.
     baseline_metrics : mapping of dict
-        By baseline.
+        Metrics by baseline.
     scored : mapping of DataFrame
-        By model its scored pairs.
+        Scored pairs by model.
     metrics : mapping of dict
-        By model.
+        Metrics by model.
     replicates : int
         Bootstrap replicates behind each interval.
     seed : int
+        Seed of the bootstrap.
 
     Raises
     ------
@@ -89,16 +90,7 @@ def compare(
 def draw_comparison(
     comparison: Comparison, baseline_scores: pd.DataFrame, scored: Mapping[str, pd.DataFrame], title: str
 ) -> tuple[Figure, Figure, Figure, Figure]:
-    """Draw a comparison: metrics, curves, each model's difference from the reference baseline, and strata.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    baseline_scores : DataFrame
-    scored : mapping of DataFrame
-        By model its scored pairs.
-    title : str
-    """
+    """Draw a comparison: metrics, curves, each model's difference from the reference baseline, and strata."""
     models, differences, strata = comparison
     reference = reference_of(baseline_scores)
     tested = baseline_scores["Split"] == REPORTED_SPLIT
@@ -115,7 +107,7 @@ def draw_comparison(
 
 
 def reference_of(baseline_scores: pd.DataFrame) -> str:
-    """The baseline that every model is held against: the first that could be had."""
+    """The baseline that every model is compared with: the first of those that were fitted."""
     return next(name for name in baseline_scores if name in BASELINES)
 
 
@@ -129,7 +121,7 @@ def against(reference: str, differences: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shown(name: str) -> str:
-    """What figures call a model or baseline."""
+    """The name of a model or baseline in figures."""
     return f"{name.replace('_', ' ')} (baseline)" if name in BASELINES else name
 
 

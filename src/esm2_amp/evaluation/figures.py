@@ -28,7 +28,7 @@ _MARKERS = {"model": (MAIN, "o"), "baseline": (ACCENT, "D")}
 _SEEN = {"C1": "both proteins in training", "C2": "one protein in training", "C3": "no protein in training"}
 
 _DARK_PERCENT = 60
-"""Cells of the confusion matrix above it are dark and bear white text."""
+"""Cells of the confusion matrix above it are dark, with white text."""
 
 
 def summary_figure(curves: PairCurves, cells: Confusion, title: str) -> Figure:
@@ -57,6 +57,7 @@ def comparison_curves(scored: Mapping[str, pd.DataFrame], title: str) -> Figure:
     scored : mapping of model name to DataFrame
         Columns `Label`, `Probability`; the same pairs for all. The order decides the colours.
     title : str
+        Title of the figure.
     """
     figure = Figure(figsize=(7.2, 4.1 + 0.1 * len(scored)), layout="constrained", dpi=200)
     figure.suptitle(title, fontsize=_TEXT + 1)
@@ -84,6 +85,7 @@ def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
         `Model`; `Kind`, "model" or "baseline"; `n_pairs`, `n_positives`; and each metric with its interval in
         `<metric>_low` and `<metric>_high`. The first row is drawn on top.
     title : str
+        Title of the figure.
     """
     figure = Figure(figsize=(7.2, 1.35 + 0.34 * len(table)), layout="constrained", dpi=200)
     figure.suptitle(title, fontsize=_TEXT + 1)
@@ -97,15 +99,16 @@ def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
 
 
 def differences_figure(table: pd.DataFrame, reference: str, title: str) -> Figure:
-    """How much better than a baseline each model ranks pairs, with intervals and what they let one say.
+    """How much better than a baseline each model ranks pairs, with intervals and verdicts.
 
     Parameters
     ----------
     table : DataFrame
         `Model`, `Difference` in AUROC, `Low`, `High`, `Verdict`; the first row is drawn on top.
     reference : str
-        The baseline.
+        Name of the baseline.
     title : str
+        Title of the figure.
     """
     figure = Figure(figsize=(6.0, 1.25 + 0.34 * len(table)), layout="constrained", dpi=200)
     figure.suptitle(title, fontsize=_TEXT + 1)
@@ -130,6 +133,7 @@ def strata_figure(strata: pd.DataFrame, title: str) -> Figure:
     strata : DataFrame
         As from `strata.stratum_intervals`, and `Kind`; the models' first order is kept.
     title : str
+        Title of the figure.
     """
     found = strata[(strata["Metric"] == "auroc") & (strata["Pairs"] > 0)]
     tables = {str(stratum): table for stratum, table in found.groupby("Stratum")}
@@ -167,7 +171,7 @@ def _draw_precision_recall(axes: Axes, curves: Mapping[str, Curve | None], preva
 
 
 def _draw_curves(axes: Axes, curves: Mapping[str, Curve | None], **style: Any) -> None:
-    """Curves under their names; where none is defined the axes say so."""
+    """Curves under their names, or a remark where none is defined."""
     looks = [(colour, dash) for dash in ("-", ":", "-.") for colour in COLOURS]
     for number, (name, curve) in enumerate(curves.items()):
         if curve is not None:
@@ -248,7 +252,7 @@ def _name_rows(panels: Sequence[Axes], names: pd.Series) -> None:
 
 
 def _draw_key(figure: Figure) -> None:
-    """One key for all panels, which says that lines are intervals."""
+    """One key for all panels, with a remark that lines are intervals."""
     shown = [panel.get_legend_handles_labels() for panel in figure.axes]
     key = {label: handle for handles, labels in shown for handle, label in zip(handles, labels, strict=True)}
     figure.legend(list(key.values()), list(key), **_LEGEND, loc="outside lower center", ncols=len(key),
@@ -256,7 +260,7 @@ def _draw_key(figure: Figure) -> None:
 
 
 def _random_level(table: pd.DataFrame, metric: str) -> float | None:
-    """What a score without information reaches; None where the models' pairs differ in prevalence."""
+    """Value of the metric for scores without information; None where the models' pairs differ in prevalence."""
     prevalence = (table["n_positives"] / table["n_pairs"]).unique()
     if len(prevalence) != 1:
         return None

@@ -34,6 +34,7 @@ def nearest_pair_similarity(
     pairs, reference : PairRows
         At least one reference pair.
     combine : {"min", "sum"}
+        How the cosines of both partners make a similarity.
     leave_itself_out : bool
         Whether a pair that is a reference pair too, in either order, is compared with the others only.
 
@@ -74,6 +75,7 @@ class _Graph(NamedTuple):
     proteins : ndarray, shape (C,), int64
         Rows of the proteins that occur, ascending.
     unit : ndarray, shape (C, D), float32
+        Their vectors, of length 1.
     partners : list of C ndarrays, int64
         Their partners, as places in `proteins`, ascending.
     edges : ndarray, shape (E',), int64

@@ -1,4 +1,4 @@
-"""Features of pairs that don't tell A from B, and logistic regression on them without ever holding them all."""
+"""Symmetric features of pairs, and logistic regression on them that never holds them all in memory."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,35 +15,20 @@ _BLOCK = 4096
 
 
 class PairRows(NamedTuple):
-    """Pairs as rows of their partners in a table of proteins.
-
-    Attributes
-    ----------
-    a, b : ndarray, shape (B,), int
-    """
+    """Pairs as rows of their partners in a table of proteins, each of shape (B,)."""
 
     a: NDArray[np.integer]
     b: NDArray[np.integer]
 
 
 def symmetric_features(table: NDArray[np.floating], pairs: PairRows) -> NDArray[np.floating]:
-    """A + B, |A − B| and A · B of the partners' rows.
-
-    Parameters
-    ----------
-    table : ndarray, shape (P, F), float
-    pairs : PairRows
-
-    Returns
-    -------
-    features : ndarray, shape (B, 3 · F), of the table's type
-    """
+    """A + B, |A − B| and A · B of the partners' rows in a table of shape (P, F): shape (B, 3 · F), of its type."""
     a, b = table[pairs.a], table[pairs.b]
     return np.concatenate((a + b, np.abs(a - b), a * b), axis=1)
 
 
 def symmetric_blocks(table: NDArray[np.floating], pairs: PairRows) -> Iterator[NDArray[np.floating]]:
-    """The features of `symmetric_features` for some pairs after the others."""
+    """The features of `symmetric_features`, block by block of the pairs."""
     for start in range(0, len(pairs.a), _BLOCK):
         yield symmetric_features(table, PairRows(*(rows[start : start + _BLOCK] for rows in pairs)))
 
@@ -58,10 +43,11 @@ class PairLogistic:
     Parameters
     ----------
     table : ndarray, shape (P, F), float
+        Vectors of the proteins.
     penalty : float
         Weight of half the squared norm of the coefficients against the mean loss: 1 / (C · pairs) in scikit-learn.
     max_iter : int
-        Steps of the optimiser.
+        Steps of the optimiser at most.
     """
 
     def __init__(self, table: NDArray[np.floating], *, penalty: float, max_iter: int) -> None:
@@ -86,7 +72,7 @@ class PairLogistic:
         return np.concatenate(found).astype(np.float64)
 
     def _unscaled(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.floating], float]:
-        """Weights of the features as they are, so that no pass need standardise them."""
+        """Weights for features that aren't standardised, and the intercept."""
         slope = weights[:-1] / self._scaler.scale_
         return slope.astype(self._table.dtype), float(weights[-1] - self._scaler.mean_ @ slope)
 

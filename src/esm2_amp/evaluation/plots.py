@@ -25,9 +25,11 @@ def model_plots(curves: PairCurves, cells: Confusion, title: str) -> dict[str, g
     Parameters
     ----------
     curves : PairCurves
+        The model's curves.
     cells : Confusion
+        The model's decisions.
     title : str
-        Names the model and the split.
+        Title of every plot, with the model and the split.
     """
     plots = {
         "roc": roc_plot({"AUROC": curves.roc}),
@@ -101,9 +103,9 @@ def interval_plot(table: pd.DataFrame, x: str, zero: float) -> go.Figure:
     table : DataFrame
         `Model`, `Kind` ("model" or "baseline"), `Value`, `Low`, `High`.
     x : str
-        What the values are.
+        What the values are, as the name of the axis.
     zero : float
-        What no information gives, drawn as a line.
+        Value without information, drawn as a line.
     """
     figure = go.Figure()
     for kind, (colour, symbol) in _KINDS.items():
@@ -130,7 +132,7 @@ def _curve_plot(
     no_information: tuple[float, float, str],
     shape: str = "linear",
 ) -> go.Figure:
-    """Curves under their names and areas; where none is defined, the plot says so."""
+    """Curves under their names and areas, or a remark where none is defined."""
     figure = go.Figure()
     hover = f"<br>{axes[0].lower()} %{{x:.3f}}<br>{axes[1].lower()} %{{y:.3f}}"
     for number, (name, curve) in enumerate(curves.items()):

@@ -33,7 +33,7 @@ def stratum_intervals(
     logits, threshold, replicates, seed
         As for `intervals.bootstrap`.
     whole : DataFrame, optional
-        `intervals` of all these pairs, which a stratum that holds them all then takes over.
+        `intervals` of all these pairs, which are used for a stratum that holds them all.
 
     Returns
     -------

@@ -208,7 +208,7 @@ def planted_truth_figure(table: pd.DataFrame, title: str) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        As from `planted_truth`; where it is empty, the figure says so.
+        As from `planted_truth`; where it is empty, the figure has a remark only.
     title : str
         Title of the figure.
     """

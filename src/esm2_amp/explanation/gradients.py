@@ -166,7 +166,7 @@ def _integrate(
 
 @contextmanager
 def _frozen(network: nn.Module) -> Iterator[None]:
-    """Let the weights need no gradient within the block, so that nothing is kept to compute it from."""
+    """Freeze the weights within the block, so that nothing is kept to compute their gradients from."""
     needed = {parameter: parameter.requires_grad for parameter in network.parameters()}
     network.requires_grad_(False)
     try:

@@ -113,7 +113,7 @@ def reconstruction_table(
         no variance.
     """
     rows = []
-    for name in [known for known in (FITTED, HELD_OUT, UNSEEN) if (group == known).any()]:
+    for name in [name for name in (FITTED, HELD_OUT, UNSEEN) if (group == name).any()]:
         chosen = group == name
         variance = np.array([_variance(table[torch.from_numpy(chosen), token]) for token in range(len(tokens))])
         error = squared_error[chosen].mean(axis=0)

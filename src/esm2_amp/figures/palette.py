@@ -3,7 +3,7 @@
 from typing import Final
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's palette without its yellow: told apart in every common form of colour blindness."""
+"""Okabe and Ito's palette without its yellow: colours that are distinct in every common form of colour blindness."""
 MAIN, ACCENT = COLOURS[:2]
 GREY: Final = "#777777"
 

@@ -1,4 +1,4 @@
-"""AE_DNN: a classifier of pairs by their latents, made to be explained (METHOD section 6.3)."""
+"""AE_DNN: a classifier of pairs by their latents, trained in order to be explained (METHOD section 6.3)."""
 
 from torch import Tensor
 
@@ -12,7 +12,7 @@ class AEDNN(PairNetwork):
     Parameters
     ----------
     width : int
-        Latents of one protein: its T / 2 tokens with K each; the input D' is twice that.
+        Latents of one protein: T / 2 tokens with K each; the input D' is twice as wide.
     h1, h2 : int
         Hidden sizes.
     """

@@ -10,7 +10,7 @@ from esm2_amp.models.heads import mean_over_tokens, mlp_head
 class TransformerPairNetwork(PairNetwork):
     """Pre-norm transformer encoder, mean over tokens, MLP.
 
-    There are neither positions nor a marker of the protein a token comes from, so a pair is a bag of tokens:
+    There are neither positions nor a marker of the protein that a token comes from, so a pair is a bag of tokens:
     swapping A and B, or shuffling segments, leaves the logit unchanged.
 
     Parameters
@@ -22,6 +22,7 @@ class TransformerPairNetwork(PairNetwork):
     layers, heads, feed_forward : int
         Size of the transformer encoder; D must be divisible by `heads`.
     dropout : float
+        Fraction that the encoder's layers drop while the network is trained.
     """
 
     def __init__(

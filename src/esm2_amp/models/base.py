@@ -1,4 +1,4 @@
-"""What every network of pairs has in common: which vectors of a protein it reads, and how it is stored."""
+"""The base of all networks of pairs: which vectors of a protein they read, and how they are stored."""
 
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ class PairNetwork(nn.Module, PyTorchModelHubMixin):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """The arguments it was made with, `width` (D) among them."""
+        """The arguments of the constructor, `width` (D) among them."""
         return dict(self._hub_mixin_config)  # type: ignore[arg-type]
 
     def forward(self, tokens: Tensor) -> Tensor:

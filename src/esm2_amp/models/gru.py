@@ -18,8 +18,9 @@ class ESM2GRU(PairNetwork):
     h1, h2 : int
         Hidden sizes of the MLP.
     layers : int
+        Layers of the GRU.
     dropout : float
-        Between the layers of the GRU.
+        Fraction that is dropped between the layers of the GRU while the network is trained.
     """
 
     protein_tokens = slice(1, 11)

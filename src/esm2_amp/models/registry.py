@@ -35,11 +35,11 @@ MODELS: dict[str, ModelEntry] = {
 }
 
 LATENT_MODELS: dict[str, ModelEntry] = {"AE_DNN": ModelEntry(AEDNN, AEDNNParameters)}
-"""Networks that read latents instead of features: means of explanation, not offered as models of pairs."""
+"""Networks that read latents instead of features. They serve explanations, and aren't offered as models of pairs."""
 
 
 def network_class(architecture: str) -> type[PairNetwork]:
-    """The network of that name; InputError with the known names for any other."""
+    """The class of that name in the registry, or an InputError that lists the names."""
     entry = MODELS.get(architecture) or LATENT_MODELS.get(architecture)
     if entry is None:
         raise InputError(f"A model must be one of {', '.join(MODELS)}, got {architecture!r}")
@@ -47,13 +47,6 @@ def network_class(architecture: str) -> type[PairNetwork]:
 
 
 def build_network(config: NetworkParameters, width: int) -> PairNetwork:
-    """A freshly initialised network.
-
-    Parameters
-    ----------
-    config : one of the configurations of `MODELS`
-    width : int
-        D of the features it will read.
-    """
+    """A freshly initialised network for features of width D, sized by one of the configurations of `MODELS`."""
     sizes = config.model_dump()
     return network_class(sizes.pop("architecture"))(width=width, **sizes)

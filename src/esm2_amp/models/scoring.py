@@ -15,18 +15,18 @@ SCORED: Final = "scored"
 
 @torch.inference_mode()
 def score_pairs(network: PairNetwork, pairs: Pairs, *, batch_size: int, device: torch.device) -> NDArray[np.float32]:
-    """Logits of pairs.
+    """Logits of B pairs: shape (B,), float32.
 
     Parameters
     ----------
     network : PairNetwork
-    pairs : Pairs, B of them
+        The model, which is moved to the device and set to eval mode.
+    pairs : Pairs
+        The pairs as the network reads them.
     batch_size : int
+        Pairs scored at once.
     device : torch.device
-
-    Returns
-    -------
-    logit : ndarray, shape (B,), float32
+        Where the pairs are scored.
     """
     network = network.to(device).eval()
     pairs = pairs.to(device)

@@ -16,8 +16,9 @@ class CompositionParameters(Parameters):
     Attributes
     ----------
     learning_rate, l2_regularization : float
+        Weight of each tree, and penalty of the squared values of its leaves.
     max_iter, max_leaf_nodes : int
-        Trees, and leaves of one.
+        Number of trees, and leaves of one at most.
     """
 
     learning_rate: float = Field(default=0.05, gt=0)
@@ -34,7 +35,7 @@ class SimilarityParameters(Parameters):
     combine : {"min", "sum"}
         How the cosines of both partners make the similarity of two pairs.
     subtract_negatives : bool
-        Whether the similarity to the nearest training negative is taken off.
+        Whether the similarity to the nearest training negative is subtracted.
     """
 
     combine: Combine = "min"
@@ -65,10 +66,9 @@ class BaselineParameters(Parameters):
     Attributes
     ----------
     use : tuple of str
-        Of `BASELINES`.
-    composition : CompositionParameters
-    similarity : SimilarityParameters
-    mean_vector_logistic : MeanVectorParameters
+        Names of the baselines that are fitted; models are compared with the first.
+    composition, similarity, mean_vector_logistic
+        Parameters of the baselines of these names.
     """
 
     use: tuple[BaselineName, ...] = Field(default=get_args(BaselineName), min_length=1)
@@ -78,16 +78,17 @@ class BaselineParameters(Parameters):
 
 
 class EvaluationParameters(Parameters):
-    """How pairs are scored, and how sure one may be of a metric.
+    """How decisions and intervals are made, and the baselines.
 
     Attributes
     ----------
     threshold : float or "validation"
-        Probability from which a pair is called interacting; or for each model and baseline the one of its best MCC on
-        the validation pairs.
+        Probability from which a pair is predicted to interact; or for each model and baseline the one of its best MCC
+        on the validation pairs.
     replicates : int
         Bootstrap replicates behind each interval.
     baselines : BaselineParameters
+        The baselines, and their parameters.
     """
 
     threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["validation"]

@@ -22,9 +22,9 @@ class GradientParameters(Parameters):
     tolerance : float
         Fraction of a pair's logit difference from the baseline by which its attributions may fail to add up to it.
     share : float
-        Fraction of the pairs that must keep the tolerance.
+        Fraction of the pairs that must be within the tolerance.
     max_steps : int
-        Up to here the steps are doubled for the pairs that don't keep it, until enough of them do.
+        Steps up to which they are doubled for the pairs outside the tolerance, until enough of these are within.
     """
 
     steps: int = Field(ge=1)
@@ -48,7 +48,7 @@ class FaithfulnessParameters(Parameters):
     pairs : int
         True positives whose tokens are deleted and inserted.
     random_orders : int
-        Drawn for each pair.
+        Random orders drawn for each pair.
     """
 
     pairs: int = Field(ge=2)
@@ -61,7 +61,7 @@ class RandomisedWeightsParameters(Parameters):
     Attributes
     ----------
     pairs : int
-        Explained by the trained and the randomised networks.
+        Pairs that are explained by the trained and the randomised networks.
     """
 
     pairs: int = Field(ge=2)
@@ -75,7 +75,8 @@ class InterpretabilityParameters(Parameters):
     split : {"test", "validation", "train"}
         Which pairs are explained.
     methods : tuple of str
-        Methods that look into the model itself, in the order of figures; also one text with spaces between.
+        Methods that explain the model by its own attention or gradients, in the order of figures; also one text with
+        spaces between.
     pairs : int, optional
         How many are drawn, half of them true positives where there are enough; all by default.
     chosen_pairs : tuple of str
@@ -86,9 +87,8 @@ class InterpretabilityParameters(Parameters):
         latents compare a pair with each of them.
     batch_size : int
         Pairs passed through the network at once.
-    integrated_gradients : GradientParameters
-    faithfulness : FaithfulnessParameters
-    randomised_weights : RandomisedWeightsParameters
+    integrated_gradients, faithfulness, randomised_weights
+        Parameters of these methods and tests.
     """
 
     split: Literal["test", "validation", "train"]

@@ -20,19 +20,19 @@ class AutoencoderParameters(Parameters):
     Attributes
     ----------
     latent : int
-        K, the latents of a token.
+        Number K of latents of a token.
     hidden : tuple of int
         Widths of the encoder's blocks.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     batch_size : int
         Tokens per step, at least.
     epochs, patience : int
-        At most so many epochs, and an end after so many without a lower loss on held-out proteins.
+        Epochs at most, and epochs without a lower loss on held-out proteins after which the fit ends.
     held_out : float
-        Fraction of the proteins of the training pairs that only measure when to stop.
+        Fraction of the proteins of the training pairs that only decide when the fit ends.
     weights : dict
-        By name of a model: weights to use in place of a training, a published `.pth` file or a folder of ours.
+        Weights to use instead of a fit, by the name of a model: a published `.pth` file, or a folder of this project.
     """
 
     latent: Count
@@ -60,16 +60,17 @@ class ForestParameters(Parameters):
     Attributes
     ----------
     trials : int
-        Of Optuna's TPE sampler.
+        Trials of Optuna's TPE sampler.
     mode : {"cross_validation", "holdout"}
         What a trial's value is: the mean MCC over folds of the training pairs, or the MCC on the validation pairs.
     folds : int
-        Stratified and shuffled.
+        Number of folds, which are stratified and shuffled.
     pairs : int, optional
         Training pairs that forests are fitted on at most, drawn with the seed; all by default.
     search_space : SearchSpace
+        Ranges of the forest's parameters.
     jobs : int
-        Trees grown at once; -1 takes all cores.
+        Trees grown at once; -1 for as many as there are cores.
     """
 
     trials: Count
@@ -102,12 +103,11 @@ class LatentParameters(Parameters):
     enabled : bool
         Whether runs that explain models do so on latents, too. `--pipeline=latent_explanation` does in any case.
     methods : tuple of str
-        In the order of figures; also one text with spaces between.
-    autoencoder : AutoencoderParameters
-    forest : ForestParameters
-    network : LatentNetworkParameters
+        Methods in the order of figures; also one text with spaces between.
+    autoencoder, forest, network
+        Parameters of the autoencoder and of the two classifiers.
     gradients : GradientParameters
-        As for `interpretability.integrated_gradients`, on latents.
+        As `interpretability.integrated_gradients`, on latents.
     """
 
     enabled: bool

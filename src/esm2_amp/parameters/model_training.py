@@ -14,11 +14,11 @@ ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
 """Names of the networks of pairs, in the order in which they are shown."""
 
 EXPLAINED: Final[tuple[Architecture, ...]] = ("ESM2_AMPS", "ESM2_AMP_CSE")
-"""Those with attention, which `interpretability` explains."""
+"""Networks with attention, which `interpretability` explains."""
 
 
 class NetworkParameters(Parameters):
-    """Sizes of a network; the width D is not among them, the features bring it."""
+    """Sizes of a network without the width D, which is that of the features."""
 
 
 class MeanParameters(NetworkParameters):
@@ -88,20 +88,24 @@ class TrainingParameters(Parameters):
     Attributes
     ----------
     learning_rate, weight_decay : float
-        Of AdamW.
+        Learning rate and weight decay of AdamW.
     batch_size : int
         Pairs per step of the optimiser.
     micro_batch_size : int, optional
         Pairs held in memory at once; gradients are summed up to `batch_size`. Must divide it.
     epochs : int
+        Epochs of a fit, at most.
     plateau : PlateauParameters
+        When the learning rate is lowered.
     pair_order : {"as_given", "random"}
-        Whether a training pair is read as A-B as its file has it, or as A-B or B-A by a coin of each epoch. For
-        networks that are not symmetric, where the order in the file may tell the label (see the leakage audit).
+        Whether a training pair is read as A-B as its file has it, or as A-B or B-A, drawn anew each epoch. For
+        networks that are not symmetric, where the order in the file may predict the label (see the leakage audit).
     selection : {"best_validation_mcc", "last_epoch"}
         Which epoch's weights become the model.
     patience : int, optional
-        Stop after so many epochs without a better validation MCC; by default all epochs are run.
+        Epochs without a better validation MCC after which the fit ends; by default it never ends early.
+    gradient_clip : float, optional
+        Largest norm of the gradient; by default gradients aren't clipped.
     precision : str
         Lightning's name of the number format.
     features_on : {"auto", "device", "host"}

@@ -1,1 +1,1 @@
-"""The report: everything that a run found out, as one page."""
+"""The report: all results of a run as one page."""

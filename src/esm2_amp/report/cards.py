@@ -1,4 +1,4 @@
-"""Model cards: a page beside the weights that says what they are, what they can do and what they are not for."""
+"""Model cards: a page beside the weights with what they are, how good they are, and what they are not for."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -32,12 +32,15 @@ def model_card(
     template : str
         File in `esm2_amp/templates`.
     name : str
+        Name of the model.
     licence : str
-        Of the weights, in the hub's short form such as "cc-by-4.0".
+        Licence of the weights, in the hub's short form such as "cc-by-4.0".
     tags : sequence of str
+        Tags by which the model is found on the hub.
     task : str
-        What is measured by `measured`, in the hub's terms.
+        The task that `measured` is about, in the hub's terms.
     measured : sequence of MeasuredValue
+        Values for the head of the card.
     **values
         What the template shows.
 

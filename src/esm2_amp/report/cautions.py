@@ -12,13 +12,13 @@ from esm2_amp.splits.audit import order_tells_label
 from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
 
 WIDE_INTERVAL: Final = 0.1
-"""AUROCs whose interval is wider are told to rest on few pairs."""
+"""Width of an interval of AUROC from which the test split is reported to be small."""
 
 OFTEN_WRONG: Final = 0.1
 """Probabilities whose calibrated expected error is larger aren't to be read as frequencies."""
 
 ORDER_MATTERS: Final = 0.02
-"""Change of AUROC with the order of partners from which it is told."""
+"""Change of AUROC with the order of partners from which it is reported."""
 
 HARDLY_CHANGED: Final = 0.5
 """Rank correlation with the trained model's explanation from which one by random weights hardly differs from it."""
@@ -30,7 +30,7 @@ _LATENT_METHODS: Final = {
 
 
 def of_split(report: Mapping[str, Any]) -> Iterator[str]:
-    """What the split lets a model know of its test pairs.
+    """What a model can have learnt of its test pairs because of the split.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def of_split(report: Mapping[str, Any]) -> Iterator[str]:
     if known := seen["C1"] + seen["C2"]:
         yield (
             f"{known:,} of {test['pairs']:,} test pairs have a protein that is in training pairs, too "
-            f"(C1 {seen['C1']:,}, C2 {seen['C2']:,}): their figures say how well new pairs of known proteins are told, "
-            "not how well new proteins are. Look at C3 alone."
+            f"(C1 {seen['C1']:,}, C2 {seen['C2']:,}): their figures measure how well new pairs of known proteins are "
+            "predicted, not those of new proteins. See C3 alone."
         )
     shared = audit["shared"]["train-test"]
     if shared["identical_sequences"]:
@@ -57,26 +57,26 @@ def of_split(report: Mapping[str, Any]) -> Iterator[str]:
     ]
     if telling:
         yield (
-            f"The order of a pair's proteins tells its label (AUROC by which of them has more pairs: "
-            f"{', '.join(telling)}). Models that know A from B can learn that instead of biology."
+            f"The order of a pair's proteins predicts its label (AUROC by which of them has more pairs: "
+            f"{', '.join(telling)}). Models that aren't symmetric can learn that instead of biology."
         )
 
 
 def of_comparison(models: pd.DataFrame, against_reference: pd.DataFrame, reference: str) -> Iterator[str]:
-    """What the comparison with baselines says against the models.
+    """Reasons to doubt the models by their comparison with baselines.
 
     Parameters
     ----------
     models : DataFrame
         `model_comparison`.
     against_reference : DataFrame
-        Of `esm2_amp.evaluation.comparison.against`.
+        As from `esm2_amp.evaluation.comparison.against`.
     reference : str
-        The baseline.
+        Name of the baseline.
     """
     verdicts = against_reference.groupby("Verdict", sort=False)["Model"].agg(", ".join)
     if alike := verdicts.get(NOT_DISTINGUISHABLE):
-        yield f"Not distinguishable from the baseline {reference} by AUROC: {alike}. They may know no more than it."
+        yield f"Not distinguishable from the baseline {reference} by AUROC: {alike}. They may have learnt no more."
     if worse := verdicts.get("worse"):
         yield f"Worse than the baseline {reference} by AUROC: {worse}."
     networks = models[models["Kind"] == "model"]
@@ -98,7 +98,7 @@ def of_comparison(models: pd.DataFrame, against_reference: pd.DataFrame, referen
 
 
 def of_explanation(tables: Mapping[str, Any], auroc: float | None) -> Iterator[str]:
-    """What speaks against a model's explanations.
+    """Reasons to doubt a model's explanations.
 
     Parameters
     ----------
@@ -106,18 +106,18 @@ def of_explanation(tables: Mapping[str, Any], auroc: float | None) -> Iterator[s
         `faithfulness`, `randomised_weights`, `forest_metrics` and `network_metrics` of `interpretability`, as far as
         they are there.
     auroc : float, optional
-        The explained model's, on test pairs.
+        AUROC of the explained model on test pairs.
     """
-    if _knows_little(auroc):
+    if _is_poor(auroc):
         yield (
-            f"The explained model hardly tells interacting pairs apart (AUROC {_shown(auroc)}): what it looks at says "
-            "little about interaction."
+            f"The explained model hardly separates interacting pairs from others (AUROC {_shown(auroc)}): what its "
+            "scores rest on shows little about interaction."
         )
     for name, (classifier, methods) in _LATENT_METHODS.items():
         metrics = tables.get(name)
-        if metrics is not None and _knows_little(metrics["auroc"]):
-            known = _shown(metrics["auroc"])
-            yield f"{methods} explain a classifier, {classifier}, that hardly tells pairs apart (AUROC {known})."
+        if metrics is not None and _is_poor(metrics["auroc"]):
+            reached = _shown(metrics["auroc"])
+            yield f"{methods} explain a classifier, {classifier}, that is hardly better than chance (AUROC {reached})."
     if (areas := tables.get("faithfulness")) is not None:
         areas = areas[areas["Method"] != RANDOM]
         is_better = (areas["Verdict"] == "better than random").groupby(areas["Method"], sort=False).any()
@@ -129,7 +129,7 @@ def of_explanation(tables: Mapping[str, Any], auroc: float | None) -> Iterator[s
             yield f"Hardly changed by random weights, and so not of what the model learnt: {unmoved}."
 
 
-def _knows_little(auroc: float | None) -> bool:
+def _is_poor(auroc: float | None) -> bool:
     return auroc is None or auroc < LOW_AUROC
 
 

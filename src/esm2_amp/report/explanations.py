@@ -1,4 +1,4 @@
-"""The chapter that says what a model looks at, and how far that may be trusted."""
+"""The chapter on the tokens that a model's scores rest on, and how far the explanations can be trusted."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -23,19 +23,19 @@ from esm2_amp.report.parts import (
     Section,
     Table,
     interval_cells,
-    number_cell,
+    number_cells,
     picture_of,
     table_of,
     text_cells,
 )
 
 _CLASSIFIERS: Final = ("forest_metrics", "network_metrics")
-"""Metrics of the classifiers that explanations on latents are of."""
+"""Metrics of the classifiers whose scores are explained on latents."""
 
 _COMMAND: Final = "kedro run --pipeline=interpretability"
 _TOP_TOKENS: Final = 3
 _TOLERANCE: Final = 1e-3
-"""Between probabilities of the same model computed in batches of other sizes."""
+"""Largest difference between probabilities of the same model, computed in batches of other sizes."""
 
 
 def explanation_chapter(
@@ -49,28 +49,28 @@ def explanation_chapter(
     latent_plots: dict[str, Any] | None,
     **found: Any | None,
 ) -> Section:
-    """Say what one model looks at by each method, whether the methods agree, and whether they are right.
+    """Show which tokens a model's scores rest on by each method, whether the methods agree, and whether they are right.
 
     Parameters
     ----------
     settings : ModelParameters
-        Of the model.
+        Settings of the model.
     explained : DataFrame, optional
         `explained_pairs` of `interpretability`.
     scored : DataFrame
         The model's scored pairs.
     metrics : dict
-        The model's, of `evaluation`.
+        The model's metrics, of `evaluation`.
     explanations, latent_explanations : dict of Explanation, optional
-        By method.
+        Explanations by method.
     plots, latent_plots : dict of PNGs, optional
-        The figures beside them.
+        Figures of the explanations.
     **found
         `agreement`, `faithfulness`, `randomised_weights`, `planted_truth`, the figure `<table>_plot` of each, and
         `forest_metrics` and `network_metrics` of the classifiers of latents; None where not made yet.
     """
     name = settings.network.architecture
-    section = f"explanation-{name}", f"What {name} looks at"
+    section = f"explanation-{name}", f"What the scores of {name} rest on"
     if explained is None or not explanations:
         return Section(*section, [Missing(f"The scores of {name} aren't explained yet.", _COMMAND)])
     if not _is_of_same_model(explained, scored):
@@ -81,8 +81,8 @@ def explanation_chapter(
         found |= dict.fromkeys(_CLASSIFIERS)  # of other explanations than those shown
     pictures = (plots or {}) | (latent_plots or {})
     blocks = [Paragraph(_introduction(explained)), *_trust(name, found), *_tokens(of_pairs, pictures), *_maps(pictures)]
-    told = [f"{name}: {caution}" for caution in cautions.of_explanation(found, metrics["test"]["auroc"])]
-    return Section(*section, blocks, told)
+    warnings = [f"{name}: {caution}" for caution in cautions.of_explanation(found, metrics["test"]["auroc"])]
+    return Section(*section, blocks, warnings)
 
 
 def _is_of_same_model(explained: pd.DataFrame, scored: pd.DataFrame) -> bool:
@@ -94,7 +94,7 @@ def _is_of_same_model(explained: pd.DataFrame, scored: pd.DataFrame) -> bool:
 def _introduction(explained: pd.DataFrame) -> str:
     return (
         f"All methods explain the same {len(explained):,} pairs, of which {is_true_positive(explained).sum():,} are "
-        "interacting and said to be. A token is a tenth of a protein, segment0 to segment9, or its cls or eos."
+        "interacting and predicted to be. A token is a tenth of a protein, segment0 to segment9, or its cls or eos."
     )
 
 
@@ -112,7 +112,7 @@ def _trust(name: str, found: Mapping[str, Any]) -> Iterator[Block]:
         of_model = table_from(table)
         blocks: list[Block] = [of_model._replace(caption=f"{name}: {of_model.caption}")]
         if picture is not None:
-            alt = f"{caption}; the table says the same in numbers"
+            alt = f"{caption}; the table has the same in numbers"
             blocks.append(Gallery([picture_of(picture, alt)], is_wide=True))
         yield Group(title, blocks)
 
@@ -122,7 +122,7 @@ def _planted(table: pd.DataFrame) -> Table:
     for top, rows in table.groupby("Top"):
         words = "top token" if top == 1 else f"top {top} tokens"
         columns[f"In the {words}"] = interval_cells(rows[["Rate", "Low", "High"]], ".0%")
-        columns[f"By chance, {words}"] = [number_cell(value, ".0%") for value in rows["Chance"]]
+        columns[f"By chance, {words}"] = number_cells(rows["Chance"], ".0%")
     pairs = table["Pairs"].iloc[0]
     return table_of(f"share of {pairs:,} recognised interacting pairs whose top tokens hold a planted site", columns)
 
@@ -149,7 +149,7 @@ def _randomised(table: pd.DataFrame) -> Table:
 def _agreement(table: pd.DataFrame) -> Table:
     columns = {"Method": _names(table["MethodA"].unique())}
     for other, rows in table.groupby("MethodB", sort=False):
-        columns[METHODS[str(other)].name] = [number_cell(value, "z.2f") for value in rows["OfMeans"]]
+        columns[METHODS[str(other)].name] = number_cells(rows["OfMeans"], "z.2f")
     return table_of("rank correlations of mean importances over all explained pairs", columns)
 
 
@@ -175,7 +175,7 @@ def _maps(drawn: Mapping[str, Any]) -> Iterator[Block]:
     if pictures:
         yield Group("Attention, layer by layer", [Gallery(pictures, is_wide=True)])
     if gradients:
-        words = "Bars of the tokens that speak for and against an interaction of {}, by Integrated Gradients"
+        words = "Bars of the tokens that raise and lower the score of {}, by Integrated Gradients"
         chosen = [picture_of(png, words.format(pair), pair) for pair, png in gradients.items()]
         yield Group("Chosen pairs by Integrated Gradients", [Gallery(chosen)])
 

@@ -22,6 +22,7 @@ def render(title: str, sections: list[Section]) -> str:
     Parameters
     ----------
     title : str
+        Title of the page.
     sections : list of Section
         In the order of the page; their cautions are gathered at its top.
     """
@@ -47,7 +48,7 @@ def _read(name: str) -> str:
 
 
 def _packed(script: str) -> str:
-    """A script at 40 % of its size, in letters; the browser unpacks it."""
+    """A script compressed to 40 % of its size, as letters; the browser unpacks it."""
     return b64encode(gzip.compress(script.encode(), mtime=0)).decode()
 
 

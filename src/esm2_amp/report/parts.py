@@ -1,4 +1,4 @@
-"""What the page is made of: tables that can be sorted, pictures and plots with words for those who don't see them."""
+"""The parts of a page: tables that can be sorted, pictures and plots with descriptions, paragraphs and lists."""
 
 import json
 import math
@@ -13,22 +13,13 @@ from PIL import Image
 
 MISSING: Final = "–"
 _PIXELS_PER_INCH: Final = 110
-"""On the page; figures are drawn for columns of a journal, and are as legible there as in print."""
+"""Of the page for an inch of a figure: drawn for columns of a journal, it is as legible here as in print."""
 _FINER: Final = 1.6
-"""Pixels of a picture for each of the page's, whose screens have up to three."""
+"""Pixels of a picture for each pixel of the page, since screens have up to three."""
 
 
 class Cell(NamedTuple):
-    """A cell of a table.
-
-    Attributes
-    ----------
-    text : str
-    value : float or str, optional
-        What its column is sorted by; a cell without any comes last.
-    note : str
-        Smaller, behind the text.
-    """
+    """A cell of a table: its text, what its column is sorted by (no value comes last), and a smaller note behind."""
 
     text: str
     value: float | str | None = None
@@ -36,16 +27,7 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table; every row has a cell for each heading.
-
-    Attributes
-    ----------
-    caption : str
-    headings : sequence of str
-    rows : list of list of Cell
-    numbers : frozenset of str
-        Headings of columns of numbers.
-    """
+    """A table whose rows have a cell for each heading; `numbers` are the headings of columns of numbers."""
 
     caption: str
     headings: Sequence[str]
@@ -54,18 +36,7 @@ class Table(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A drawn figure.
-
-    Attributes
-    ----------
-    source : str
-        As a data URI.
-    width, height : int
-        On the page, in its pixels.
-    alt : str
-        What it shows, in words.
-    caption : str
-    """
+    """A drawn figure: its data URI, its size on the page in pixels, its description in words, and its caption."""
 
     source: str
     width: int
@@ -75,32 +46,14 @@ class Picture(NamedTuple):
 
 
 class Gallery(NamedTuple):
-    """Pictures side by side.
-
-    Attributes
-    ----------
-    pictures : list of Picture
-    is_wide : bool
-        Whether each needs the width of the page.
-    """
+    """Pictures side by side, or below one another where each needs the width of the page."""
 
     pictures: list[Picture]
     is_wide: bool = False
 
 
 class Plot(NamedTuple):
-    """An interactive figure.
-
-    Attributes
-    ----------
-    title : str
-    alt : str
-        What it shows, in words.
-    figure : dict
-        Plotly's data and layout, for JSON.
-    height : int
-        On the page, in its pixels.
-    """
+    """An interactive figure: its description in words, Plotly's data and layout, and its height in pixels."""
 
     title: str
     alt: str
@@ -121,28 +74,20 @@ class Points(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """Terms and what is to be said of each."""
+    """Terms, each with a short text."""
 
     facts: list[tuple[str, str]]
 
 
 class Settings(NamedTuple):
-    """Settings, to be read where wanted."""
+    """Settings, which the reader can unfold."""
 
     title: str
     values: dict[str, Any]
 
 
 class Missing(NamedTuple):
-    """A part that isn't there.
-
-    Attributes
-    ----------
-    words : str
-        What is missing, and why.
-    command : str
-        What makes it.
-    """
+    """A part that isn't there: what is missing and why, and the command that makes it."""
 
     words: str
     command: str
@@ -159,17 +104,7 @@ Block = Paragraph | Points | Facts | Settings | Missing | Table | Gallery | Plot
 
 
 class Section(NamedTuple):
-    """A chapter of the report.
-
-    Attributes
-    ----------
-    id : str
-        Its anchor.
-    title : str
-    blocks : sequence of Block
-    cautions : sequence of str
-        Warnings that it gives rise to; they stand at the top of the report.
-    """
+    """A chapter of the report: its anchor, title and parts, and the cautions that stand at the top of the report."""
 
     id: str
     title: str
@@ -177,32 +112,30 @@ class Section(NamedTuple):
     cautions: Sequence[str] = ()
 
 
-def text_cell(text: object) -> Cell:
-    """A cell sorted by its letters."""
-    return Cell(str(text), str(text))
+def text_cells(texts: Iterable[object]) -> list[Cell]:
+    """A column of texts, sorted by their letters."""
+    return [Cell(str(text), str(text)) for text in texts]
 
 
 def number_cell(value: float | None, style: str = ".3f", note: str = "") -> Cell:
-    """A cell sorted by its number; NaN and None show as missing."""
+    """A cell sorted by its number; NaN and None are shown as missing."""
     if value is None or math.isnan(value):
         return Cell(MISSING)
     return Cell(f"{value:{style}}", float(value), note)
 
 
-def interval_cell(value: float, low: float, high: float, style: str = ".3f") -> Cell:
-    """A number with its 95 % interval."""
-    has_interval = not (math.isnan(low) or math.isnan(high))
-    return number_cell(value, style, f"{low:{style}} to {high:{style}}" if has_interval else "")
-
-
-def text_cells(texts: Iterable[object]) -> list[Cell]:
-    """A column of texts."""
-    return [text_cell(text) for text in texts]
+def number_cells(values: Iterable[float | None], style: str = ".3f") -> list[Cell]:
+    """A column of numbers."""
+    return [number_cell(value, style) for value in values]
 
 
 def interval_cells(values: pd.DataFrame, style: str = ".3f") -> list[Cell]:
-    """A column of numbers with their intervals, from three columns: value, low, high."""
-    return [interval_cell(value, low, high, style) for value, low, high in values.to_numpy(float)]
+    """A column of numbers with their 95 % intervals, from three columns: value, low, high."""
+    notes = [
+        "" if math.isnan(low) or math.isnan(high) else f"{low:{style}} to {high:{style}}"
+        for low, high in values.iloc[:, 1:].to_numpy(float)
+    ]
+    return [number_cell(value, style, note) for value, note in zip(values.iloc[:, 0], notes, strict=True)]
 
 
 def table_of(caption: str, columns: Mapping[str, Iterable[Cell]]) -> Table:
@@ -216,7 +149,7 @@ def table_of(caption: str, columns: Mapping[str, Iterable[Cell]]) -> Table:
 
 
 def picture_of(png: bytes, alt: str, caption: str = "") -> Picture:
-    """A picture for the page in the size it is drawn for, finer by `_FINER`, in 256 colours of its own."""
+    """A picture for the page in the size for which it is drawn, in pixels finer by `_FINER` and 256 colours."""
     with Image.open(BytesIO(png)) as opened:
         dots_per_inch, image = opened.info["dpi"][0], opened.convert("RGB")
     width, height = (round(pixels * _PIXELS_PER_INCH / dots_per_inch) for pixels in image.size)
@@ -229,5 +162,5 @@ def picture_of(png: bytes, alt: str, caption: str = "") -> Picture:
 
 
 def plot_of(figure: go.Figure, title: str, alt: str, height: int = 500) -> Plot:
-    """A plot for the page, without Plotly's own template: the page's style sheet gives it its colours."""
+    """A plot for the page, without Plotly's own template: the page's style sheet sets its colours."""
     return Plot(title, alt, json.loads(figure.update_layout(template="none").to_json()), height)

@@ -1,4 +1,4 @@
-"""The interactive plots of all models over one another, with words for those who don't see them."""
+"""The interactive plots of all models over one another, each with a description in words."""
 
 from collections.abc import Mapping
 

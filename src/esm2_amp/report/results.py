@@ -1,4 +1,4 @@
-"""The chapters that say how good the models are, and which pairs they put first."""
+"""The chapters on how good the models are, and which pairs they rank first."""
 
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from esm2_amp.report.parts import (
     Section,
     Table,
     interval_cells,
-    number_cell,
+    number_cells,
     table_of,
     text_cells,
 )
@@ -46,6 +46,7 @@ def comparison_chapter(
     models, differences, strata
         `model_comparison`, `model_differences`, `model_strata` of `evaluation`.
     baseline_scores : DataFrame
+        Scores of the baselines, of `evaluation`.
     *scored : DataFrame
         The scored pairs of every model of the registry, in its order.
     """
@@ -97,7 +98,7 @@ def pair_evaluation_chapter(
 
 
 def predictions_chapter(models: pd.DataFrame, predicted: pd.DataFrame | None, *scored: pd.DataFrame) -> Section:
-    """The pairs that come first: test pairs by the best model, and new pairs where there are any.
+    """List the pairs of highest probability: test pairs by the best model, and new pairs where there are any.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ def _comparison_table(models: pd.DataFrame) -> Table:
     for metric, heading in _METRICS.items():
         columns[heading] = interval_cells(models[[metric, f"{metric}_low", f"{metric}_high"]])
     for metric, heading in _ERRORS.items():
-        columns[heading] = [number_cell(value) for value in models[metric]]
+        columns[heading] = number_cells(models[metric])
     columns["Kind"] = text_cells(models["Kind"])
     caption = "Test pairs: metrics with 95 % intervals. ECE, the expected calibration error, and Brier are better low"
     return table_of(caption, columns)
@@ -185,11 +186,11 @@ def _new_pairs(predicted: pd.DataFrame | None) -> Block:
 
 def _pair_table(pairs: pd.DataFrame, of: str) -> Table:
     top = pairs.sort_values("Probability", ascending=False, kind="stable")[:_SHOWN_PAIRS]
-    columns = {"Rank": [number_cell(rank, "d") for rank in range(1, len(top) + 1)]}
+    columns = {"Rank": number_cells(range(1, len(top) + 1), "d")}
     columns |= {name: text_cells(top[name]) for name in ("Protein1", "Protein2")}
     for name, heading in (("Probability", "Probability"), ("CalibratedProbability", "Calibrated")):
         if name in top:
-            columns[heading] = [number_cell(value, ".4f") for value in top[name]]
+            columns[heading] = number_cells(top[name], ".4f")
     if "Label" in top:
         columns["Label"] = text_cells(top["Label"].map({1: "interacts", 0: "doesn't interact"}))
     return table_of(f"The {len(top)} with the highest probability {of}", columns)

@@ -1,8 +1,10 @@
-"""The chapters that say what was run: data, split, models, seeds, versions."""
+"""The chapter on what was run: data, split, models, seeds, versions."""
 
 import platform
 from importlib.metadata import version
 from typing import Any, Final
+
+import pandas as pd
 
 from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.pair_building import SPLITS
@@ -16,7 +18,7 @@ from esm2_amp.report.parts import (
     Section,
     Settings,
     Table,
-    number_cell,
+    number_cells,
     table_of,
     text_cells,
 )
@@ -28,7 +30,7 @@ _SPLITS_IN_WORDS: Final = {
     "cluster_disjoint": "made from one pair file, no protein in two splits and none like it",
 }
 _SHOWN_DIGITS: Final = 12
-"""Of a hash, as many as tell two apart."""
+"""Digits of a hash, enough to distinguish two."""
 
 _NOT_REPORTED: Final = ("read", "kept", "positives", "negatives")
 
@@ -41,16 +43,18 @@ def run_chapter(
     leakage_audit: dict[str, Any],
     *descriptions: dict[str, Any],
 ) -> Section:
-    """Tell what was run, so that it can be understood and run again.
+    """Describe what was run, so that it can be understood and run again.
 
     Parameters
     ----------
     run : RunParameters
+        The seed and the name of the data.
     evaluation : EvaluationParameters
+        How decisions and intervals were made.
     proteins_report, pairs_report, leakage_audit : dict
         Of `feature_extraction` and `pair_building`.
     *descriptions : dict
-        Of `evaluation`, every model of the registry: `model`, its number of `weights`, and its `card`.
+        Of `evaluation`, for every model of the registry: `model`, its number of `weights`, and its `card`.
     """
     card = descriptions[0]["card"]
     settings = {description["model"]: description["card"]["settings"] for description in descriptions}
@@ -86,15 +90,15 @@ def _decision(evaluation: EvaluationParameters) -> str:
 
 def _split_table(report: dict[str, Any]) -> Table:
     counts = {"Pairs": "pairs", "Interacting": "positives", "Proteins": "proteins"}
-    columns = {name: [number_cell(report[split][key], ",") for split in SPLITS] for name, key in counts.items()}
+    columns = {name: number_cells((report[split][key] for split in SPLITS), ",") for name, key in counts.items()}
     seen = [report["audit"]["splits"][split].get("seen_in_training", {}) for split in SPLITS]
-    columns |= {name: [number_cell(of_split.get(name), ",") for of_split in seen] for name in ("C1", "C2", "C3")}
+    columns |= {name: number_cells((of_split.get(name) for of_split in seen), ",") for name in ("C1", "C2", "C3")}
     caption = "Pairs by split; with both (C1), one (C2) or no protein (C3) in training pairs"
     return table_of(caption, {"Split": text_cells(SPLITS), **columns})
 
 
 def _cleaning(proteins: dict[str, int], pairs: dict[str, Any]) -> list[str]:
-    """What the files held, and what was changed in them."""
+    """Contents of the files, and what was changed in them."""
     sentences = []
     if proteins["read"]:
         sentences.append(
@@ -122,25 +126,25 @@ def _audit(report: dict[str, Any]) -> list[str]:
         + ("similar proteins weren't searched." if similar is None else f"{similar:,} times two are similar."),
         f"Of {report['test']['proteins']:,} test proteins {test['only_in_positives']:,} are in interacting pairs only "
         f"and {test['only_in_negatives']:,} in others only.",
-        f"In {pairs:,} test pairs, which protein stands first tells the label with an AUROC of "
+        f"In {pairs:,} test pairs, which protein stands first predicts the label with an AUROC of "
         f"{'an undefined value' if order is None else f'{order:.3f}'} (0.5: not at all).",
     ]
 
 
 def _model_table(descriptions: tuple[dict[str, Any], ...]) -> Table:
     cards = [description["card"] for description in descriptions]
-    training = [card["settings"]["training"] for card in cards]
+    training = pd.DataFrame(card["settings"]["training"] for card in cards)
     return table_of(
         "Networks and their training, with AdamW",
         {
             "Model": text_cells(description["model"] for description in descriptions),
-            "Weights": [number_cell(description["weights"], ",") for description in descriptions],
-            "Learning rate": [number_cell(of["learning_rate"], ".3g") for of in training],
-            "Weight decay": [number_cell(of["weight_decay"], ".3g") for of in training],
-            "Batch": [number_cell(of["batch_size"], ",") for of in training],
-            "Epochs": [number_cell(of["epochs"], ",") for of in training],
-            "Kept epoch": [number_cell(card["selected_epoch"]["epoch"], ".0f") for card in cards],
-            "Temperature": [number_cell(card["temperature"]) for card in cards],
+            "Weights": number_cells((description["weights"] for description in descriptions), ","),
+            "Learning rate": number_cells(training["learning_rate"], ".3g"),
+            "Weight decay": number_cells(training["weight_decay"], ".3g"),
+            "Batch": number_cells(training["batch_size"], ","),
+            "Epochs": number_cells(training["epochs"], ","),
+            "Kept epoch": number_cells((card["selected_epoch"]["epoch"] for card in cards), ".0f"),
+            "Temperature": number_cells(card["temperature"] for card in cards),
             "SHA-256 of weights": text_cells(_short(card.get("weights_sha256", "")) for card in cards),
         },
     )

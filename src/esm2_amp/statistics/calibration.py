@@ -1,4 +1,4 @@
-"""Calibration: do probabilities mean what they say, and the temperature that makes them."""
+"""Calibration: whether pairs interact as often as their probabilities suggest, and a temperature that makes them so."""
 
 import logging
 from typing import Final
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 N_BINS: Final = 10
 COLDEST, HOTTEST = 1e-3, 1e3
-"""Temperatures searched: logits that ask for more are either separated perfectly or without information."""
+"""Temperatures searched: where the best lies beyond, logits separate labels perfectly or carry no information."""
 
 
 def expected_calibration_error(label: ArrayLike, probability: ArrayLike, n_bins: int = N_BINS) -> float:
@@ -25,6 +25,7 @@ def expected_calibration_error(label: ArrayLike, probability: ArrayLike, n_bins:
     Parameters
     ----------
     label, probability : array_like, shape (B,)
+        Labels (0 or 1) and predicted probabilities.
     n_bins : int
         Bins of equal width from 0 to 1.
     """
@@ -39,18 +40,18 @@ def calibration_interval(
     """Interval of the expected calibration error, reaching 0 where the model may be calibrated.
 
     The error is a sum of absolute values, which noise enlarges: by so much, for a calibrated model, that no interval
-    around the estimate holds the truth. So the interval is of those true values from which noise makes an error as
+    around the estimate holds the true value. So the interval is of those true values from which noise makes an error as
     observed neither too rarely nor too often (inversion of a test). A true value is spread over the bins in proportion
-    to the errors observed plus the deviation of their noise, since noise makes errors look less even than they are.
+    to the errors observed plus the deviation of their noise, since noise makes errors appear less even than they are.
 
     Parameters
     ----------
     errors : ndarray, shape (n_bins,), float64
         Signed: their absolute values add up to the expected calibration error.
     noise : ndarray, shape (replicates, n_bins), float64
-        Of `errors`, around 0.
+        Noise of `errors`, around 0.
     confidence : float
-        Fraction.
+        Confidence of the interval, as a fraction.
     """
     observed = np.abs(errors).sum()
     true = np.linspace(0, observed + np.abs(noise).sum(axis=1).max(), 200)

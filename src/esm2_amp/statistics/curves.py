@@ -19,8 +19,9 @@ class Curve(NamedTuple):
     Attributes
     ----------
     x, y : ndarray, shape (at most `MAX_POINTS`,), float64
+        Points of the curve.
     area : float
-        Of the whole curve, not of the points kept.
+        Area under the whole curve, not only under the points kept.
     """
 
     x: NDArray[np.float64]
@@ -36,7 +37,7 @@ class PairCurves(NamedTuple):
     roc, precision_recall : Curve, optional
         None where all pairs are of one class.
     reliability : DataFrame
-        Of `reliability`.
+        As from `reliability`.
     prevalence : float
         Share of interacting pairs.
     """
@@ -53,8 +54,9 @@ class Confusion(NamedTuple):
     Attributes
     ----------
     counts : ndarray, shape (2, 2), int64
+        Number of pairs.
     percent : ndarray, shape (2, 2), float64
-        Of the label's pairs; NaN for a label without pairs.
+        Percentage of the label's pairs; NaN for a label without pairs.
     threshold : float
         Probability from which the decision is 1.
     """
@@ -64,7 +66,7 @@ class Confusion(NamedTuple):
     threshold: float
 
     def texts(self, line_break: str) -> list[list[str]]:
-        """What a cell shows: its count and, where the label has pairs, its percentage."""
+        """Text of each cell: its count and, where the label has pairs, its percentage."""
         return [
             [
                 f"{count:,}" if np.isnan(percent) else f"{count:,}{line_break}{percent:.1f} %"
@@ -111,6 +113,7 @@ def reliability(label: ArrayLike, probability: ArrayLike, n_bins: int = 10) -> p
     Parameters
     ----------
     label, probability : array_like, shape (B,)
+        Labels (0 or 1) and predicted probabilities.
     n_bins : int
         Bins of equal width from 0 to 1.
 

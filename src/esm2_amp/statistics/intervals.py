@@ -42,6 +42,7 @@ class Replicates(NamedTuple):
     Attributes
     ----------
     models : tuple of str
+        Names of the models.
     values : ndarray, shape (M, K), float64
         NaN where undefined.
     replicates : ndarray, shape (M, R, K), float64
@@ -81,19 +82,20 @@ def bootstrap(
     a, b : array_like, shape (B,)
         The pairs' proteins, as names or row numbers.
     threshold : float, or mapping of model name to float
-        Probability from which a pair is said to interact.
+        Probability from which a pair is predicted to interact.
     replicates : int
+        Number of replicates.
     seed : int
+        Seed of the draws.
 
     Raises
     ------
     InputError
         As `pair_metrics` does.
     """
-    proteins, number = np.unique(np.concatenate([np.asarray(a), np.asarray(b)]), return_inverse=True)
-    rows_a, rows_b = number.reshape(2, -1)
-    even = np.full(len(proteins), 1 / len(proteins))
-    drawn = np.random.default_rng(seed).multinomial(len(proteins), even, replicates).astype(np.float64)
+    rows_a, rows_b, n_proteins = _numbered(a, b)
+    even = np.full(n_proteins, 1 / n_proteins)
+    drawn = np.random.default_rng(seed).multinomial(n_proteins, even, replicates).astype(np.float64)
     each = threshold if isinstance(threshold, Mapping) else dict.fromkeys(logits, threshold)
     parts = [_one_model(label, logit, rows_a, rows_b, each[model], drawn) for model, logit in logits.items()]
     values, replicated, influence = (np.stack(part) for part in zip(*parts, strict=True))
@@ -149,18 +151,19 @@ class MeanIntervals(NamedTuple):
 
 
 def mean_intervals(values: ArrayLike, a: ArrayLike, b: ArrayLike) -> MeanIntervals:
-    """Means over pairs, with intervals that know that pairs share proteins.
+    """Means over pairs, with intervals that allow for pairs that share proteins.
 
-    Their variance is the dyadic-robust one that the bootstrap above is scaled to; a mean needs no replicates.
+    Their variance is the dyadic-robust one to which the bootstrap is scaled; a mean needs no replicates.
 
     Parameters
     ----------
     values : array_like, shape (B, K)
+        K quantities of each pair.
     a, b : array_like, shape (B,)
         The pairs' proteins, as names or row numbers.
     """
     columns = np.asarray(values, dtype=np.float64)
-    rows_a, rows_b = np.unique(np.concatenate([np.asarray(a), np.asarray(b)]), return_inverse=True)[1].reshape(2, -1)
+    rows_a, rows_b, _ = _numbered(a, b)
     mean = columns.mean(axis=0)
     _, dyadic = _variances((columns - mean) / len(columns), rows_a, rows_b)
     reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * _wider_tails(rows_a, rows_b) * np.sqrt(dyadic)
@@ -176,18 +179,25 @@ def rate_intervals(successes: ArrayLike, a: ArrayLike, b: ArrayLike) -> MeanInte
     Parameters
     ----------
     successes : array_like, shape (B, K), bool
+        K outcomes of each pair.
     a, b : array_like, shape (B,)
         The pairs' proteins, as names or row numbers.
     """
     hits = np.asarray(successes, dtype=np.float64)
-    proteins, rows = np.unique(np.concatenate([np.asarray(a), np.asarray(b)]), return_inverse=True)
+    rows_a, rows_b, n_proteins = _numbered(a, b)
     rate = hits.mean(axis=0)
-    _, dyadic = _variances((hits - rate) / len(hits), *rows.reshape(2, -1))
-    n_apart = np.full(rate.shape, max(len(proteins) / 2, 1))
+    _, dyadic = _variances((hits - rate) / len(hits), rows_a, rows_b)
+    n_apart = np.full(rate.shape, max(n_proteins / 2, 1))
     n = np.minimum(np.divide(rate * (1 - rate), dyadic, out=n_apart, where=dyadic > 0), len(hits))
     z2 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2
     centre, reach = rate + z2 / (2 * n), np.sqrt(z2 * (rate * (1 - rate) / n + z2 / (4 * n**2)))
     return MeanIntervals(rate, (centre - reach) / (1 + z2 / n), (centre + reach) / (1 + z2 / n))
+
+
+def _numbered(a: ArrayLike, b: ArrayLike) -> tuple[Rows, Rows, int]:
+    """The pairs' proteins as numbers from 0, and how many proteins there are."""
+    proteins, numbers = np.unique(np.concatenate([np.asarray(a), np.asarray(b)]), return_inverse=True)
+    return *numbers.reshape(2, -1), len(proteins)
 
 
 def _verdict(models: tuple[str, str], metric: str, difference: float, low: float, high: float) -> str:
@@ -249,11 +259,11 @@ def _variances(influence: Floats, a: Rows, b: Rows) -> tuple[Floats, Floats]:
 def _wider_tails(a: Rows, b: Rows) -> float:
     """97.5 % quantile of Student's t over that of the normal distribution.
 
-    With as many degrees of freedom as there are proteins effectively: a variance to which each gives by the square of
-    its degree is known no better than from so many of equal degree (Carter, Schnepel and Steigerwald 2017).
+    The degrees of freedom are the effective number of proteins: a variance to which proteins contribute by the square
+    of their degree is estimated no better than from so many of equal degree (Carter, Schnepel and Steigerwald 2017).
     """
-    given = np.square(np.bincount(np.concatenate([a, b])).astype(np.float64))
-    n_effective = given.sum() ** 2 / np.square(given).sum()
+    contribution = np.square(np.bincount(np.concatenate([a, b])).astype(np.float64))
+    n_effective = contribution.sum() ** 2 / np.square(contribution).sum()
     return float(1 + 1.21 / n_effective + 1.44 / n_effective**2)  # Cornish and Fisher's expansion
 
 

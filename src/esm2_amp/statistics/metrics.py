@@ -19,7 +19,7 @@ def sigmoid(logit: ArrayLike) -> NDArray[np.float64]:
 
 
 def decisions(probability: ArrayLike, threshold: float = 0.5) -> NDArray[np.int64]:
-    """1 where a pair is said to interact: its probability reaches the threshold."""
+    """1 where a pair is predicted to interact: its probability reaches the threshold."""
     return (np.asarray(probability) >= threshold).astype(np.int64)
 
 
@@ -33,20 +33,20 @@ def pair_metrics(label: ArrayLike, logit: ArrayLike, threshold: float = 0.5) -> 
     logit : array_like, shape (B,)
         Log-odds of interaction.
     threshold : float
-        Probability from which a pair is said to interact.
+        Probability from which a pair is predicted to interact.
 
     Returns
     -------
     metrics : dict
         `n_pairs`, `n_positives`; `loss` (mean binary cross-entropy, nats) and `brier` score; at the threshold
         `accuracy`, `precision`, `recall`, `specificity`, `f1`, `balanced_accuracy`, `mcc`; over all thresholds `auroc`
-        and `aupr` (average precision). Fractions, not percent. What the pairs leave undefined is None; MCC is 0 where
+        and `aupr` (average precision). They are fractions, not percent; None where they are undefined. MCC is 0 where
         every decision is the same.
 
     Raises
     ------
     InputError
-        Where there is no pair, a label is neither 0 nor 1, or a logit isn't finite.
+        There is no pair, a label is neither 0 nor 1, or a logit isn't finite.
     """
     from sklearn import metrics as sk  # slow to import, and scoring new pairs doesn't need it
 
@@ -96,13 +96,13 @@ def _checked(label: ArrayLike, logit: ArrayLike) -> tuple[NDArray[np.int64], NDA
 
 
 def undefined(metrics: Metrics) -> str:
-    """What the pairs leave undefined, and why, as in `precision (no pair is said to interact)`; else an empty text."""
+    """The undefined metrics and why, as in `precision (no pair is predicted to interact)`; an empty text for none."""
     names = [name for name, value in metrics.items() if value is None]
     positives = metrics["n_positives"]
     reasons = {
         "no pair is labelled 1": positives == 0,
         "no pair is labelled 0": positives == metrics["n_pairs"],
-        "no pair is said to interact": metrics["precision"] is None,
+        "no pair is predicted to interact": metrics["precision"] is None,
     }
     why = "; ".join(reason for reason, holds in reasons.items() if holds)
     return f"{', '.join(names)} ({why})" if names else ""

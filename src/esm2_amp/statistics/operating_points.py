@@ -1,4 +1,4 @@
-"""Decisions: the threshold they are made at, and what they are worth where few pairs interact."""
+"""Decisions: the threshold at which they are made, and their precision where few pairs interact."""
 
 from typing import Final, TypeVar
 
@@ -23,8 +23,9 @@ def precision_at_odds(recall: T, specificity: T, negatives: float) -> T:
     Parameters
     ----------
     recall, specificity : float or ndarray
-        Fractions.
+        Measured recall and specificity, as fractions.
     negatives : float
+        Pairs that don't interact for each one that does.
     """
     return recall / (recall + (1 - specificity) * negatives)
 
@@ -35,6 +36,7 @@ def best_threshold(label: ArrayLike, logit: ArrayLike) -> float:
     Parameters
     ----------
     label, logit : array_like, shape (B,)
+        Labels (0 or 1) and logits.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def best_threshold(label: ArrayLike, logit: ArrayLike) -> float:
     Raises
     ------
     InputError
-        Where all pairs are of one class.
+        All pairs are of one class.
     """
     y = np.asarray(label, dtype=np.float64)
     values, group = np.unique(-sigmoid(logit), return_inverse=True)

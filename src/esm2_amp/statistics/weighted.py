@@ -1,4 +1,4 @@
-"""Metrics of pairs as functions of the pairs' weights, and how much each pair moves them.
+"""Metrics of pairs as functions of the pairs' weights, and their derivatives in each weight.
 
 A bootstrap replicate is a weighting of the pairs, so these give a metric's replicates. With equal weights they are
 those of `metrics.pair_metrics`; with others, those of scikit-learn given `sample_weight`.
@@ -27,7 +27,7 @@ N_TERMS: Final = 6 + N_BINS
 
 
 def pair_terms(label: ArrayLike, logit: ArrayLike, threshold: float) -> Floats:
-    """What each pair adds to the sums from which `SUM_METRICS` follow.
+    """What each pair adds to the sums from which `SUM_METRICS` are computed.
 
     Returns
     -------
@@ -50,6 +50,7 @@ def metrics_of_sums(sums: NDArray[np.inexact]) -> NDArray[np.inexact]:
     Parameters
     ----------
     sums : ndarray, shape (…, `N_TERMS`), float64 or complex128
+        Sums of the terms, weighted or not.
 
     Returns
     -------
@@ -96,11 +97,12 @@ class Ranking:
     Parameters
     ----------
     label, logit : array_like, shape (B,)
+        Labels (0 or 1) and logits.
 
     Attributes
     ----------
     order : ndarray, shape (B,), int64
-        Pairs by falling logit: weights are given in this order.
+        Pairs by falling logit; weights are passed in this order.
     """
 
     def __init__(self, label: ArrayLike, logit: ArrayLike) -> None:
@@ -115,7 +117,7 @@ class Ranking:
         Parameters
         ----------
         weight : ndarray, shape (B,), float64
-            Of the pairs in `order`, at least 0.
+            Weights of the pairs in `order`, at least 0.
 
         Returns
         -------

@@ -3,7 +3,7 @@
 Each of K families has two motifs, a lock and a key. A protein carries one motif as its site, or none; a pair
 interacts exactly when one partner carries the lock and the other the key of the same family. Every protein holds the
 residues of all 2K motifs, one of them perhaps in place as its site, the others scattered: the amino-acid composition
-follows one distribution for all proteins and tells nothing about interaction. Only a site's segment does.
+has one distribution for all proteins and carries no information about interaction. Only a site's segment does.
 """
 
 from typing import Final, NamedTuple, Self
@@ -80,18 +80,10 @@ class _Place(NamedTuple):
 def generate_interactome(parameters: PlantedParameters) -> PlantedInteractome:
     """Draw proteins, plant sites in them, and choose pairs.
 
-    Parameters
-    ----------
-    parameters : PlantedParameters
-
-    Returns
-    -------
-    PlantedInteractome
-
     Raises
     ------
     InputError
-        Where the parameters can't be met: motifs that don't fit, or more pairs than the proteins make.
+        The parameters can't be met: motifs don't fit, or there are fewer pairs than wanted.
     """
     _check_lengths(parameters)
     generator = np.random.default_rng(parameters.seed)
@@ -227,14 +219,16 @@ def _sequence(length: int, motifs: _Residues, planted: int, start: int, generato
     length : int
         Residues of the protein.
     motifs : ndarray, shape (2K, motif length), str
+        The protein's copies of all motifs.
     planted : int
         Row of the motif to plant, or `NO_SITE`.
     start : int
         0-based first residue of the site.
     generator : numpy Generator
+        Draws the natural residues and the order.
     """
     in_place = np.arange(len(motifs)) == planted
     site, scattered = motifs[in_place].ravel(), motifs[~in_place].ravel()
     natural = generator.choice(_RESIDUES, size=length - motifs.size, p=_FREQUENCIES)
-    around = generator.permutation(np.concatenate([natural, scattered]))
-    return "".join(np.concatenate([around[:start], site, around[start:]]))
+    others = generator.permutation(np.concatenate([natural, scattered]))
+    return "".join(np.concatenate([others[:start], site, others[start:]]))

@@ -4,5 +4,5 @@ import logging
 
 import lightning.pytorch
 
-# Lightning gives its logger a handler and a level of its own when imported, whatever conf/logging.yml says.
+# Lightning sets a handler and a level of its logger when it is imported, whatever conf/logging.yml has.
 logging.getLogger(lightning.pytorch.__name__).setLevel(logging.ERROR)

@@ -29,11 +29,11 @@ def pair_batches(
     Parameters
     ----------
     pairs : Pairs
-        Labelled.
+        Labelled pairs.
     batch_size : int
         Pairs in a batch; the last one may have fewer.
     shuffle_seed : int, optional
-        Draw a random order from this seed; without one the order stays.
+        Seed of a random order; without it the order stays.
     swapping : bool
         Swap the partners of each pair with probability one half, drawn from the same seed.
     """

@@ -33,16 +33,18 @@ METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 class PairClassifier(L.LightningModule):
-    """A network under AdamW and ReduceLROnPlateau, fed by gathering from a table of protein vectors.
+    """A network under AdamW and ReduceLROnPlateau, whose tokens are gathered from a table of protein vectors.
 
     Parameters
     ----------
     network : PairNetwork
+        The network to fit.
     table : Tensor, shape (P, T / 2, D), float
         The vectors of each protein that the network reads.
     settings : TrainingParameters
+        How the network is fitted.
     on_device : bool
-        Whether the table moves to the accelerator, or stays in the host's memory and batches move.
+        Whether the table is moved to the accelerator, or stays in the host's memory and each batch is moved.
     seed : int
         Dropout of an epoch is drawn from seed and epoch alone, so that a resumed run repeats an undisturbed one.
     """
@@ -76,7 +78,7 @@ class PairClassifier(L.LightningModule):
         return self._step(batch, "training") * self._weight(len(batch[1]), batch_idx)
 
     def _weight(self, pairs: int, batch_idx: int) -> float:
-        """What makes the sum over an optimiser step's micro-batches the mean over its pairs.
+        """The factor by which the sum over an optimiser step's micro-batches becomes the mean over its pairs.
 
         Lightning divides every micro-batch's loss by their usual number, but an epoch's last step may have fewer, and
         a smaller one among them.
@@ -133,12 +135,13 @@ class PairData(L.LightningDataModule):
     Parameters
     ----------
     training, validation : Pairs
-        Labelled.
+        Labelled pairs.
     batch_size : int
         Pairs held in memory at once.
     seed : int
+        Seed of the orders.
     swapping : bool
-        Whether training pairs are read in either order.
+        Whether each training pair is read as A-B or B-A at random.
     """
 
     def __init__(self, training: Pairs, validation: Pairs, batch_size: int, seed: int, *, swapping: bool) -> None:

@@ -12,12 +12,9 @@ def training_figure(record: pd.DataFrame, title: str) -> Figure:
     Parameters
     ----------
     record : DataFrame
-        Of `esm2_amp.training.fit.Fit`.
+        The record of `esm2_amp.training.fit.Fit`.
     title : str
-
-    Returns
-    -------
-    figure : matplotlib Figure
+        Title of the figure.
     """
     figure = Figure(figsize=(9, 3), layout="constrained")
     panels = {"loss": "Binary cross-entropy", "mcc": "MCC", "auroc": "AUROC"}

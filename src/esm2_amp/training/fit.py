@@ -58,23 +58,25 @@ def fit_network(
     training, validation : Pairs
         Labelled pairs over one table.
     settings : ModelParameters
+        Sizes of the network, and how it is fitted.
     folder : Path
-        Where checkpoints are kept: the weights of the three best epochs by validation MCC, and all that going on
-        from the last epoch takes.
+        Where checkpoints are kept: the weights of the three best epochs by validation MCC, and the whole state of the
+        last epoch.
     device : {"auto", "cpu", "cuda", "mps"}
+        Where the network is fitted.
     seed : int
-        Of the initial weights, the order of the pairs and the dropout.
+        Seed of the initial weights, the order of the pairs and the dropout.
 
     Raises
     ------
     InputError
-        When a split is empty or has pairs of one class only.
+        A split is empty or has pairs of one class only.
     """
     name = settings.network.architecture
     record, best = EpochRecord(name), _best_checkpoints(folder)
     callbacks = [record, *_early_stopping(settings.training), best, last_checkpoint(folder)]
     with _prepared(training, validation, settings, callbacks, folder=folder, device=device, seed=seed) as fit:
-        # all that decides the outcome of a fit
+        # everything that decides the outcome of a fit
         fingerprint = f"{settings.model_dump_json()} {seed} {hash_pairs(training, validation)}"
         resume_from = checkpoint_to_resume(folder, fingerprint, name)
         fit.trainer.fit(fit.classifier, fit.data, ckpt_path=resume_from, weights_only=False)
@@ -98,16 +100,16 @@ def fit_trial(
     seed: int,
     on_epoch: Callable[[int, float], None],
 ) -> pd.DataFrame:
-    """Fit a network for its record alone: nothing is written, and the last epoch is the one that counts.
+    """Fit a network for its record alone: nothing is written, and the last epoch counts.
 
     Parameters
     ----------
     training, validation, settings, device, seed
         As for `fit_network`.
     name : str
-        What is being fitted, for the log, which has a line a minute.
+        What is being fitted, for the log, which gets a line a minute.
     on_epoch : callable
-        From the epoch, counted from 1, and its validation MCC; what it raises ends the fit.
+        Called with the epoch, counted from 1, and its validation MCC; an exception that it raises ends the fit.
 
     Returns
     -------
@@ -117,7 +119,7 @@ def fit_trial(
     Raises
     ------
     InputError
-        When a split is empty or has pairs of one class only; DivergedError when a loss is no longer finite.
+        A split is empty or has pairs of one class only, or, as DivergedError, a loss is no longer finite.
     """
     record = EpochRecord(name, log_every=60, log_last=False)
     callbacks = [record, EpochReport(on_epoch)]
@@ -143,7 +145,7 @@ def _prepared(
     device: str,
     seed: int,
 ) -> Iterator[_Prepared]:
-    """What a fit needs, its initial weights from the seed; the random state outside stays as it is."""
+    """Trainer, network and data of a fit, the initial weights from the seed; the global random state is restored."""
     for split, pairs in {"training": training, "validation": validation}.items():
         _check_classes(split, pairs)
     table = training.table

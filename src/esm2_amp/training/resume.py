@@ -1,4 +1,4 @@
-"""Folders of checkpoints: which fit one holds, and whether that was interrupted and may go on."""
+"""Folders of checkpoints: which fit each holds, and whether that fit was interrupted and can go on."""
 
 import json
 import logging
@@ -17,16 +17,17 @@ _MARK, _LAST = "fit.json", "last"
 
 def last_checkpoint(folder: Path) -> ModelCheckpoint:
     """The callback that writes `last.ckpt` after every epoch."""
-    # of its own: `save_last` writes one only after an epoch that is among the best
+    # a callback of its own: `save_last` writes a checkpoint only after an epoch that is among the best
     return ModelCheckpoint(folder, _LAST, save_on_train_epoch_end=True, enable_version_counter=False)
 
 
 def checkpoint_to_resume(folder: Path, fingerprint: str, name: str) -> Path | None:
-    """The checkpoint to go on from when the folder holds the same fit unfinished, else None and an empty folder.
+    """The checkpoint of the same fit where that was interrupted; else None, and the folder is emptied.
 
     Parameters
     ----------
     folder : Path
+        Folder of checkpoints.
     fingerprint : str
         A hash of everything that decides the outcome of the fit.
     name : str
@@ -44,7 +45,7 @@ def checkpoint_to_resume(folder: Path, fingerprint: str, name: str) -> Path | No
 
 
 def mark_finished(folder: Path, fingerprint: str) -> None:
-    """Note that the fit of this folder came to its end."""
+    """Mark the fit of a folder as finished."""
     _write_mark(folder, fingerprint, finished=True)
 
 

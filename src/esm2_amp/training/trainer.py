@@ -12,17 +12,20 @@ from esm2_amp.training.callbacks import AtomicCheckpointIO
 def quiet_trainer(
     callbacks: Sequence[L.Callback], folder: Path | None, device: str, *, epochs: int, **options: Any
 ) -> L.Trainer:
-    """A trainer on one device that says nothing of its own and leaves whole checkpoints.
+    """A trainer on one device that prints nothing and writes checkpoints atomically.
 
     Parameters
     ----------
     callbacks : sequence of lightning Callback
+        Callbacks of the fit.
     folder : Path, optional
-        Of the checkpoints; without one none is written.
+        Where checkpoints are kept; without it none is written.
     device : {"auto", "cpu", "cuda", "mps"}
+        Where the network is fitted.
     epochs : int
+        Number of epochs at most.
     **options
-        Of `lightning.Trainer`.
+        Further options of `lightning.Trainer`.
     """
     return L.Trainer(
         accelerator="gpu" if device == "cuda" else device,
