@@ -81,7 +81,8 @@ def test_unknown_name_is_told_with_those_that_exist(name, project):
         ("bernett", {"model": "ESM2_GRU", "checkpoint": "a.pth"}, "a.pth", "ESM2_GRU"),
     ],
 )
-def test_model_of_prediction(environment, given, folder, architecture, tmp_path):
+def test_model_of_prediction(environment, given, folder, architecture, monkeypatch):
+    monkeypatch.chdir(ROOT)  # where the path of a checkpoint starts
     context = Session.create(project_path=ROOT, env=environment, runtime_params=given).load_context()
     entry = context.catalog.config_resolver.resolve_pattern("prediction.model")
     assert (entry["filepath"], entry["architecture"]) == (str(ROOT / folder), architecture)
