@@ -206,7 +206,9 @@ def features_file(folder: Path, data: Path, width: int, *, wrong: float = 0.0) -
 
 def test_features_of_another_width_than_the_model(data, tmp_path):
     words = ["The model ESM2_AMPS reads vectors of width 32, but the features have width 16 (encoder imported)"]
-    assert_told(data, words, "--pipeline=prediction", f"--params=features={features_file(tmp_path, data, 16)}")
+    pairs = data / "01_raw/planted/test_pairs.csv"
+    given = f"--params=features={features_file(tmp_path, data, 16)},pairs={pairs}"
+    assert_told(data, words, "--pipeline=prediction", given)
 
 
 def test_sequences_are_compared_where_only_features_are_given(data, tmp_path):
@@ -227,7 +229,8 @@ def test_missing_mmseqs_is_told_before_features_are_extracted(data, monkeypatch)
 def test_features_that_are_no_numbers(data, tmp_path):
     file = features_file(tmp_path, data, 32, wrong=np.nan)
     words = ["must have finite numbers, got nan in ESM2_cls0; embed this protein again or drop it"]
-    assert_told(data, words, "--pipeline=prediction", f"--params=features={file}")
+    pairs = data / "01_raw/planted/test_pairs.csv"
+    assert_told(data, words, "--pipeline=prediction", f"--params=features={file},pairs={pairs}")
 
 
 def test_features_of_another_encoder_than_the_model(data, tmp_path, golden):
@@ -288,7 +291,7 @@ def test_wrong_checkpoint(model, held, words, data, tmp_path, golden):
         "refit": ["ESM2_AMPS.best_parameters isn't at", "yet; run `kedro run --pipeline=hyperparameter_search` first"],
         "model_training": ["leakage_audit isn't at", "yet; run `kedro run --pipeline=pair_building` first"],
         "evaluation": ["ESM2_AMPS.model isn't at", "yet; run `kedro run --pipeline=model_training` first"],
-        "interpretability": ["ESM2_AMPS.model isn't at", "yet; run `kedro run --pipeline=model_training` first"],
+        "interpretability": ["ESM2_AMPS.metrics isn't at", "yet; run `kedro run --pipeline=evaluation` first"],
         "feature_export": ["protein_features isn't at", "yet; run `kedro run --pipeline=feature_extraction` first"],
         "prediction": ["No model at", "train one with `kedro run --pipeline=training`"],
         "model_release": ["model_comparison isn't at", "yet; run `kedro run --pipeline=evaluation` first"],

@@ -46,7 +46,7 @@ def test_strata_are_those_of_the_models_own_training(data, go, files, tmp_path):
     output = go("--pipeline=evaluation", f"--params={files},model=ESM2_GRU,output={tmp_path}")
     assert set(pd.read_csv(tmp_path / "scored_pairs.csv")["Seen"]) == {"unknown"}
     assert "strata are unknown" in " ".join(output.split())
-    assert "is unknown: its folder" in (tmp_path / "report.html").read_text()
+    assert "which pairs it saw in training is unknown" in (tmp_path / "report.html").read_text()
 
 
 def test_shipped_models_hold_the_proteins_they_were_trained_on():
