@@ -55,7 +55,7 @@ PAIRS = {
 
 PROTEINS = {
     "wrong_ending.doc": ["must end in one of .fasta, .fasta.gz, .fa, .fa.gz", "got 'wrong_ending.doc'"],
-    "ids.txt": ["ids.txt must hold sequences, got ids only, such as 'P01308'; download their sequences as FASTA"],
+    "ids.txt": ["ids.txt must hold sequences, got ids only, such as 'P0DP23'; download their sequences as FASTA"],
     "ids.fasta": ["ids.fasta must hold sequences, got ids only, such as 'P01308'; download their sequences as FASTA"],
     "ids_of_uniprot.tsv": ["must hold sequences, got ids only, such as 'P01308'", "or add a column Sequence"],
     "dna.fasta": ["dna.fasta line 1: Sequence must be of amino acids, got nucleotides; translate it"],

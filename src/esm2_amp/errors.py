@@ -1,4 +1,4 @@
-"""The one error a user's mistake raises: a wrong file, value or choice, told in words that say what to do."""
+"""The error that a user's mistake raises: a wrong file, value or choice, with words for what to do."""
 
 from collections.abc import Sequence
 

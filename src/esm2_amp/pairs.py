@@ -25,7 +25,7 @@ class ProteinVectors(Protocol):
         """Identifiers of the P proteins, each once."""
 
     def select(self, tokens: slice, rows: Sequence[int] | None = None) -> Tensor:
-        """The vectors of some tokens: (P or rows, tokens, D)."""
+        """The vectors of some tokens, of all proteins or of some rows: shape (P or rows, tokens, D)."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ class Pairs:
         return len(self.a)
 
     def take(self, rows: ArrayLike | Tensor) -> Self:
-        """Some of the pairs, by number or by a mask, over the same table."""
+        """The pairs of these numbers, or where a mask is true, over the same table."""
         at = rows if isinstance(rows, Tensor) else torch.tensor(np.asarray(rows))
         return replace(self, a=self.a[at], b=self.b[at], label=None if self.label is None else self.label[at])
 
     def swapped(self) -> Self:
-        """The same pairs as B-A."""
+        """The same pairs with the partners exchanged."""
         return replace(self, a=self.b, b=self.a)
 
     def to(self, device: torch.device) -> Self:
@@ -87,11 +87,11 @@ class Pairs:
         return replace(self, table=self.table.to(device), a=self.a.to(device), b=self.b.to(device))
 
     def batches(self, size: int) -> tuple[Tensor, ...]:
-        """Numbers of the pairs in batches of at most `size`, in order."""
+        """Numbers of the pairs, in order, in batches of at most `size`."""
         return tuple(torch.arange(len(self)).split(size))
 
     def tokens(self, rows: Tensor | slice = slice(None)) -> Tensor:
-        """Tokens of some of the pairs, A's before B's: (rows, T, D), float32, on the table's device."""
+        """Tokens of the pairs of these numbers, A's before B's: shape (rows, T, D), float32, on the table's device."""
         return pair_tokens(self.table, self.a[rows], self.b[rows])
 
 

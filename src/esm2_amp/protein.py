@@ -47,7 +47,7 @@ def pair_token_names(protein_tokens: slice) -> list[str]:
     Parameters
     ----------
     protein_tokens : slice
-        Of a network's class: which of a protein's 13 vectors it reads.
+        Which of a protein's 13 vectors the network reads, an attribute of its class.
     """
     return [f"{side}_{token}" for side in SIDES for token in TOKENS[protein_tokens]]
 

@@ -62,9 +62,10 @@ def test_text_may_be_fasta_or_a_table(tmp_path):
         assert proteins.to_dict("list") == {"Entry": ["P1"], "Sequence": ["MKTAYIAKQR"]}
 
 
-def test_workbook_of_ids_is_said_to_hold_no_sequences(tmp_path):
-    pd.DataFrame(["P0DP23", "P62826"], columns=["P01308"]).to_excel(tmp_path / "x.xlsx", index=False)
-    with pytest.raises(DatasetError, match="must hold sequences, got ids only, such as 'P01308'; download"):
+@pytest.mark.parametrize("header", ["P01308", "From", "Entry"])
+def test_workbook_of_ids_is_said_to_hold_no_sequences(tmp_path, header):
+    pd.DataFrame(["P0DP23", "P62826"], columns=[header]).to_excel(tmp_path / "x.xlsx", index=False)
+    with pytest.raises(DatasetError, match="must hold sequences, got ids only, such as 'P0DP23'; download"):
         ProteinsDataset(str(tmp_path / "x.xlsx")).load()
 
 

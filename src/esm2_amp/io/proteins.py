@@ -120,16 +120,13 @@ def _columns_of_first_row(cells: Sequence[str]) -> Sequence[str]:
 
 
 def _only_ids(path: Path) -> list[str]:
-    """The ids of a table that has no sequences; none for any other file."""
+    """The accessions in the first column of a table without sequences; none for any other file."""
     try:
-        table = read_table(path, ("Entry",), ("Sequence",), _entry_alone)
+        frame = read_table(path).frame
     except InputError:
         return []
-    return [] if "Sequence" in table.frame else table.frame["Entry"].tolist()
-
-
-def _entry_alone(cells: Sequence[str]) -> Sequence[str]:
-    return ("Entry",) if all(map(is_accession, cells)) else ()
+    ids = [str(cell).strip() for cell in frame.iloc[:, 0]]
+    return ids if "Sequence" not in frame and all(map(is_accession, ids)) else []
 
 
 def _without_sequences(file: str, ids: Sequence[str]) -> InputError:

@@ -65,5 +65,5 @@ class WorkbookDataset(LocalDataset[dict[str, pd.DataFrame], NoReturn]):
         sheet.auto_filter.ref = sheet.dimensions
 
     def load(self) -> NoReturn:
-        """Refuse."""
+        """Raise DatasetError: workbooks are written only."""
         raise DatasetError("WorkbookDataset is written only")

@@ -9,7 +9,7 @@ from esm2_amp.protein import N_SEGMENTS, window_starts
 
 
 class EmbeddingParameters(Parameters):
-    """How sequences are embedded; all but `tokens_per_batch` decide the result.
+    """How sequences are embedded. The vectors depend on all of these but `tokens_per_batch`.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class ExtractionParameters(Parameters):
     embedding : EmbeddingParameters
         How the encoder reads them.
     stored_as : {"float32", "float16"}
-        Number format in the store.
+        Number format of the vectors in the store.
     shard_residues : int
         Residues embedded between two writes: the most that a killed run loses. A longer protein has its own shard.
     cluster : str, optional

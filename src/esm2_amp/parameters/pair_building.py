@@ -12,7 +12,7 @@ SPLITS: Final[tuple[Split, ...]] = ("train", "validation", "test")
 
 
 class SimilarityThresholds(Parameters):
-    """When two proteins are called similar.
+    """When MMseqs2 calls two proteins similar.
 
     Attributes
     ----------
@@ -21,8 +21,8 @@ class SimilarityThresholds(Parameters):
     coverage : float
         Smallest share of each of the two sequences that the alignment spans.
     sensitivity : float
-        Of MMseqs2's prefilter, 1 (fast) to 7.5. At 4, nothing is lost on the 11,019 proteins of Bernett et al. against
-        5.7, its default for searches, at 40 % identity and 80 % coverage; lower identities need more.
+        Sensitivity of MMseqs2's prefilter, 1 (fast) to 7.5. At 4, nothing is lost on the 11,019 proteins of Bernett et
+        al. against 5.7, its default for searches, at 40 % identity and 80 % coverage; lower identities need more.
     """
 
     identity: float = Field(default=0.4, gt=0, le=1)
@@ -31,12 +31,13 @@ class SimilarityThresholds(Parameters):
 
 
 class SimilarityParameters(SimilarityThresholds):
-    """When proteins are similar, and whether they are searched for.
+    """When proteins are similar, and whether such proteins are searched for.
 
     Attributes
     ----------
     enabled : bool
-        For the audit; `split: cluster_disjoint` searches in any case.
+        Whether the audit counts similar proteins in different splits. `split: cluster_disjoint` searches for them in
+        any case.
     """
 
     enabled: bool
@@ -48,17 +49,18 @@ class PairParameters(Parameters):
     Attributes
     ----------
     self_pairs, duplicate_pairs : {"keep", "drop"}
-        Pairs of a protein with itself; pairs given again, also as B-A after A-B.
+        What happens to pairs of a protein with itself, and to pairs given again, also as B-A after A-B.
     split : {"files", "random", "protein_disjoint", "cluster_disjoint"}
-        As given by three pair files, or made from one: at random, with no protein in two splits, or with no protein in
-        one that is similar to a protein in another.
+        How pairs are split: as three pair files give it, or made from one file: at random, with no protein in two
+        splits, or with no protein in one that is similar to a protein in another.
     disjoint_proteins : bool
         Whether no protein is supposed to be in two splits, as `protein_disjoint` and `cluster_disjoint` always claim.
     similarity : SimilarityParameters
+        When proteins are similar, for `cluster_disjoint` and the audit.
     validation_fraction, test_fraction : float
-        Of the kept pairs, for the splits that are made.
-    sample : dict, optional
-        At most so many pairs of a split, drawn evenly; all by default.
+        Shares of the kept pairs, for the splits that are made.
+    sample : dict
+        The most pairs of each split, drawn evenly; a split that isn't named keeps all.
     """
 
     self_pairs: Literal["keep", "drop"]

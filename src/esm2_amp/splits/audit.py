@@ -34,7 +34,7 @@ class Audit(NamedTuple):
     report : dict
         For JSON. `splits`, by split: proteins `only_in_positives`, `only_in_negatives`; `degrees` with the `QUANTILES`
         and mean of a protein's positives and of its negatives, and the Kolmogorov-Smirnov statistic between the two;
-        `order_auroc`, how well a pair's label is told by its first protein having more pairs than its second, 0.5
+        `order_auroc`, how well a pair's label follows from its first protein having more pairs than its second, 0.5
         being not at all; `seen_in_training`, pairs of class C1, C2 and C3 (not for training). `shared`, by two splits,
         as `train-test`: `proteins`, `identical_sequences` of different ones and perhaps `similar_proteins`, two by two.
     degrees : DataFrame
@@ -115,9 +115,8 @@ def warn_unless_new_proteins(seen: pd.Series, what: str) -> None:
     known = counts["C1"] + counts["C2"]
     if known > counts["C3"]:
         logger.warning(
-            "In %s %s a protein that is in training pairs too (C1 %s, C2 %s, C3 %s pairs): its figures say how well "
-            "new pairs of known proteins are told, not how well new proteins are; for those choose "
-            "pair_building.split protein_disjoint",
+            "In %s %s a protein that is in training pairs too (C1 %s, C2 %s, C3 %s pairs): its figures are of "
+            "new pairs of known proteins, not of new proteins; for those choose pair_building.split protein_disjoint",
             what,
             f"{known:,} of {len(seen):,} pairs have" if counts["C3"] else "every pair has",
             *(f"{count:,}" for count in counts.values()),
@@ -181,12 +180,12 @@ def _check_pairs(pairs: pd.DataFrame) -> None:
         return
     twice = pairs.iloc[ends.index]
     place = twice["split"] + " (" + twice["file"] + " row " + twice["row"].astype("str") + ")"
-    told = ends.assign(name=(twice["Protein1"] + "-" + twice["Protein2"]).to_numpy(), place=place.to_numpy())
-    told = told.groupby(["low", "high"], sort=False).agg({"name": "first", "place": " and ".join})
+    places = ends.assign(name=(twice["Protein1"] + "-" + twice["Protein2"]).to_numpy(), place=place.to_numpy())
+    places = places.groupby(["low", "high"], sort=False).agg({"name": "first", "place": " and ".join})
     raise InputError.listing(
         "A pair must be in one split only, A-B and B-A being the same; drop these from all but one of the pair files, "
         "or, where one file is split, set pair_building.duplicate_pairs to drop:",
-        (told["name"] + " is in " + told["place"]).tolist(),
+        (places["name"] + " is in " + places["place"]).tolist(),
     )
 
 

@@ -89,13 +89,14 @@ def clean_pairs(
         raise InputError(f"{file} must have a column Label of 0 and 1, got {', '.join(map(str, raw))}; add the labels")
     columns = [column for column in ("Protein1", "Protein2", "Label") if column in raw]
     written = raw[columns].apply(lambda column: column.str.strip())
-    found = {} if entries is None else matched_names(written, [*entries, *dropped], file)
-    table = written.assign(**{name: _identified(written[name], found) for name in PARTNERS})
+    known = None if entries is None else [*entries, *dropped]
+    found = {} if known is None else matched_names(written, known, file)
+    table = _identified(written, found)
     first = _first_rows(table)
     checked = table.drop(columns="Label", errors="ignore") if labels == "unused" else table
     problems = cell_problems(PAIRS, checked)
-    if entries is not None:
-        problems += _unknown_proteins(table, [*entries, *dropped], len(entries), protein_source)
+    if known is not None:
+        problems += _unknown_proteins(table, known, f"{len(known) - len(dropped)} proteins of {protein_source}")
     if "Label" in checked:
         problems += _contradictory_labels(table, first)
     if problems:
@@ -177,9 +178,13 @@ def words_of_pairs(pairs: pd.DataFrame, words: Mapping[str, str], separator: str
     return pd.Series(texts, index=pairs.index, dtype="str")
 
 
-def _identified(names: pd.Series, found: Mapping[str, str]) -> pd.Series:
-    """The entries of names, or else the names without what is written around them."""
-    return names.map({name: found.get(name, protein_name(name)) for name in names.unique()}).astype("str")
+def _identified(pairs: pd.DataFrame, found: Mapping[str, str]) -> pd.DataFrame:
+    """Pairs with the entries of their names, or else with the names without what is written around them."""
+    code_a, code_b, named = _codes(pairs)
+    own = named.map(lambda name: found.get(name, protein_name(name)))
+    if own.equals(named):
+        return pairs
+    return pairs.assign(Protein1=own[code_a].astype("str"), Protein2=own[code_b].astype("str"))
 
 
 def _as_numbers(labels: pd.Series, file: str) -> pd.Series:
@@ -187,7 +192,7 @@ def _as_numbers(labels: pd.Series, file: str) -> pd.Series:
     if not (missing := numbers.isna()).any():
         return numbers.astype("int8")
     logger.warning(
-        "%s: %s labels are neither 0 nor 1, such as %r; they stay empty",
+        "%s: %s labels are neither 0 nor 1, such as %r; they are left empty",
         file,
         f"{missing.sum():,}",
         labels[missing].iloc[0],
@@ -208,13 +213,13 @@ def _first_rows(pairs: pd.DataFrame) -> NDArray[np.int64]:
     return pd.Series(np.arange(len(pairs))).groupby(pair).transform("first").to_numpy()
 
 
-def _unknown_proteins(pairs: pd.DataFrame, known: Sequence[str], n_proteins: int, source: str) -> list[Problem]:
+def _unknown_proteins(pairs: pd.DataFrame, known: Sequence[str], proteins: str) -> list[Problem]:
     unknown = [(name, pairs.loc[~pairs[name].isin([*known, ""]), name]) for name in PARTNERS]  # "" is another problem
     resembling = resembling_names({name for _, names in unknown for name in names}, known)
     return [
         (
             row,
-            f"{column} {name!r} is not among the {n_proteins} proteins of {source}{nearly_the_same(resembling[name])}; "
+            f"{column} {name!r} is not among the {proteins}{nearly_the_same(resembling[name])}; "
             "add its sequence or drop the pair",
         )
         for column, names in unknown

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Extraction(NamedTuple):
-    """A group of the store and where its numbers come from."""
+    """A group of the store, and how its vectors are computed."""
 
     group: str
     width: int
@@ -70,29 +70,29 @@ def extract_features(
     parameters: ExtractionParameters,
     run: RunParameters,
 ) -> Iterator[FeatureShard | FeatureIndex]:
-    """Let ESM-2 read each protein, and sum it up in 13 vectors: cls, the means of ten segments, eos, the mean of all.
+    """Embed each protein by ESM-2 as 13 vectors: cls, the means of ten segments, eos, and the mean of all residues.
 
-    A store keeps them, so that only proteins it doesn't hold yet are embedded, shard by shard; then all are indexed.
+    Only proteins that the store lacks are embedded, shard by shard; then all are indexed.
 
     Parameters
     ----------
     proteins : DataFrame
         Columns `Entry`, `Sequence`.
     encoder : callable
-        Reads the encoder's weights.
+        Loads the encoder, where it is needed.
     stored : StoreContents
         What earlier runs left in the store.
     published : PublishedFeatures, optional
-        Features in the published layout; when given they take the place of proteins and encoder.
+        Features in the published layout, which take the place of proteins and encoder.
     parameters : ExtractionParameters
     run : RunParameters
 
     Yields
     ------
     FeatureShard
-        Each written before the next is computed.
+        Vectors of some proteins, written before the next are computed.
     FeatureIndex
-        Last, once every protein has its vectors.
+        Where the vectors of each protein are, once all have them.
     """
     from esm2_amp.io.feature_store import FeatureIndex
 
@@ -142,14 +142,14 @@ def _extraction(encoder: Encoder, parameters: ExtractionParameters) -> _Extracti
 def _embed_shards(
     missing: pd.DataFrame, encoder: Encoder, group: str, parameters: ExtractionParameters, device: Device
 ) -> Iterator[FeatureShard]:
-    """Shards of similar lengths, longest first: what needs the most memory fails at once if it fails."""
+    """Embed shards of similar lengths, longest first, so that a lack of memory shows at once."""
     import torch
 
     from esm2_amp.io.feature_store import FeatureShard
 
     progress = Progress(logger, "embedding residues", int(missing["length"].sum()))
     parts = [part for _, part in missing.groupby(_shard_numbers(missing["length"], parameters.shard_residues))]
-    embedded = _embed_elsewhere if parameters.cluster and parts else _embed_here
+    embedded = _embed_on_cluster if parameters.cluster and parts else _embed_locally
     sequences = [part["sequence"].tolist() for part in parts]
     for number, feature in embedded(sequences, encoder, parameters, device, progress):
         part = parts[number]
@@ -158,7 +158,7 @@ def _embed_shards(
         yield FeatureShard(group, table, feature.to(getattr(torch, parameters.stored_as)))
 
 
-def _embed_here(
+def _embed_locally(
     parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, device: Device, progress: Progress
 ) -> Iterator[tuple[int, Tensor]]:
     from esm2_amp.devices import resolve_device
@@ -169,7 +169,7 @@ def _embed_here(
         yield number, embed(encoder, part, parameters.embedding, resolved, progress.add)
 
 
-def _embed_elsewhere(
+def _embed_on_cluster(
     parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, device: Device, progress: Progress
 ) -> Iterator[tuple[int, Tensor]]:
     from esm2_amp.encoder.cluster import Work, embed_on_cluster
@@ -181,7 +181,7 @@ def _embed_elsewhere(
 
 
 def _shard_numbers(lengths: pd.Series, most: int) -> list[int]:
-    """Shards filled one after another, so that what is left of a killed run falls into the same shards again."""
+    """Number shards, filled one after another, so that a run that goes on after a kill makes the same shards."""
     numbers: list[int] = []
     number = filled = 0
     for length in lengths:
@@ -193,7 +193,7 @@ def _shard_numbers(lengths: pd.Series, most: int) -> list[int]:
 
 
 def _import_published(published: PublishedFeatures, parameters: ExtractionParameters) -> Iterator[Any]:
-    """Shards of imported features, keyed by their content, since no sequence is known."""
+    """A shard of imported features, keyed by their content, since no sequence is known, and its index."""
     import torch
 
     from esm2_amp.io.feature_store import FeatureIndex, FeatureShard

@@ -23,7 +23,7 @@ _MODEL_COLUMNS = ["Protein1", "Protein2", "a", "b", "label", "split"]
 def compare_sequences(proteins: pd.DataFrame, parameters: PairParameters) -> pd.DataFrame:
     """Find proteins with similar sequences (MMseqs2), which a split may have to keep together.
 
-    Where neither the split nor the audit asks for it the table is empty.
+    The table is empty where neither the split nor the audit needs it.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def compare_sequences(proteins: pd.DataFrame, parameters: PairParameters) -> pd.
     Returns
     -------
     similar : DataFrame
-        Of `esm2_amp.splits.similarity.similar_proteins`.
+        The result of `esm2_amp.splits.similarity.similar_proteins`.
     """
     from esm2_amp.splits.similarity import similar_proteins
 
@@ -63,7 +63,7 @@ def clean_pair_files(
     Parameters
     ----------
     pairs_raw, validation_pairs_raw, test_pairs_raw : SourceTable
-        As read; the last two only for `split: files`.
+        The files as read; the last two are needed only for `split: files`.
     features : ProteinFeatures
         Its entries are the known proteins.
     dropped_proteins : DataFrame, optional
@@ -119,15 +119,15 @@ def split_pairs(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Give every pair its split: training, validation or test.
 
-    A pair is also told by its proteins' row numbers in the features, and by how many of the two are in training pairs.
+    Row numbers of its proteins in the features, and how many of the two are in training pairs, are added.
 
     Parameters
     ----------
     pairs : DataFrame
-        Of `clean_pair_files`.
+        Pairs from `clean_pair_files`.
     features : ProteinFeatures
     proteins, similar : DataFrame
-        What `compare_sequences` read, and what it found.
+        The input and the result of `compare_sequences`.
     parameters : PairParameters
     run : RunParameters
 
@@ -240,28 +240,29 @@ def audit_split(
 ) -> tuple[dict[str, Any], pd.DataFrame, Figure]:
     """Count what the splits share: proteins, identical sequences, similar proteins.
 
-    The more the test pairs share with the training pairs, the more a score may be memory. How far a protein's number of
-    partners (its degree) tells the label is measured, too.
+    The more the test pairs share with the training pairs, the more a score may be memory. How far the label follows
+    from a protein's number of partners (its degree) is measured, too.
 
     Parameters
     ----------
     pairs : DataFrame
-        Model pairs, of `split_pairs`.
+        Model pairs from `split_pairs`.
     split_report : dict
-        Of `split_pairs`.
+        The report of `split_pairs`.
     features : ProteinFeatures
     similar : DataFrame
-        Of `compare_sequences`.
+        Similar proteins from `compare_sequences`.
     parameters : PairParameters
     run : RunParameters
 
     Returns
     -------
     report : dict
-        `split_report`, and beside it that of `esm2_amp.splits.audit.Audit`.
+        `split_report`, and under `audit` the report of `esm2_amp.splits.audit.Audit`.
     degrees : DataFrame
-        Of the same.
+        The degrees of the same audit.
     figure : Figure
+        Degrees in positives and in negatives, and the proteins that splits share.
     """
     from esm2_amp.splits.audit import audit_pairs
     from esm2_amp.splits.figures import audit_figure
