@@ -130,8 +130,15 @@ def resembling_names(names: Iterable[str], entries: Iterable[str]) -> dict[str, 
     """
     core: dict[str, list[str]] = defaultdict(list)
     for entry in entries:
-        core[_core(entry)].append(entry)
-    return {name: core.get(_core(name), []) for name in names}
+        core[core_of_name(entry)].append(entry)
+    return {name: core.get(core_of_name(name), []) for name in names}
+
+
+def core_of_name(name: str) -> str:
+    """What names that resemble each other have in common: the accession in upper case, without taxon and ending."""
+    accession = _parts(protein_name(name)).accession.upper()
+    inside = _INSIDE.search(accession)
+    return inside[0] if inside else _ENDING.sub("", accession)
 
 
 def examples_of_unknown(names: Iterable[str], entries: Iterable[str]) -> str:
@@ -188,13 +195,6 @@ def _by_accession(entries: Iterable[str]) -> dict[str, list[tuple[str, _Parts]]]
 def _agree(named: list[_Parts]) -> bool:
     """Whether names of one accession have no two taxa and no two versions."""
     return all(len({getattr(parts, field) for parts in named} - {""}) <= 1 for field in ("taxon", "version"))
-
-
-def _core(name: str) -> str:
-    """What names that resemble each other have in common."""
-    accession = _parts(protein_name(name)).accession.upper()
-    inside = _INSIDE.search(accession)
-    return inside[0] if inside else _ENDING.sub("", accession)
 
 
 def _listed(names: list[str]) -> str:

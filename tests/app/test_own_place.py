@@ -1,5 +1,6 @@
 """Runs at the same time, each with its own folder, and what figures call the data."""
 
+import errno
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from conftest import DATA_FOLDER, ROOT, kedro_run
+from esm2_amp.app import own_place
 
 EXAMPLES = ROOT / "data/01_raw/examples"
 MODEL = (
@@ -141,3 +143,21 @@ def test_an_option_that_nothing_reads(pipeline, option, reader, tmp_path):
     message = " ".join(done.output.split())
     assert f"is not read by the pipeline {pipeline}, so it would change nothing" in message
     assert reader in message.partition("it is read by ")[2].split(", ")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("no flock")])
+def test_a_file_system_without_locks_is_warned_of(error, tmp_path, monkeypatch, caplog):
+    def refuse(lock):
+        raise error
+
+    monkeypatch.setattr(own_place.FileLock, "acquire", refuse)
+    assert own_place._locked(tmp_path, {"pipeline_names": None}) is None
+    assert "has no locks: start no second run there" in caplog.text
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path):
+    (tmp_path / "out").write_text("a result")
+    done = kedro_run(tmp_path / "data", "--pipeline=prediction", f"--params=output={tmp_path}/out,{MODEL}")
+    assert done.exit_code == 1
+    assert "can't be written to" in " ".join(done.output.split())
+    assert (tmp_path / "out").read_text() == "a result"

@@ -17,21 +17,27 @@ ROWS = st.integers(1, 3).flatmap(lambda n: st.lists(st.lists(PLAIN_CELLS, min_si
 
 
 def read(text):
-    """All columns, below a header of one line."""
-    width = len(next(csv.reader(io.StringIO(text, newline="")), []))
-    return read_plain(text.encode(), ",", 1, width, {f"{place}": place for place in range(width)})
+    """All columns, below a header of one or more lines."""
+    lines = csv.reader(io.StringIO(text, newline=""))
+    width = len(next(lines, []))
+    return read_plain(text.encode(), ",", max(lines.line_num, 1), width, {f"{place}": place for place in range(width)})
 
 
 @given(CHARACTERS | ROWS.map(lambda rows: "".join(",".join(row) + "\n" for row in rows)))
 @example('a,b\n"x"y,1\n')
 @example("a\n\n1\n")
 @example('a,b\n"x\n1",2\n')
+@example('"\n;')
+@example('"a\n",b\n1,2\n')
 def test_what_is_read_is_what_csv_reads(text):
     frame = read(text)
     if frame is not None:
-        _, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        next(lines)
+        first = lines.line_num + 1
+        rows = list(lines)
         assert frame.to_numpy().tolist() == rows
-        assert frame.index.to_list() == list(range(2, len(rows) + 2))
+        assert frame.index.to_list() == list(range(first, len(rows) + first))
         assert all("".join(row).strip() for row in rows)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from esm2_amp.names import protein_name
-from esm2_amp.regions.names import similar_names
+from esm2_amp.regions.placing import _similar_names as similar_names
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Where a run writes: the data folder, or the folder of `output=`, which no other run uses at the same time."""
 
+import errno
 import json
 import logging
 import os
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 _RESULTS: Final = re.compile(r"0[78]_[a-z_]+/(?:functional_regions/|pair_evaluation/)?")
 """Layers whose files stand directly in the folder of `output=`."""
+
+_NO_LOCKS: Final = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}
+"""Errors of a file system that has no locks."""
 
 _SHARED_BY_PROCESSES: Final = {"hyperparameter_search"}
 """Pipelines whose processes share one study, and so one folder."""
@@ -143,11 +147,11 @@ def _locked(folder: Path, run_params: Mapping[str, Any]) -> FileLock | None:
     Raises
     ------
     InputError
-        Another run has it.
+        Another run has it, or the folder can't be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock, holder = FileLock(folder / ".run.lock", timeout=0), folder / ".run.json"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         try:
@@ -158,7 +162,12 @@ def _locked(folder: Path, run_params: Mapping[str, Any]) -> FileLock | None:
             f"Another run is writing to {folder}: {first}; wait for its end, or give this run a folder of its own by "
             "--params=output=DIR"
         ) from None
-    except NotImplementedError:
+    except (OSError, NotImplementedError) as error:  # filelock raises one or the other, depending on its version
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise InputError(
+                f"{folder} can't be written to ({error.strerror}); free it, or give another folder by "
+                "--params=output=DIR"
+            ) from error
         logger.warning("The file system of %s has no locks: start no second run there meanwhile", folder)
         return None
     command = f"`kedro run --pipelines={','.join(run_params['pipeline_names'] or ['__default__'])}`"

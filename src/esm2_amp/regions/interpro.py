@@ -13,9 +13,8 @@ from pyarrow import csv
 
 from esm2_amp.errors import InputError
 from esm2_amp.files import shown
-from esm2_amp.names import protein_name
+from esm2_amp.names import core_of_name, protein_name
 from esm2_amp.regions.annotations import Annotations, Collector
-from esm2_amp.regions.names import stems
 from esm2_amp.regions.types import FAMILIES, interpro_type
 
 SOURCE: Final = "InterPro"
@@ -220,7 +219,9 @@ def parse_protein2ipr(stream: BinaryIO, path: Path, types: EntryTypes, wanted: C
     """
     found = Collector(shown(path), PROTEIN2IPR, wanted)
     try:
-        for row, line in _lines_of(stream, {key for name in wanted for key in (protein_name(name), *stems(name))}):
+        for row, line in _lines_of(
+            stream, {key for name in wanted for key in (protein_name(name), core_of_name(name))}
+        ):
             cells = line.split("\t")
             entry = found.entry(cells[0])
             if entry is None:

@@ -8,9 +8,9 @@ import pandas as pd
 
 from esm2_amp.errors import InputError
 from esm2_amp.files import listed
+from esm2_amp.names import resembling_names
 from esm2_amp.parameters.functional_regions import LeftOut, RegionParameters
 from esm2_amp.regions.annotations import PROBLEM_COLUMNS, Annotations
-from esm2_amp.regions.names import similar_names
 from esm2_amp.regions.types import chosen_types
 
 
@@ -127,7 +127,12 @@ def _both_sides(annotations: Annotations, entries: Sequence[str]) -> str:
 def _similar_entries(annotations: Annotations, entries: Iterable[str]) -> dict[str, str]:
     """For each protein that the file lacks, a similar name in the file, if there is one."""
     missing = [entry for entry in entries if entry not in annotations.entries]
-    return similar_names(missing, annotations.others | annotations.entries) if missing else {}
+    return _similar_names(missing, annotations.others | annotations.entries) if missing else {}
+
+
+def _similar_names(missing: Iterable[str], present: Iterable[str]) -> dict[str, str]:
+    """For each missing name that resembles others, the first of these in alphabetical order."""
+    return {name: found[0] for name, found in resembling_names(missing, sorted(present)).items() if found}
 
 
 def _problem_lines(problems: pd.DataFrame) -> list[str]:
@@ -176,7 +181,7 @@ def protein_lengths(
         else:
             lengths[entry] = length
     if unknown:
-        similar = similar_names(unknown, sequences)
+        similar = _similar_names(unknown, sequences)
         examples = [f"{entry} (there is {similar[entry]})" if entry in similar else entry for entry in unknown[:5]]
         raise InputError(
             f"The length of every protein must be known, but {len(unknown)} of {len(entries)} are neither among the "

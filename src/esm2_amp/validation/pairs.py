@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable
-from esm2_amp.names import match_names, nearly_the_same, protein_name, resembling_names
+from esm2_amp.names import examples_of_unknown, match_names, nearly_the_same, protein_name, resembling_names
 from esm2_amp.validation.cells import Problem, all_problems, cell_problems, id_column
 
 logger = logging.getLogger(__name__)
@@ -149,6 +149,63 @@ def matched_names(pairs: pd.DataFrame, entries: Sequence[str], file: str) -> dic
             file, f"{len(differ):,}", *differ[0],
         )  # fmt: skip
     return found
+
+
+def why_not_scored(
+    pairs: pd.DataFrame, entries: Sequence[str], file: str, dropped: pd.DataFrame | None = None
+) -> pd.Series:
+    """The proteins that each pair lacks, in words; an empty text where it lacks none.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `Protein1`, `Protein2`.
+    entries : sequence of str
+        The proteins there are.
+    file : str
+        The file of the pairs, for messages.
+    dropped : DataFrame, optional
+        `Entry` and `Problem` of the proteins that were left out.
+
+    Returns
+    -------
+    reasons : Series of str
+        On the index of `pairs`.
+
+    Raises
+    ------
+    InputError
+        Every pair lacks a protein.
+    """
+    found = matched_names(pairs, entries, file)
+    lacking = [name for name in pd.unique(pairs[["Protein1", "Protein2"]].to_numpy().ravel()) if name not in found]
+    problems: dict[str, str] = {}
+    if dropped is not None:
+        problems = dict(zip(dropped["Entry"][::-1], dropped["Problem"][::-1], strict=True))  # the first of each
+    left_out = {name: f"{name} was left out: {problems[at]}" for name, at in match_names(lacking, problems).items()}
+    unknown = {name: name for name in lacking if name not in left_out}
+    names, reasons = words_of_pairs(pairs, unknown, ", "), words_of_pairs(pairs, left_out, "; ")
+    reasons = reasons.where((reasons == "") | (names == ""), reasons + "; ")
+    reasons += ("no sequence or features for " + names).where(names != "", "")
+    if n_lacking := int((reasons != "").sum()):
+        words = _why_lacking(unknown, left_out, entries)
+        if n_lacking == len(pairs):
+            raise InputError(f"None of the {len(pairs):,} pairs of {file} can be scored: {words}")
+        logger.warning("%s of %s pairs of %s can't be scored: %s", f"{n_lacking:,}", f"{len(pairs):,}", file, words)
+    return ("not scored: " + reasons).where(reasons != "", "")
+
+
+def _why_lacking(unknown: Mapping[str, str], left_out: Mapping[str, str], entries: Sequence[str]) -> str:
+    words = []
+    if unknown:
+        words.append(
+            f"{len(unknown):,} names are not among the {len(entries):,} proteins, such as "
+            f"{examples_of_unknown(unknown, entries)}; name proteins alike in both files, or give those that lack by "
+            "--params=proteins=FILE"
+        )
+    if left_out:
+        words.append(f"{len(left_out):,} proteins were left out, such as: {next(iter(left_out.values()))}")
+    return "; ".join(words)
 
 
 def words_of_pairs(pairs: pd.DataFrame, words: Mapping[str, str], separator: str) -> pd.Series:

@@ -15,13 +15,41 @@ from esm2_amp.pipelines.types import Figure, ProteinFeatures, Section, TrainedMo
 logger = logging.getLogger(__name__)
 
 
-def clean_labelled_pairs(pairs_raw: SourceTable) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Check a file of labelled pairs; of a pair that stands there twice the first row stays."""
-    from esm2_amp.validation.pairs import clean_pairs
+def clean_labelled_pairs(
+    pairs_raw: SourceTable, proteins: pd.DataFrame, dropped_proteins: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Check a file of labelled pairs; of a pair that stands there twice the first row stays.
 
-    return clean_pairs(
+    Parameters
+    ----------
+    pairs_raw : SourceTable
+        As read.
+    proteins : DataFrame
+        Column `Entry`; empty where features are given in their place.
+    dropped_proteins : DataFrame
+        Columns `Entry` and `Problem` of the proteins that were left out.
+
+    Returns
+    -------
+    pairs : DataFrame
+        `Protein1`, `Protein2`, `Label`, `row`; where there are `proteins` also `Status`, why a pair can't be scored, or
+        an empty text.
+    report : dict
+        Counts of what was read and changed.
+
+    Raises
+    ------
+    InputError
+        A name or a label is missing or illegal, a pair has both labels, or no pair can be scored.
+    """
+    from esm2_amp.validation.pairs import clean_pairs, why_not_scored
+
+    pairs, report = clean_pairs(
         pairs_raw, None, self_pairs="keep", duplicate_pairs="drop", labels="required", protein_source="the protein file"
     )
+    if len(proteins):
+        pairs["Status"] = why_not_scored(pairs, proteins["Entry"].tolist(), pairs_raw.file, dropped_proteins)
+    return pairs, report
 
 
 def measure_model(
@@ -36,9 +64,8 @@ def measure_model(
     Parameters
     ----------
     pairs : DataFrame
-        `Protein1`, `Protein2`, `Label`.
+        Of `clean_labelled_pairs`; pairs that can't be scored are left out.
     features : ProteinFeatures
-        Pairs of proteins that are missing here are left out, and counted in a warning.
     model : TrainedModel
         Its card gives the temperature of its training. Nothing is fitted or chosen on the pairs.
     parameters : EvaluationParameters
@@ -104,23 +131,14 @@ def measure_model(
 
 
 def _known(pairs: pd.DataFrame, features: ProteinFeatures) -> pd.DataFrame:
-    """The pairs whose proteins both have features, under the names of the features, rows numbered from 0."""
-    from esm2_amp.names import examples_of_unknown
-    from esm2_amp.validation.pairs import matched_names
+    """The pairs that can be scored, under the names of the features, rows numbered from 0."""
+    from esm2_amp.names import match_names
+    from esm2_amp.validation.pairs import why_not_scored
 
-    found = matched_names(pairs, features.entries, "the pair file")
-    named = {name: pairs[name].map(found) for name in ("Protein1", "Protein2")}
-    known = pairs.assign(**named).dropna(subset=list(named)).reset_index(drop=True)
-    if left_out := len(pairs) - len(known):
-        unknown = [name for name in pd.unique(pairs[list(named)].to_numpy().ravel()) if name not in found]
-        words = (
-            f"{left_out:,} of {len(pairs):,} pairs can't be scored: {len(unknown):,} names are not among the "
-            f"{len(features.entries):,} proteins, such as {examples_of_unknown(unknown, features.entries)}"
-        )
-        if known.empty:
-            raise InputError(f"{words}; name proteins alike in both files, or give those that lack in proteins=FILE")
-        logger.warning("%s", words)
-    return known
+    status = pairs["Status"] if "Status" in pairs else why_not_scored(pairs, features.entries, "the pair file")
+    known = pairs[status == ""].reset_index(drop=True)
+    entry_of = match_names(known[["Protein1", "Protein2"]].to_numpy().ravel(), features.entries)
+    return known.assign(**{name: known[name].map(entry_of) for name in ("Protein1", "Protein2")})
 
 
 def seen_by_model(pairs: pd.DataFrame, features: ProteinFeatures, model: TrainedModel) -> pd.Series:

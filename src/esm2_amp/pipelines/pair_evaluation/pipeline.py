@@ -18,7 +18,7 @@ def create_pipeline() -> Pipeline:
     measuring = [
         Node(
             clean_labelled_pairs,
-            inputs="pairs_raw",
+            inputs=["pairs_raw", "proteins", "dropped_proteins"],
             outputs=["pairs", "pairs_report"],
             name="clean_pairs",
         ),

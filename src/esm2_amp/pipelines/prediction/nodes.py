@@ -1,7 +1,6 @@
 """Nodes of `prediction`: scores for new pairs by a trained or published model."""
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def clean_new_pairs(
         A name is missing or illegal, no pair can be scored, or there are no pairs and too many or too few proteins to
         make them of.
     """
-    from esm2_amp.validation.pairs import clean_pairs
+    from esm2_amp.validation.pairs import clean_pairs, why_not_scored
 
     if pairs_raw is None:
         return _all_pairs(proteins["Entry"].to_numpy(), parameters.all_pairs_up_to)
@@ -57,7 +56,7 @@ def clean_new_pairs(
         pairs_raw, None, self_pairs="keep", duplicate_pairs="keep", labels="unused", protein_source=""
     )
     if len(proteins):
-        pairs["Status"] = _why_not_scored(pairs, proteins["Entry"].tolist(), pairs_raw.file, dropped_proteins)
+        pairs["Status"] = why_not_scored(pairs, proteins["Entry"].tolist(), pairs_raw.file, dropped_proteins)
     return pairs, report
 
 
@@ -97,9 +96,10 @@ def score_new_pairs(
     from esm2_amp.models.scoring import SCORED, score_pairs
     from esm2_amp.names import match_names
     from esm2_amp.statistics.metrics import sigmoid
+    from esm2_amp.validation.pairs import why_not_scored
 
     threshold = parameters.fixed_threshold
-    status = pairs["Status"] if "Status" in pairs else _why_not_scored(pairs, features.entries, "the pair file")
+    status = pairs["Status"] if "Status" in pairs else why_not_scored(pairs, features.entries, "the pair file")
     known = (status == "").to_numpy()
     partners = pairs.loc[known, ["Protein1", "Protein2"]]
     entry_of = match_names(partners.to_numpy().ravel(), features.entries)
@@ -137,43 +137,3 @@ def _all_pairs(entries: np.ndarray, most: int) -> tuple[pd.DataFrame, dict[str, 
     a, b = np.triu_indices(len(entries), k=1)
     pairs = pd.DataFrame({"Protein1": entries[a], "Protein2": entries[b]}, dtype="str")
     return pairs.assign(Status=""), {"read": 0, "kept": count}
-
-
-def _why_not_scored(
-    pairs: pd.DataFrame, entries: list[str], file: str, dropped: pd.DataFrame | None = None
-) -> pd.Series:
-    """The proteins that each pair lacks, in words; an empty text where it lacks none."""
-    from esm2_amp.names import match_names
-    from esm2_amp.validation.pairs import matched_names, words_of_pairs
-
-    found = matched_names(pairs, entries, file)
-    lacking = [name for name in pd.unique(pairs[["Protein1", "Protein2"]].to_numpy().ravel()) if name not in found]
-    problems: dict[str, str] = {}
-    if dropped is not None:
-        problems = dict(zip(dropped["Entry"][::-1], dropped["Problem"][::-1], strict=True))  # the first of each
-    left_out = {name: f"{name} was left out: {problems[at]}" for name, at in match_names(lacking, problems).items()}
-    unknown = {name: name for name in lacking if name not in left_out}
-    names, reasons = words_of_pairs(pairs, unknown, ", "), words_of_pairs(pairs, left_out, "; ")
-    reasons = reasons.where((reasons == "") | (names == ""), reasons + "; ")
-    reasons += ("no sequence or features for " + names).where(names != "", "")
-    if n_lacking := int((reasons != "").sum()):
-        words = _why_lacking(unknown, left_out, entries)
-        if n_lacking == len(pairs):
-            raise InputError(f"None of the {len(pairs):,} pairs of {file} can be scored: {words}")
-        logger.warning("%s of %s pairs of %s can't be scored: %s", f"{n_lacking:,}", f"{len(pairs):,}", file, words)
-    return ("not scored: " + reasons).where(reasons != "", "")
-
-
-def _why_lacking(unknown: Mapping[str, str], left_out: Mapping[str, str], entries: list[str]) -> str:
-    from esm2_amp.names import examples_of_unknown
-
-    words = []
-    if unknown:
-        words.append(
-            f"{len(unknown):,} names are not among the {len(entries):,} proteins, such as "
-            f"{examples_of_unknown(unknown, entries)}; name proteins alike in both files, or give those that lack by "
-            "--params=proteins=FILE"
-        )
-    if left_out:
-        words.append(f"{len(left_out):,} proteins were left out, such as: {next(iter(left_out.values()))}")
-    return "; ".join(words)
