@@ -161,3 +161,12 @@ def test_a_file_in_the_place_of_the_folder(tmp_path):
     assert done.exit_code == 1
     assert "can't be written to" in " ".join(done.output.split())
     assert (tmp_path / "out").read_text() == "a result"
+
+
+def test_a_run_after_an_interrupted_one_in_the_same_process(tmp_path):
+    runs = own_place.OneRunAtATime()
+    runs._folder = tmp_path
+    for _ in range(2):  # no hook is called where a run is interrupted from the keyboard
+        runs.before_pipeline_run({"pipeline_names": ["training"]})
+    runs.after_pipeline_run()
+    assert own_place._locked(tmp_path, {"pipeline_names": ["training"]}) is not None

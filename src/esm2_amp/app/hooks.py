@@ -28,7 +28,7 @@ logger = logging.getLogger("esm2_amp.run")
 
 _WORKING_LAYERS = ("02_intermediate", "03_primary", "04_feature", "05_model_input")
 _ROOM = 320
-"""Characters for the names of a folder's results; of a fuller folder their number is told."""
+"""Characters for the names of a folder's results; of a fuller folder only their number is logged."""
 
 
 class ParameterCheck:
@@ -137,7 +137,7 @@ class TrackingWhereEnabled:
         save_version: str,
         load_versions: dict[str, str],
     ) -> None:
-        """Pass on."""
+        """Pass the call on to the record of MLflow, where there is one."""
         self._pass_on(
             "after_catalog_created",
             catalog=catalog,
@@ -150,21 +150,21 @@ class TrackingWhereEnabled:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Pass on."""
+        """Pass the call on to the record of MLflow, where there is one."""
         self._pass_on("before_pipeline_run", run_params=run_params, pipeline=pipeline, catalog=catalog)
 
     @hook_impl
     def before_node_run(
         self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool, run_id: str
     ) -> None:
-        """Pass on."""
+        """Pass the call on to the record of MLflow, where there is one."""
         self._pass_on("before_node_run", node=node, catalog=catalog, inputs=inputs, is_async=is_async, run_id=run_id)
 
     @hook_impl
     def after_pipeline_run(
         self, run_params: dict[str, Any], run_result: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Pass on."""
+        """Pass the call on to the record of MLflow, where there is one."""
         self._pass_on(
             "after_pipeline_run", run_params=run_params, run_result=run_result, pipeline=pipeline, catalog=catalog
         )
@@ -173,7 +173,7 @@ class TrackingWhereEnabled:
     def on_pipeline_error(
         self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Pass on."""
+        """Pass the call on to the record of MLflow, where there is one."""
         self._pass_on("on_pipeline_error", error=error, run_params=run_params, pipeline=pipeline, catalog=catalog)
 
     def _pass_on(self, name: str, **arguments: Any) -> None:

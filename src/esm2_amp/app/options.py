@@ -118,8 +118,8 @@ def check_options(given: Mapping[str, Any], configured: Mapping[str, Any], data:
     try:
         options = RunOptions(**{name: value for name, value in given.items() if name in RunOptions.model_fields})
     except ValidationError as error:
-        told = one_or_a_list(place_and_words("", given, found) for found in error.errors())
-        raise InputError(f"Parameters are wrong (set in --params):{told}") from error
+        words = one_or_a_list(place_and_words("", given, found) for found in error.errors())
+        raise InputError(f"Parameters are wrong (set in --params):{words}") from error
     if options.model is not None:
         check_model(options.model, data, project)
     for name in FILES:

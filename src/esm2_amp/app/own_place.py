@@ -40,10 +40,8 @@ class OwnPlace:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Note the data folder, and the folder of `output=`, by default the same."""
-        loader = context.config_loader
-        self._data = context.project_path / loader["globals"]["data"]
-        self._output = Path(loader.runtime_params.get("output") or self._data)
+        """Note the data folder, and the folder of the run."""
+        self._data, self._output = _folders(context)
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -63,14 +61,14 @@ class OneRunAtATime:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Note the folder: that of `output=`, by default the data folder."""
-        loader = context.config_loader
-        self._folder = Path(loader.runtime_params.get("output") or context.project_path / loader["globals"]["data"])
+        """Note the folder of the run."""
+        _, self._folder = _folders(context)
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
         """Lock the folder, when the run has passed all other checks."""
-        if not _SHARED_BY_PROCESSES.issuperset(run_params["pipeline_names"] or ()):
+        self._unlock()  # of a run that was interrupted in this process, as in a notebook
+        if not _SHARED_BY_PROCESSES.issuperset(run_params["pipeline_names"] or ["__default__"]):
             self._lock = _locked(self._folder, run_params)
 
     @hook_impl
@@ -87,6 +85,13 @@ class OneRunAtATime:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def _folders(context: KedroContext) -> tuple[Path, Path]:
+    """The data folder, and the folder that a run writes to: that of `output=`, by default the data folder."""
+    loader = context.config_loader
+    data = context.project_path / loader["globals"]["data"]
+    return data, Path(loader.runtime_params.get("output") or data)
 
 
 def move_outputs(pipeline: Pipeline, catalog: DataCatalog, data: Path, output: Path) -> None:

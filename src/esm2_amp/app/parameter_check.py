@@ -38,7 +38,7 @@ def check_parameters(
     loader : OmegaConfigLoader
         Where the parameters came from; a message names the files that set a wrong one.
     shared : dict
-        Values that stand in the settings of every model: a wrong one is told once, as `training.name`.
+        Values that stand in the settings of every model: a wrong one is reported once, as `training.name`.
     """
     read = {name.removeprefix("params:") for pipeline in pipelines.values() for name in pipeline.inputs()}
     types = TypeExtractor(dict(pipelines)).extract_types_from_pipelines() | _OF_THE_RUN

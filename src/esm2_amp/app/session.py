@@ -127,8 +127,8 @@ def _message_for_user(error: BaseException) -> str | None:
         if isinstance(cause, YAMLError | OmegaConfBaseException):
             return f"The configuration can't be read: {cause}"
         if isinstance(cause, ValidationError):
-            told = one_or_a_list(place_and_words("", mistake["input"], mistake) for mistake in cause.errors())
-            return f"Parameters are wrong (set in conf/base/parameters_*.yml, the environment's, or --params):{told}"
+            words = one_or_a_list(place_and_words("", mistake["input"], mistake) for mistake in cause.errors())
+            return f"Parameters are wrong (set in conf/base/parameters_*.yml, the environment's, or --params):{words}"
     return None
 
 

@@ -4,7 +4,7 @@ from esm2_amp.parameters.base import Parameters
 
 
 class ReleaseParameters(Parameters):
-    """What a model's card says beyond what the model knows of itself.
+    """What a model's card holds beyond what is stored with the model.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Leakage audit: what a split lets a model know of its test pairs other than by their sequences.
+"""Leakage audit: what a model can learn of its test pairs from a split other than by their sequences.
 
 A model can recognise proteins seen in training, how often each was in a positive, or sequences all but equal to seen
 ones (Park and Marcotte 2012; Bernett et al. 2024). The audit counts how much of that a split allows.

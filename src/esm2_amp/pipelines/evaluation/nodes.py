@@ -115,7 +115,7 @@ def score_baselines(
 ) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
     """Fit simple predictors on the same training pairs, and measure them on the same validation and test pairs.
 
-    A model is worth its complexity only where it beats them: they know no more than amino-acid composition, mean
+    A model is worth its complexity only where it beats them: they read no more than amino-acid composition, mean
     vectors, similarity to training pairs, or the number of a protein's partners.
 
     Parameters
