@@ -24,7 +24,7 @@ from esm2_amp.devices import resolve_device
 from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.context import ModelContext
-from esm2_amp.explanation.gradients import mean_pair
+from esm2_amp.explanation.gradients import average_pair, mean_pair
 from esm2_amp.explanation.methods import METHODS
 from esm2_amp.explanation.methods import explain as explain_by
 from esm2_amp.explanation.results import Explanation, LabelledArray
@@ -172,7 +172,7 @@ def predict(
     run, evaluation = _run_parameters(device), _evaluation_parameters(threshold)
     with _input_errors():
         known = _checked(proteins)
-        table, _ = clean_new_pairs(
+        table, *_ = clean_new_pairs(
             _pair_table(pairs, "pairs"), pd.DataFrame({"Entry": _entries(known)}), None, PredictionParameters()
         )
         with _extracted(known, _encoder_of(trained, encoder), store, run) as features:
@@ -204,7 +204,8 @@ def explain(
         Attention can be read from ESM2_AMPS and ESM2_AMP_CSE only.
     background : DataFrame, iterable of tuples or path, optional
         Pairs that stand for a pair without information, as pairs of the training do in the pipeline; Integrated
-        Gradients start from their average. By default the average of all `proteins` is each partner there.
+        Gradients start from their average. By default each partner there is the average protein of the model's
+        training, or of `proteins` where the model's folder holds none.
     encoder : str or Path, optional
         As for `predict`.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -242,11 +243,12 @@ def explain(
         known = _checked(proteins)
         entries = _entries(known)
         table = _known_pairs(pairs, entries, "pairs")
-        every = pd.DataFrame({"Protein1": entries, "Protein2": entries})
-        averaged = every if background is None else _known_pairs(background, entries, "background")
+        averaged = None if background is None else _known_pairs(background, entries, "background")
         with _extracted(known, _encoder_of(trained, encoder), store, run) as features:
-            baseline = mean_pair(trained.pairs(features, averaged))
-            return explain_by([method], _context(table, features, trained, baseline, run))[method]
+            start = (
+                average_pair(trained, features) if averaged is None else mean_pair(trained.pairs(features, averaged))
+            )
+            return explain_by([method], _context(table, features, trained, start, run))[method]
 
 
 def _context(

@@ -90,6 +90,12 @@ class Pairs:
         """Numbers of the pairs, in order, in batches of at most `size`."""
         return tuple(torch.arange(len(self)).split(size))
 
+    def average_protein(self) -> Tensor:
+        """The mean vectors of the partners, each counted as often as it stands in pairs: shape (T / 2, D), float32."""
+        count = torch.bincount(torch.cat([self.a, self.b]), minlength=len(self.table)).double()
+        of_tokens = [count @ self.table[:, token].double() for token in range(self.table.shape[1])]
+        return (torch.stack(of_tokens) / count.sum()).float()
+
     def tokens(self, rows: Tensor | slice = slice(None)) -> Tensor:
         """Tokens of the pairs of these numbers, A's before B's: shape (rows, T, D), float32, on the table's device."""
         return pair_tokens(self.table, self.a[rows], self.b[rows])

@@ -61,7 +61,7 @@ def test_pair_that_cannot_be_scored_has_its_reason(caplog):
     checked = clean_proteins(raw, bad_proteins="drop")
     pairs = [("P1", "P1"), ("X1", "P1"), ("P1", "P2"), ("X1", "P3"), ("X2", "X1")]
     columns = dict(zip(("Protein1", "Protein2"), map(list, zip(*pairs, strict=True)), strict=True))
-    cleaned, _ = clean_new_pairs(
+    cleaned, *_ = clean_new_pairs(
         source(columns, "new.csv"), checked.proteins, checked.dropped, PredictionParameters(all_pairs_up_to=1)
     )
     of_p2, of_p3 = (

@@ -90,7 +90,9 @@ def _pipelines_of_run(names: list[str], loader: AbstractConfigLoader) -> list[st
 
 
 def _of_given_pairs(names: list[str], given: Mapping[str, Any]) -> list[str]:
-    """The names, `evaluation` as the pipeline that measures a model on pairs where pairs or a model are given."""
+    """The names, with those in place of `evaluation` and `explanation` that suit the files given."""
+    if "regions" in given:
+        names = ["explanation_in_regions" if name == "explanation" else name for name in names]
     if "evaluation" not in names or not _OF_PAIR_EVALUATION.intersection(given):
         return names
     if "pairs" not in given or not {"proteins", "features"}.intersection(given):

@@ -114,6 +114,7 @@ def _summary(found: Explanation, context: LatentContext, title: str, unit: str) 
 
 
 def _of_pair(pair: pd.Series) -> str:
-    """A pair, its label and its probability, for a title."""
-    label = "interacting" if pair["Label"] else "not interacting"
-    return f"{pair['Protein1']}-{pair['Protein2']} ({label}; probability {pair['Probability']:.3f})"
+    """A pair, its label where that is known, and its probability, for a title."""
+    words = {0: "not interacting; ", 1: "interacting; "}
+    label = words[pair["Label"]] if pd.notna(pair.get("Label")) else ""
+    return f"{pair['Protein1']}-{pair['Protein2']} ({label}probability {pair['Probability']:.3f})"

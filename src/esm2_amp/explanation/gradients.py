@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from esm2_amp.explanation.context import ModelContext
 from esm2_amp.explanation.results import Explanation, Explanations, LabelledArray, importance_table
 from esm2_amp.explanation.selection import pair_ids
+from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.scoring import score_pairs
+from esm2_amp.models.storage import TrainedModel
 from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.interpretability import GradientParameters
 from esm2_amp.progress import Progress
@@ -94,6 +96,22 @@ def mean_pair(pairs: Pairs) -> Tensor:
     To the networks that are explained A-B and B-A are the same pair, which a baseline of one order would break.
     """
     protein = pairs.table[torch.cat([pairs.a, pairs.b])].float().mean(dim=0)
+    return torch.cat([protein, protein])
+
+
+def average_pair(model: TrainedModel, features: ProteinFeatures) -> Tensor:
+    """The baseline without training pairs: the average protein of a model's training on both sides, shape (T, D).
+
+    Where the model's folder holds none, as that of a published checkpoint, it is the average of the given proteins.
+    """
+    protein = model.average_protein
+    if protein is None:
+        protein = features.select(model.network.protein_tokens).float().mean(dim=0)
+        logger.warning(
+            "The model's folder holds no average protein of its training: Integrated Gradients start from the average "
+            "of the %s given proteins",
+            f"{len(features.index):,}",
+        )
     return torch.cat([protein, protein])
 
 

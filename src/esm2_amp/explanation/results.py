@@ -91,6 +91,24 @@ def token_table(names: list[str], importance: ArrayLike) -> pd.DataFrame:
     return table.sort_values("Importance", ascending=False, kind="stable", ignore_index=True)
 
 
+def token_importance(explanations: Explanations) -> pd.DataFrame:
+    """Importances by all methods in one long table.
+
+    Returns
+    -------
+    table : DataFrame
+        `Protein1`, `Protein2`, `Side` ("A" or "B"), `Token` (such as "segment0"), `Method`, `Importance`; a row per
+        pair, method and token.
+    """
+    tables = [
+        table.melt(PAIR_COLUMNS, token_columns(table), "Token", "Importance", ignore_index=False).assign(Method=method)
+        for method, table in importances(explanations).items()
+    ]
+    found = pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)
+    names = found["Token"].str.split("_", n=1)
+    return found.assign(Side=names.str[0], Token=names.str[1])[[*PAIR_COLUMNS, "Side", "Token", "Method", "Importance"]]
+
+
 def token_columns(table: pd.DataFrame) -> list[str]:
     """The columns of an importance table that are tokens: `A_segment0` … `B_segment9`."""
     return [name for name in table.columns if name.startswith(("A_", "B_"))]

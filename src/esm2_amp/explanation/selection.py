@@ -21,8 +21,10 @@ def pair_ids(pairs: pd.DataFrame) -> list[str]:
 
 
 def is_true_positive(pairs: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which pairs interact and are predicted to."""
-    return ((pairs["Label"] == 1) & (pairs["Prediction"] == 1)).to_numpy()
+    """Which pairs interact and are predicted to; none of those whose label isn't known."""
+    if "Label" not in pairs:
+        return np.zeros(len(pairs), dtype=bool)
+    return ((pairs["Label"] == 1) & (pairs["Prediction"] == 1)).fillna(value=False).to_numpy(bool)
 
 
 def find_pairs(pairs: pd.DataFrame, chosen: Sequence[str], split: str) -> list[int]:

@@ -66,6 +66,8 @@ class ExplanationsDataset(LocalDataset[Explanations, Explanations]):
     def save(self, data: Explanations) -> None:
         for folder in (self._filepath, self._reports):
             folder.mkdir(parents=True, exist_ok=True)
+        for method in set(self._methods).difference(data):
+            (self._reports / f"{method}_tokens.csv").unlink(missing_ok=True)  # of an earlier run
         for method, found in data.items():
             tokens = self._reports / f"{method}_tokens.csv"
             tokens.unlink(missing_ok=True)  # written last: without it the method isn't there

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from esm2_amp.errors import InputError
@@ -25,6 +25,8 @@ PUBLISHED_HEADS = 8
 
 WEIGHTS = "model.safetensors"
 TRAINING_PROTEINS = "training_proteins.txt"
+AVERAGE_PROTEIN = "average_protein.safetensors"
+_AVERAGE = "vectors"
 SEQUENCE_DIGITS = 16
 """Of the SHA-256 of a sequence in hexadecimal, as many as tell a billion sequences apart."""
 
@@ -42,12 +44,15 @@ class TrainedModel(NamedTuple):
     training_proteins : frozenset of str
         The first `SEQUENCE_DIGITS` digits of the SHA-256 of the sequences in its training pairs; empty where they are
         unknown, as for a published checkpoint.
+    average_protein : Tensor, shape (T / 2, D), float32, optional
+        The mean vectors of the proteins in its training pairs, where explanations start from; None where unknown.
     """
 
     architecture: str
     network: PairNetwork
     card: dict[str, Any]
     training_proteins: frozenset[str] = frozenset()
+    average_protein: Tensor | None = None
 
     def pairs(self, features: ProteinFeatures, pairs: pd.DataFrame) -> Pairs:
         """Pairs as the network reads them.
@@ -60,6 +65,27 @@ class TrainedModel(NamedTuple):
         """
         self.check_features(features)
         return Pairs.of(features, pairs, self.network.protein_tokens)
+
+    def seen(self, features: ProteinFeatures, pairs: pd.DataFrame) -> pd.Series:
+        """How many proteins of each pair the model was trained on, by their sequences (Park and Marcotte 2012).
+
+        Parameters
+        ----------
+        features : ProteinFeatures
+            Of these proteins.
+        pairs : DataFrame
+            `Protein1`, `Protein2`.
+
+        Returns
+        -------
+        seen : Series of str
+            "C1" both, "C2" one, "C3" none; "unknown" for a model whose folder doesn't hold its training proteins.
+        """
+        if not self.training_proteins:
+            return pd.Series("unknown", index=pairs.index)
+        trained = features.index.set_index("Entry")["key"].str[:SEQUENCE_DIGITS].isin(self.training_proteins)
+        count = pairs["Protein1"].map(trained).astype(int) + pairs["Protein2"].map(trained).astype(int)
+        return count.map({0: "C3", 1: "C2", 2: "C1"})
 
     def check_features(self, features: ProteinFeatures) -> None:
         """Raise InputError when the model can't read the features, or was trained on another encoder's."""
@@ -81,7 +107,7 @@ class TrainedModel(NamedTuple):
 
 
 def save_model(model: TrainedModel, folder: Path) -> None:
-    """Write `config.json`, `model.safetensors`, `training_proteins.txt`, and `card.json` with the hash of the weights.
+    """Write the network, what is known of its training proteins, and `card.json` with the hash of the weights.
 
     A folder already there is replaced in one step.
     """
@@ -93,6 +119,8 @@ def save_model(model: TrainedModel, folder: Path) -> None:
         (part / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         if model.training_proteins:
             (part / TRAINING_PROTEINS).write_text("\n".join(sorted(model.training_proteins)) + "\n", encoding="utf-8")
+        if model.average_protein is not None:
+            save_file({_AVERAGE: model.average_protein.contiguous()}, part / AVERAGE_PROTEIN)
 
 
 def load_model(path: Path, architecture: str | None = None) -> TrainedModel:
@@ -145,7 +173,14 @@ def _load_folder(folder: Path, architecture: str | None) -> TrainedModel:
         )
     proteins = folder / TRAINING_PROTEINS
     seen = frozenset(proteins.read_text(encoding="utf-8").split() if proteins.exists() else ())
-    return TrainedModel(found, network.eval(), card, seen)
+    return TrainedModel(found, network.eval(), card, seen, _read_average_protein(folder / AVERAGE_PROTEIN))
+
+
+def _read_average_protein(file: Path) -> Tensor | None:
+    try:
+        return load_file(file)[_AVERAGE] if file.exists() else None
+    except (OSError, SafetensorError, KeyError) as error:
+        raise InputError(f"{file} can't be read ({error}); restore it, or train the model again") from error
 
 
 def _sha256(file: Path) -> str:

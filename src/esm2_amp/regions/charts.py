@@ -122,7 +122,8 @@ def pair_maps(
         of_pair = rows[rows["Pair"] == rows.groupby("Selection")["Pair"].transform("min")]
         first = of_pair.iloc[0]
         pair, group = (first["Protein1"], first["Protein2"]), first["Group"]
-        title = f"{name}, {GROUP_NAMES.get(group, group).removesuffix('s')} ({group}) of {parameters.data_name}"
+        kind = f", {GROUP_NAMES[group].removesuffix('s')} ({group})" if group in GROUP_NAMES else ""
+        title = f"{name}{kind} of {parameters.data_name}"
         both = (lengths[pair[0]], lengths[pair[1]])
         shades = None if importance.empty else _importance_of(pair, importance)
         maps[name] = protein_map(PairMap(pair, both, of_pair, regions, report["types"], shades, title))

@@ -23,6 +23,9 @@ GROUP_NAMES: Final = {
 }
 """Groups of pairs by label and decision, and what they are called."""
 
+UNLABELLED: Final = "unlabelled"
+"""The group of pairs whose labels aren't known."""
+
 SEGMENT_COLUMNS: Final = (
     "Pair", "Protein1", "Protein2", "Group", "Selection", "Rank", "Token", "Protein", "Segment", "Importance",
 )  # fmt: skip
@@ -36,7 +39,8 @@ def rank_segments(importance: pd.DataFrame, ranks: int) -> pd.DataFrame:
     Parameters
     ----------
     importance : DataFrame, B rows
-        `Protein1`, `Protein2`, `Label`, `Prediction` and a column per token, of which only segments are ranked.
+        `Protein1`, `Protein2`, `Label` where it is known, `Prediction` and a column per token, of which only segments
+        are ranked.
     ranks : int
         How many segments of each pair are top, and how many low.
 
@@ -66,15 +70,22 @@ def rank_segments(importance: pd.DataFrame, ranks: int) -> pd.DataFrame:
             "pairs again"
         )
     order = {"Top": np.argsort(-values, axis=1, kind="stable"), "Low": np.argsort(values, axis=1, kind="stable")}
-    group = (
-        importance["Label"].astype("Int64").astype("str") + "-" + importance["Prediction"].astype("int64").astype("str")
-    )
+    group = _groups_of(importance)
     parts = []
     for selection in SELECTIONS:
         chosen = order[selection][:, :ranks]
         of_chosen = np.take_along_axis(values, chosen, axis=1)
         parts.append(_segment_rows(importance, np.array(tokens)[chosen], selection, group, of_chosen))
     return pd.concat(parts, ignore_index=True)
+
+
+def _groups_of(pairs: pd.DataFrame) -> pd.Series:
+    """Label and decision of each pair, or `UNLABELLED`."""
+    if "Label" not in pairs:
+        return pd.Series(UNLABELLED, index=pairs.index)
+    label = pairs["Label"].astype("Int64")
+    group = label.astype("str") + "-" + pairs["Prediction"].astype("int64").astype("str")
+    return group.where(label.notna(), UNLABELLED)
 
 
 def read_segments(tables: Mapping[str, SourceTable], ranks: int, group: str | None) -> pd.DataFrame:

@@ -133,7 +133,7 @@ def _enrichment_table(table: pd.DataFrame, group: str) -> Table:
 
 
 def _named(group: str) -> str:
-    return f"{GROUP_NAMES[group]} ({group}, label-decision)" if group in GROUP_NAMES else "all pairs"
+    return f"{GROUP_NAMES[group]} ({group}, label-decision)" if group in GROUP_NAMES else f"{group} pairs"
 
 
 def _words_of(pair: str, coverage: pd.DataFrame) -> str:

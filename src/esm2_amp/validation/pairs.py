@@ -195,6 +195,48 @@ def why_not_scored(
     return ("not scored: " + reasons).where(reasons != "", "")
 
 
+def known_pairs(pairs: pd.DataFrame, entries: Sequence[str]) -> pd.DataFrame:
+    """The pairs that can be scored, under the names of the proteins there are.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `Protein1`, `Protein2`, and `Status` where `why_not_scored` has looked at them.
+    entries : sequence of str
+        The proteins there are.
+
+    Returns
+    -------
+    known : DataFrame
+        With the columns of `pairs`; rows numbered from 0.
+
+    Raises
+    ------
+    InputError
+        Every pair lacks a protein.
+    """
+    status = pairs["Status"] if "Status" in pairs else why_not_scored(pairs, entries, "the pair file")
+    known = pairs[status == ""].reset_index(drop=True)
+    entry_of = match_names(known[list(PARTNERS)].to_numpy().ravel(), entries)
+    return known.assign(**{name: known[name].map(entry_of) for name in PARTNERS})
+
+
+def paired_proteins(proteins: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """The proteins that are in pairs which can be scored: the others need no features.
+
+    Parameters
+    ----------
+    proteins : DataFrame
+        `Entry`; empty where features are given in place of proteins.
+    pairs : DataFrame
+        `Protein1`, `Protein2`, `Status`.
+    """
+    if proteins.empty:
+        return proteins
+    known = known_pairs(pairs, proteins["Entry"].tolist())
+    return proteins[proteins["Entry"].isin(known[list(PARTNERS)].to_numpy().ravel())].reset_index(drop=True)
+
+
 def _why_lacking(unknown: Mapping[str, str], left_out: Mapping[str, str], entries: Sequence[str]) -> str:
     words = []
     if unknown:

@@ -5,8 +5,14 @@ from kedro.pipeline import Node, Pipeline
 from esm2_amp.pipelines.feature_extraction.nodes import check_proteins, export_features, extract_features
 
 
-def create_pipeline() -> Pipeline:
-    """Raw proteins → clean proteins → feature store."""
+def create_pipeline(embedded: str = "proteins") -> Pipeline:
+    """Raw proteins → clean proteins → feature store.
+
+    Parameters
+    ----------
+    embedded : str
+        The table of the proteins that are embedded; all clean ones by default.
+    """
     return Pipeline(
         [
             Node(
@@ -18,7 +24,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 extract_features,
                 inputs=[
-                    "proteins",
+                    embedded,
                     "encoder",
                     "stored_features",
                     "published_features",

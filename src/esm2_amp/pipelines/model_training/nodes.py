@@ -75,7 +75,9 @@ def train_model(
         "versions": {name: version(name) for name in ("esm2_amp", "torch", "lightning")},
     }
     return (
-        TrainedModel(architecture, fit.network, card, frozenset(seen.str[:SEQUENCE_DIGITS])),
+        TrainedModel(
+            architecture, fit.network, card, frozenset(seen.str[:SEQUENCE_DIGITS]), training.average_protein()
+        ),
         fit.record,
         training_figure(fit.record, f"{architecture}, {run.data_name}"),
     )

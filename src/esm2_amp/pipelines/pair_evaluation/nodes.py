@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 def clean_labelled_pairs(
     pairs_raw: SourceTable, proteins: pd.DataFrame, dropped_proteins: pd.DataFrame
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame]:
     """Check a file of labelled pairs; of a pair that stands there twice the first row stays.
 
     Parameters
@@ -36,20 +36,22 @@ def clean_labelled_pairs(
         an empty text.
     report : dict
         Counts of what was read and changed.
+    paired : DataFrame
+        Rows of `proteins` that are in pairs.
 
     Raises
     ------
     InputError
         A name or a label is missing or illegal, a pair has both labels, or no pair can be scored.
     """
-    from esm2_amp.validation.pairs import clean_pairs, why_not_scored
+    from esm2_amp.validation.pairs import clean_pairs, paired_proteins, why_not_scored
 
     pairs, report = clean_pairs(
         pairs_raw, None, self_pairs="keep", duplicate_pairs="drop", labels="required", protein_source="the protein file"
     )
     if len(proteins):
         pairs["Status"] = why_not_scored(pairs, proteins["Entry"].tolist(), pairs_raw.file, dropped_proteins)
-    return pairs, report
+    return pairs, report, paired_proteins(proteins, pairs)
 
 
 def measure_model(
@@ -95,10 +97,13 @@ def measure_model(
     from esm2_amp.evaluation.comparison import compare
     from esm2_amp.models.scoring import score_pairs
     from esm2_amp.statistics.metrics import decisions, sigmoid
+    from esm2_amp.validation.pairs import known_pairs
 
-    known = _known(pairs, features)
+    known = known_pairs(pairs, features.entries)
+    if not model.training_proteins:
+        logger.info("The model's folder doesn't hold the proteins it was trained on: strata are unknown")
     scored = known[["Protein1", "Protein2"]].assign(
-        Split=REPORTED_SPLIT, Seen=seen_by_model(known, features, model), Label=known["Label"].astype("int8")
+        Split=REPORTED_SPLIT, Seen=model.seen(features, known), Label=known["Label"].astype("int8")
     )
     if set(scored["Label"]) != {0, 1}:
         raise InputError(
@@ -128,43 +133,6 @@ def measure_model(
     )  # fmt: skip
     trained_on = model.card.get("data", "unknown")
     return scored, comparison.models, comparison.strata, {"model": name, "trained_on": trained_on, **of_model}
-
-
-def _known(pairs: pd.DataFrame, features: ProteinFeatures) -> pd.DataFrame:
-    """The pairs that can be scored, under the names of the features, rows numbered from 0."""
-    from esm2_amp.names import match_names
-    from esm2_amp.validation.pairs import why_not_scored
-
-    status = pairs["Status"] if "Status" in pairs else why_not_scored(pairs, features.entries, "the pair file")
-    known = pairs[status == ""].reset_index(drop=True)
-    entry_of = match_names(known[["Protein1", "Protein2"]].to_numpy().ravel(), features.entries)
-    return known.assign(**{name: known[name].map(entry_of) for name in ("Protein1", "Protein2")})
-
-
-def seen_by_model(pairs: pd.DataFrame, features: ProteinFeatures, model: TrainedModel) -> pd.Series:
-    """How many proteins of each pair a model was trained on, by their sequences (Park and Marcotte 2012).
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        `Protein1`, `Protein2`.
-    features : ProteinFeatures
-        Of these proteins.
-    model : TrainedModel
-
-    Returns
-    -------
-    seen : Series of str
-        "C1", "C2", "C3", or "unknown" for a model whose folder doesn't hold its training proteins.
-    """
-    from esm2_amp.models.storage import SEQUENCE_DIGITS
-
-    if not model.training_proteins:
-        logger.info("The model's folder doesn't hold the proteins it was trained on: strata are unknown")
-        return pd.Series("unknown", index=pairs.index)
-    trained = features.index.set_index("Entry")["key"].str[:SEQUENCE_DIGITS].isin(model.training_proteins)
-    count = pairs["Protein1"].map(trained).astype(int) + pairs["Protein2"].map(trained).astype(int)
-    return count.map({0: "C3", 1: "C2", 2: "C1"})
 
 
 def draw_evaluation(

@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
         Node(
             clean_labelled_pairs,
             inputs=["pairs_raw", "proteins", "dropped_proteins"],
-            outputs=["pairs", "pairs_report"],
+            outputs=["pairs", "pairs_report", "paired_proteins"],
             name="clean_pairs",
         ),
         Node(
@@ -42,7 +42,7 @@ def create_pipeline() -> Pipeline:
         ),
     ]
     return Pipeline(
-        [*feature_extraction.create_pipeline().nodes, *measuring],
+        [*feature_extraction.create_pipeline("paired_proteins").nodes, *measuring],
         namespace="pair_evaluation",
         tags="pair_evaluation",
         inputs={"encoder", "stored_features", "published_features"},

@@ -21,7 +21,7 @@ def clean_new_pairs(
     proteins: pd.DataFrame,
     dropped_proteins: pd.DataFrame | None,
     parameters: PredictionParameters,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame]:
     """Check a pair file for prediction, in which every row stays, or make all pairs of the proteins.
 
     Parameters
@@ -41,6 +41,8 @@ def clean_new_pairs(
         `Status`, why a pair can't be scored, or an empty text.
     report : dict
         Counts of what was read and changed.
+    paired : DataFrame
+        Rows of `proteins` that are in pairs.
 
     Raises
     ------
@@ -48,16 +50,16 @@ def clean_new_pairs(
         A name is missing or illegal, no pair can be scored, or there are no pairs and too many or too few proteins to
         make them of.
     """
-    from esm2_amp.validation.pairs import clean_pairs, why_not_scored
+    from esm2_amp.validation.pairs import clean_pairs, paired_proteins, why_not_scored
 
     if pairs_raw is None:
-        return _all_pairs(proteins["Entry"].to_numpy(), parameters.all_pairs_up_to)
+        return *_all_pairs(proteins["Entry"].to_numpy(), parameters.all_pairs_up_to), proteins
     pairs, report = clean_pairs(
         pairs_raw, None, self_pairs="keep", duplicate_pairs="keep", labels="unused", protein_source=""
     )
     if len(proteins):
         pairs["Status"] = why_not_scored(pairs, proteins["Entry"].tolist(), pairs_raw.file, dropped_proteins)
-    return pairs, report
+    return pairs, report, paired_proteins(proteins, pairs)
 
 
 def score_new_pairs(

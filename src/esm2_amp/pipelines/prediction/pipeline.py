@@ -12,7 +12,7 @@ def create_pipeline() -> Pipeline:
         Node(
             clean_new_pairs,
             inputs=["pairs_raw", "proteins", "dropped_proteins", "params:prediction"],
-            outputs=["pairs", "pairs_report"],
+            outputs=["pairs", "pairs_report", "paired_proteins"],
             name="clean_pairs",
         ),
         Node(
@@ -23,7 +23,7 @@ def create_pipeline() -> Pipeline:
         ),
     ]
     return Pipeline(
-        [*feature_extraction.create_pipeline().nodes, *scoring],
+        [*feature_extraction.create_pipeline("paired_proteins").nodes, *scoring],
         namespace="prediction",
         tags="prediction",
         inputs={"encoder", "stored_features", "published_features"},

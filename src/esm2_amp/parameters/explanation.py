@@ -1,0 +1,21 @@
+"""Parameters of `explanation`."""
+
+from pydantic import Field
+
+from esm2_amp.parameters.base import Parameters
+from esm2_amp.parameters.interpretability import ModelMethod
+
+
+class ExplanationParameters(Parameters):
+    """What is shown of given pairs. How they are explained is said by `InterpretabilityParameters`.
+
+    Attributes
+    ----------
+    drawn_pairs : int
+        How many pairs, those of highest probability, get figures of their own.
+    regions_by : {"attention", "attention_last_layer", "attention_rollout", "integrated_gradients"}
+        The method whose most and least important segments are looked up in annotated regions.
+    """
+
+    drawn_pairs: int = Field(ge=0)
+    regions_by: ModelMethod

@@ -1,0 +1,131 @@
+"""Wiring of `explanation`: features of the pairs' proteins, scores, explanations, and regions where these are given."""
+
+from typing import Final
+
+from kedro.pipeline import Node, Pipeline
+
+from esm2_amp.pipelines import feature_extraction
+from esm2_amp.pipelines.explanation.nodes import (
+    explain_given_pairs,
+    place_given_annotations,
+    rank_given_pairs,
+    report_explanation,
+    report_explanation_in_regions,
+)
+from esm2_amp.pipelines.functional_regions.nodes import (
+    draw_groups,
+    draw_pairs,
+    measure_coverage,
+    measure_enrichment,
+    write_workbook,
+)
+from esm2_amp.pipelines.prediction.nodes import clean_new_pairs
+
+_GROUPS: Final = ("feature_extraction", "prediction", "explanation", "interpretability", "evaluation", "run")
+_FOUND: Final = {
+    "explained": "explained_pairs",
+    "explanations": "explanations",
+    "plots": "plots",
+    "card": "model_card",
+    "run": "params:run",
+}
+_ANNOTATED: Final = ["region_segments", "regions", "region_proteins", "regions_report"]
+_REPORTED: Final = (
+    *("region_summary", "region_enrichment", "regions_report", "segment_coverage"),
+    *("enrichment_plots", "donut_plots", "coverage_plots", "pair_maps"),
+)
+
+
+def create_pipeline(*, regions: bool = False) -> Pipeline:
+    """Proteins, pairs and a model → importances of tokens by every method, figures and a report.
+
+    Parameters
+    ----------
+    regions : bool
+        Whether the most important segments are looked up in annotated regions.
+    """
+    report = Node(report_explanation, inputs=_FOUND, outputs="report", name="report_explanation")
+    parameters = [f"params:{group}" for group in (*_GROUPS, *(["functional_regions"] if regions else []))]
+    return Pipeline(
+        [
+            *feature_extraction.create_pipeline("paired_proteins").nodes,
+            *_explanation(),
+            *(_in_regions() if regions else [report]),
+        ],
+        namespace="explanation",
+        tags="explanation",
+        inputs={"encoder", "stored_features", "published_features", *(["region_file"] if regions else [])},
+        parameters={name: name for name in parameters},
+    )
+
+
+def _explanation() -> list[Node]:
+    return [
+        Node(
+            clean_new_pairs,
+            inputs=["pairs_raw", "proteins", "dropped_proteins", "params:prediction"],
+            outputs=["pairs", "pairs_report", "paired_proteins"],
+            name="clean_pairs",
+        ),
+        Node(
+            explain_given_pairs,
+            inputs=["pairs", "protein_features", "model", "params:explanation", "params:interpretability",
+                    "params:evaluation", "params:run"],
+            outputs=["explained_pairs", "explanations", "token_importance", "plots", "model_card"],
+            name="explain_pairs",
+        ),
+    ]  # fmt: skip
+
+
+def _in_regions() -> list[Node]:
+    return [
+        Node(
+            rank_given_pairs,
+            inputs=["explanations", "model_card", "params:explanation", "params:functional_regions", "params:run"],
+            outputs=["ranked_segments", "chosen_importance", "region_parameters"],
+            name="rank_segments",
+        ),
+        Node(
+            place_given_annotations,
+            inputs=["region_file", "ranked_segments", "proteins", "region_parameters"],
+            outputs=[*_ANNOTATED, "region_problems"],
+            name="place_annotations",
+        ),
+        Node(
+            measure_coverage,
+            inputs=[*_ANNOTATED, "region_parameters"],
+            outputs=["segment_coverage", "hit_rates"],
+            name="measure_coverage",
+        ),
+        Node(
+            measure_enrichment,
+            inputs=[*_ANNOTATED, "region_parameters", "params:run"],
+            outputs=["region_enrichment", "region_summary"],
+            name="measure_enrichment",
+        ),
+        Node(
+            write_workbook,
+            inputs=["hit_rates", "region_enrichment", "region_summary", "segment_coverage", "region_proteins",
+                    "region_problems"],
+            outputs="regions_workbook",
+            name="write_workbook",
+        ),
+        Node(
+            draw_groups,
+            inputs=[*_ANNOTATED, "region_enrichment", "region_parameters"],
+            outputs=["donut_plots", "coverage_plots", "enrichment_plots"],
+            name="draw_groups",
+        ),
+        Node(
+            draw_pairs,
+            inputs=[*_ANNOTATED, "chosen_importance", "region_parameters"],
+            outputs="pair_maps",
+            name="draw_pairs",
+        ),
+        Node(
+            report_explanation_in_regions,
+            inputs=_FOUND | {"parameters": "region_parameters"} | {name: name for name in _REPORTED},
+            outputs="report",
+            name="report_explanation",
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,168 @@
+"""The chapter on given pairs: what a model says of them, and which parts of the proteins its scores rest on."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pandas as pd
+
+from esm2_amp.explanation.methods import LOW_AUROC, METHODS
+from esm2_amp.explanation.results import Explanations, importances, token_columns
+from esm2_amp.explanation.selection import pair_ids
+from esm2_amp.report.parts import (
+    Block,
+    Cell,
+    Gallery,
+    Group,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+    number_cells,
+    picture_of,
+    table_of,
+    text_cells,
+)
+
+_TOP_TOKENS: Final = 3
+_MOST_ROWS: Final = 200
+_FEW_DIGITS: Final = 0.01
+_SEEN: Final = {"C1": "both", "C2": "one", "C3": "none"}
+_OF_PAIRS: Final = {
+    "pair_maps": "Map of {}: its segments shaded by importance, above annotated regions",
+    "integrated_gradients_pairs": "Bars of the tokens that raise and lower the score of {}, by Integrated Gradients",
+    "attention_maps": "Heat maps of attention, {}: attending tokens in rows, tokens attended to in columns",
+}
+"""Folders of figures of single pairs, and what these show."""
+
+
+def explained_chapter(
+    explained: pd.DataFrame,
+    explanations: Explanations,
+    plots: Mapping[str, Any],
+    card: Mapping[str, Any],
+    data_name: str,
+) -> Section:
+    """Show the score of each pair, its most important tokens by every method, and figures of single pairs.
+
+    Parameters
+    ----------
+    explained : DataFrame
+        Of `esm2_amp.pipelines.explanation.nodes.explain_given_pairs`.
+    explanations : dict of Explanation
+        By method.
+    plots : mapping of PNGs
+        Figures of the explanations, and the `pair_maps`.
+    card : mapping
+        What is known of the model.
+    data_name : str
+        What the pairs are called.
+    """
+    blocks: list[Block] = [
+        Paragraph(_introduction(explained, card, data_name)),
+        _scores(explained),
+        _top_tokens(explanations),
+        *_single_pairs(explained, plots),
+    ]
+    if len(explained) > 1:
+        blocks += _all_pairs(explanations, plots)
+    return Section(
+        "pairs", f"{len(explained):,} {_pairs(explained)} of {data_name}", blocks, [*_cautions(card, explanations)]
+    )
+
+
+def _pairs(explained: pd.DataFrame) -> str:
+    return "pair" if len(explained) == 1 else "pairs"
+
+
+def _introduction(explained: pd.DataFrame, card: Mapping[str, Any], data_name: str) -> str:
+    reads = "the whole of each protein" if card["architecture"] == "ESM2_DPM" else "segments, tenths of a protein"
+    data = card.get("data", "data that its folder doesn't name")
+    return (
+        f"{card['name']} ({card['architecture']}), trained on {data}, scored {len(explained):,} {_pairs(explained)} of "
+        f"{data_name}. It reads {reads}. A is the first protein of a pair, B the second. Importance says what a score "
+        "rests on, which need not be where the proteins bind."
+    )
+
+
+def _scores(explained: pd.DataFrame) -> Table:
+    first = explained.sort_values("Probability", ascending=False, kind="stable")[:_MOST_ROWS]
+    columns: dict[str, list[Cell]] = {name: text_cells(first[name]) for name in ("Protein1", "Protein2")}
+    columns["Probability"] = number_cells(first["Probability"], ".4f")
+    if "CalibratedProbability" in first:
+        columns["Calibrated"] = number_cells(first["CalibratedProbability"], ".4f")
+    columns["Called"] = text_cells(first["Prediction"].map({1: "interacting", 0: "not interacting"}))
+    if "Label" in first:
+        columns["Label"] = text_cells(first["Label"].map({1: "interacting", 0: "not interacting"}).fillna("unknown"))
+    columns["Proteins seen in training"] = text_cells(first["Seen"].map(_SEEN).fillna("unknown"))
+    return table_of(f"{_first(len(first), len(explained))} by probability", columns)
+
+
+def _first(shown: int, of: int) -> str:
+    return f"The first {shown:,} of {of:,} pairs" if shown < of else f"All {of:,} pairs" if of > 1 else "The pair"
+
+
+def _top_tokens(explanations: Explanations) -> Table:
+    tables = importances(explanations)
+    first = next(iter(tables.values()))[:_MOST_ROWS]
+    columns = {name: text_cells(first[name]) for name in ("Protein1", "Protein2")}
+    for method, table in tables.items():
+        tokens = table[token_columns(table)][:_MOST_ROWS]
+        order = (-tokens.to_numpy(float)).argsort(axis=1, kind="stable")[:, :_TOP_TOKENS]
+        names = tokens.columns.to_numpy()[order]
+        columns[METHODS[method].name] = text_cells(", ".join(row) for row in names)
+    return table_of("Most important tokens of each pair, by method", columns)
+
+
+def _single_pairs(explained: pd.DataFrame, plots: Mapping[str, Any]) -> Iterator[Block]:
+    """The figures of each pair that has some, under its name and probability; of highest probability first."""
+    order = explained["Probability"].sort_values(ascending=False, kind="stable").index
+    ids = pair_ids(explained)
+    for row in order:
+        name, pair = ids[row], explained.loc[row]
+        pictures = [
+            picture_of(plots[kind][name], words.format(name))
+            for kind, words in _OF_PAIRS.items()
+            if name in (plots.get(kind) or {})
+        ]
+        if pictures:
+            title = f"{pair['Protein1']} and {pair['Protein2']}: probability {pair['Probability']:.3f}"
+            yield Group(title, [Gallery(pictures, is_wide=True)])
+
+
+def _all_pairs(explanations: Explanations, plots: Mapping[str, Any]) -> Iterator[Block]:
+    pictures: list[Picture] = []
+    for method, found in explanations.items():
+        if (png := plots.get(f"{method}_tokens")) is not None:
+            name, unit, *_ = METHODS[method]
+            pictures.append(
+                picture_of(png, f"Bars of {len(found.tokens)} tokens by {name}, {unit}, the mean of all pairs")
+            )
+    if pictures:
+        yield Group("Tokens by importance, the mean of all pairs", [Gallery(pictures)])
+
+
+def _auroc(card: Mapping[str, Any]) -> tuple[float | None, str]:
+    """The AUROC that a model's card tells, and of which pairs: test pairs, or else those that chose its epoch."""
+    measured = card.get("evaluation", {}).get("metrics", {}).get(card["architecture"], {}).get("auroc")
+    if measured is not None:
+        return measured[0], "test"
+    return card.get("selected_epoch", {}).get("validation_auroc"), "validation"
+
+
+def _cautions(card: Mapping[str, Any], explanations: Explanations) -> Iterator[str]:
+    auroc, of_pairs = _auroc(card)
+    if auroc is not None and auroc < LOW_AUROC:
+        yield (
+            f"{card['name']} hardly separates interacting pairs from others (AUROC {auroc:.2f} on its {of_pairs} "
+            "pairs): what its scores rest on shows little about interaction."
+        )
+    if auroc is None:
+        yield f"How good {card['name']} is isn't known: its folder holds no metrics."
+    for method, found in explanations.items():
+        largest = found.check.get("largest_error")
+        if largest is not None and largest > found.check["tolerance"]:
+            outside = 1 - found.check["share_within_tolerance"]
+            yield (
+                f"{METHODS[method].name}: for {outside:.0%} of the pairs the parts don't add up to the score within "
+                f"{found.check['tolerance']:.0%} of its difference from the baseline's (largest error {largest:.1%})."
+            )
