@@ -134,6 +134,11 @@ def resembling_names(names: Iterable[str], entries: Iterable[str]) -> dict[str, 
     return {name: core.get(core_of_name(name), []) for name in names}
 
 
+def accession_of(name: str) -> str:
+    """A name without taxon and version: names of the same protein have it in common, and so have some that aren't."""
+    return _parts(protein_name(name)).accession
+
+
 def core_of_name(name: str) -> str:
     """What names that resemble each other have in common: the accession in upper case, without taxon and ending."""
     accession = _parts(protein_name(name)).accession.upper()

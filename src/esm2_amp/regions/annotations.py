@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from esm2_amp.errors import InputError
-from esm2_amp.names import protein_name
+from esm2_amp.names import accession_of, match_names, protein_name
 from esm2_amp.regions.types import LINKS
 
 REGION_COLUMNS: Final = ("Entry", "Source", "Type", "Start", "End", "Note", "Accession")
@@ -30,6 +30,9 @@ class Annotations(NamedTuple):
         Proteins that were asked for and are in the file, with or without regions.
     others : set of str
         Names of the file's other proteins; of `protein2ipr` only those similar to names that were asked for.
+    matched : dict of str
+        The proteins that the file names otherwise than they were asked for, with or without version and taxon: by
+        their names in the file those that were asked for.
     problems : DataFrame
         `PROBLEM_COLUMNS`: what was left out, and why.
     file : str
@@ -42,6 +45,7 @@ class Annotations(NamedTuple):
     lengths: dict[str, int]
     entries: set[str]
     others: set[str]
+    matched: dict[str, str]
     problems: pd.DataFrame
     file: str
     layout: str
@@ -63,6 +67,8 @@ class Collector:
     def __init__(self, file: str, layout: str, wanted: Iterable[str]) -> None:
         self.file, self.layout = file, layout
         self._wanted = {protein_name(name): name for name in wanted}
+        self._accessions = {accession_of(name) for name in self._wanted}
+        self._nearly: set[str] = set()
         self._entries: set[str] = set()
         self._others: set[str] = set()
         self._rows: list[int] = []
@@ -81,13 +87,17 @@ class Collector:
         Returns
         -------
         entry : str or None
-            The name among those wanted, by the accession that both have; None where there is none.
+            The name among those wanted; one that differs by version or taxon from such as it is, until `result` knows
+            all names of the file; None for other proteins.
         """
-        entry = self._wanted.get(protein_name(name))
-        if entry is None:
-            self._others.add(name)
-        else:
+        own = protein_name(name)
+        entry = self._wanted.get(own)
+        if entry is not None:
             self._entries.add(entry)
+        elif accession_of(own) in self._accessions:
+            self._nearly.add(entry := own)
+        else:
+            self._others.add(name)
         return entry
 
     def region(
@@ -162,12 +172,17 @@ class Collector:
         """Everything collected."""
         index = pd.Index(self._rows, name="row", dtype="int64")
         regions = pd.DataFrame(self._regions, columns=list(REGION_COLUMNS), index=index)
+        matched = match_names(sorted(self._nearly), self._wanted.values())
+        unmatched = self._nearly - matched.keys()
+        regions = regions[~regions["Entry"].isin(unmatched)].replace({"Entry": matched})
+        lengths = {matched.get(name, name): length for name, length in self._lengths.items() if name not in unmatched}
         text = {name: "str" for name in REGION_COLUMNS}
         return Annotations(
             regions.astype(text | {"Start": "int64", "End": "int64"}),
-            self._lengths,
-            self._entries | set(regions["Entry"]),
-            self._others,
+            lengths,
+            self._entries | set(matched.values()) | set(regions["Entry"]),
+            self._others | unmatched,
+            matched,
             pd.DataFrame(self._problems, columns=list(PROBLEM_COLUMNS)),
             self.file,
             self.layout,

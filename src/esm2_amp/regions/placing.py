@@ -81,6 +81,7 @@ def place(
         "regions_by_type": regions.loc[counts, "Type"].value_counts().to_dict(),
         "regions_of_other_types": regions.loc[~counts, "Type"].value_counts().to_dict(),
         "regions_of_isoforms": int((~annotations.regions["Entry"].isin(entries)).sum()),
+        "names_matched": annotations.matched,
         "similar_names": _similar_entries(annotations, entries),
         "problems": len(problems),
         "types": types,

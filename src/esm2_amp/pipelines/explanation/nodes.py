@@ -1,7 +1,7 @@
 """Nodes of `explanation`: what an existing model's scores of given pairs rest on, with labels or without."""
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -18,6 +18,9 @@ from esm2_amp.pipelines.prediction.nodes import score_new_pairs
 from esm2_amp.pipelines.types import Figures, ProteinFeatures, RegionFile, TrainedModel
 
 logger = logging.getLogger(__name__)
+
+_GIVEN: Final = "given"
+"""What stands in place of the split in titles of figures."""
 
 
 def explain_given_pairs(
@@ -43,7 +46,8 @@ def explain_given_pairs(
         Attention is left out for a model that has none.
     parameters : ExplanationParameters
     methods : InterpretabilityParameters
-        Its methods, and how they are computed.
+        Its methods, how they are computed, and the pairs that get figures of their own in place of those of highest
+        probability.
     evaluation : EvaluationParameters
         The threshold of decisions.
     run : RunParameters
@@ -73,6 +77,7 @@ def explain_given_pairs(
     from esm2_amp.explanation.drawing import Subject, draw_explanations
     from esm2_amp.explanation.gradients import average_pair
     from esm2_amp.explanation.results import token_importance
+    from esm2_amp.explanation.selection import find_pairs
     from esm2_amp.validation.pairs import known_pairs
 
     model.check_features(features)
@@ -80,20 +85,21 @@ def explain_given_pairs(
     known = known_pairs(pairs, features.entries).drop_duplicates(["Protein1", "Protein2"], ignore_index=True)
     explained = score_new_pairs(known, features, model, evaluation, run).drop(columns="Status")
     explained = explained.astype({"Prediction": "int8"}).assign(Seen=model.seen(features, known))
+    chosen = find_pairs(explained.assign(split=_GIVEN), methods.chosen_pairs, _GIVEN)
     best = explained["Probability"].nlargest(parameters.drawn_pairs).index.tolist()
     context = ModelContext(
         explained,
         model.pairs(features, explained),
         model.network,
         average_pair(model, features),
-        best,
+        chosen or best,
         methods.integrated_gradients,
         methods.batch_size,
         resolve_device(run.device),
     )
     found = explain(names, context)
     card = {"name": model.architecture, **model.card, "architecture": model.architecture}
-    drawn = draw_explanations(found, context, Subject(card["name"], "given", run.data_name))
+    drawn = draw_explanations(found, context, Subject(card["name"], _GIVEN, run.data_name))
     return explained, found, token_importance(found), drawn, card
 
 

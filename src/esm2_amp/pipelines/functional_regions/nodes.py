@@ -130,7 +130,7 @@ def place_annotations(
     InputError
         The annotations or the sequences are not those of the pairs' proteins.
     """
-    from esm2_amp.names import protein_name
+    from esm2_amp.names import match_names, protein_name
     from esm2_amp.regions.placing import place
     from esm2_amp.validation.proteins import clean_proteins
 
@@ -139,9 +139,12 @@ def place_annotations(
     if proteins_raw is not None:
         proteins = clean_proteins(proteins_raw).proteins
     lengths: dict[str, int] = {}
+    entries = sorted({*segments["Protein1"], *segments["Protein2"]})
     if proteins is not None:
         lengths = dict(zip(proteins["Entry"].map(protein_name), proteins["Sequence"].str.len(), strict=True))
-    entries = sorted({*segments["Protein1"], *segments["Protein2"]})
+        lengths |= {
+            name: lengths[protein_name(entry)] for name, entry in match_names(entries, proteins["Entry"]).items()
+        }
     logger.info("Looking up %s proteins in %s", f"{len(entries):,}", region_file.path.name)
     placed = place(region_file.read(entries), entries, lengths, parameters)
     kept = _segments_of_kept_pairs(segments, placed.proteins, parameters)
@@ -176,6 +179,10 @@ def _log_annotations(report: dict[str, Any], parameters: RegionParameters) -> No
         done = "count as covered 0" if parameters.unannotated == "count" else "are left out, with their pairs"
         logger.info("%s of %s proteins have no region that counts (%s are not in the file) and %s",
                     f"{number:,}", f"{report['proteins']:,}", f"{report['proteins_not_in_file']:,}", done)  # fmt: skip
+    if matched := report["names_matched"]:
+        in_file, name = next(iter(matched.items()))
+        logger.info("%s proteins are named otherwise in the annotations and were matched, such as %s to %s",
+                    f"{len(matched):,}", in_file, name)  # fmt: skip
     if similar := report["similar_names"]:
         name, in_file = next(iter(similar.items()))
         logger.warning("%s of %s proteins are not in the annotations, which have similar names: the pairs name %s, the "
