@@ -295,9 +295,9 @@ def test_regions_of_other_proteins(tmp_path):
 
 
 def test_names_that_are_nearly_the_same_are_shown_from_both_sides(tmp_path):
-    words = r"has none of these 2: the pairs name ENSP1, ENSP2, the file 9606\.ENSP1, ENSP2\.3; give theirs"
+    words = r"has none of these 2: the pairs name ENSP1, ENSP2, the file ensp1, ENSP2\.3; give theirs"
     with pytest.raises(InputError, match=words):
-        placed(tmp_path, ["ENSP2.3\t100\t\t", "9606.ENSP1\t100\t\t", "A1\t9\t\t"], [("ENSP1", "ENSP2")])
+        placed(tmp_path, ["ENSP2.3\t100\t\t", "ensp1\t100\t\t", "A1\t9\t\t"], [("ENSP1", "ENSP2")])
 
 
 def test_some_names_that_are_nearly_the_same_are_warned_of(tmp_path, caplog):

@@ -1,20 +1,22 @@
 """The session of a run: which pipelines the names given stand for, and a user's mistake as one message."""
 
 import logging
+import os
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 import click
+import yaml
 from kedro.config import AbstractConfigLoader, MissingConfigException
 from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
-from kedro.framework.project import pipelines
+from kedro.framework.project import LOGGING, pipelines
 from kedro.framework.session import KedroSession
+from kedro.utils import find_config_file
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
-from yaml import YAMLError
 
 from esm2_amp.app.mistakes import one_or_a_list, place_and_words
 from esm2_amp.errors import InputError
@@ -70,6 +72,10 @@ class Session(KedroSession):
 
     @cached_property
     def _context(self) -> KedroContext:
+        if find_config_file("conf/logging") is None and "KEDRO_LOGGING_CONFIG" not in os.environ:
+            # Kedro looks for it in the working directory alone, which may be a folder of the project
+            text = (self._project_path / "conf/logging.yml").read_text(encoding="utf-8")
+            LOGGING.configure(yaml.safe_load(text))
         return super().load_context()
 
 
@@ -126,7 +132,7 @@ def _message_for_user(error: BaseException) -> str | None:
             return str(cause)
         if isinstance(cause, MissingConfigException):
             return f"--env must name a folder in conf/ such as base, bernett or esm2_650m: {cause}"
-        if isinstance(cause, YAMLError | OmegaConfBaseException):
+        if isinstance(cause, yaml.YAMLError | OmegaConfBaseException):
             return f"The configuration can't be read: {cause}"
         if isinstance(cause, ValidationError):
             words = one_or_a_list(place_and_words("", mistake["input"], mistake) for mistake in cause.errors())

@@ -13,7 +13,8 @@ _COLUMNS: Final = ("Protein1", "Protein2", "Label")
 _ID = re.compile(r"[^\s,;\"]+")
 _NUMBER = re.compile(r"[+-]?\d*\.?\d+(?:e[+-]?\d+)?", re.IGNORECASE)
 _OF_A_HEADER = re.compile(
-    r"prot|gene|uniprot|accession|entry|name|interact|label|node|seq|source|target|partner|score|\bid|id\b|^id.?$",
+    r"prot|gene|uniprot|accession|entry|name|interact|label|node|seq|source|target|partner|score|\bid|id\b|^id.?$"
+    r"|^[a-z]{1,2}_?[012]$",
     re.IGNORECASE,
 )
 
@@ -65,8 +66,8 @@ def columns_of_first_row(cells: Sequence[str]) -> Sequence[str]:
     --------
     >>> columns_of_first_row(["362663.ECP_3406", "362663.ECP_4448", "1.0"])
     ('Protein1', 'Protein2', 'Label')
-    >>> columns_of_first_row(["Protein A", "Protein B"])
-    ()
+    >>> columns_of_first_row(["Protein A", "Protein B"]), columns_of_first_row(["p1", "p2"])
+    ((), ())
     """
     from esm2_amp.validation.pairs import LABELS
 
