@@ -48,7 +48,7 @@ def raw(pairs: list[tuple[int, int]], file: str = "pairs.csv") -> SourceTable:
 def split(wanted: PairParameters, *pairs: list[tuple[int, int]], similar=NOTHING, proteins=PROTEINS) -> tuple:
     """Both nodes, on one list of pairs or on three."""
     files = [raw(part, file) for part, file in zip(pairs, ("a.csv", "b.csv", "c.csv"), strict=False)]
-    clean, _ = clean_pair_files(*files, *[None] * (3 - len(files)), FEATURES, None, wanted)
+    clean, _ = clean_pair_files(*files, *[None] * (3 - len(files)), PROTEINS, None, wanted)
     return split_pairs(clean, FEATURES, proteins, similar, wanted, RUN)
 
 
@@ -56,7 +56,7 @@ def test_pairs_of_dropped_proteins_are_left_out(caplog):
     dropped = pd.DataFrame({"Entry": ["Q1", "Q1"], "Problem": ["one", "another"]})
     table = raw([(0, 1), (1, 2), (2, 3)])
     table.frame.loc[3, "Protein2"] = "Q1"
-    pairs, report = clean_pair_files(table, None, None, FEATURES, dropped, parameters(split="random"))
+    pairs, report = clean_pair_files(table, None, None, PROTEINS, dropped, parameters(split="random"))
     assert pairs["row"].tolist() == [2, 4]
     assert report["train"]["of_dropped_proteins"] == 1
     assert "1 pairs of pairs.csv are left out: a protein of theirs was dropped" in caplog.text
@@ -122,3 +122,16 @@ def test_audit_counts_similar_proteins_where_they_were_searched(caplog):
     assert "(C1): 0, with one (C2): 1, with none (C3): 1" in caplog.text
     report, *_ = audit_split(pairs, {"split": "files"}, FEATURES, NOTHING, parameters(), RUN)
     assert "similar_proteins" not in report["audit"]["shared"]["train-test"]
+
+
+def test_names_are_looked_up_in_imported_features():
+    none = pd.DataFrame({"Entry": [], "Sequence": []}, dtype="str")
+    table = raw(EVERY_TWO[:60])
+    table.frame.loc[3, "Protein1"] = f"sp|{table.frame.loc[3, 'Protein1']}|X_HUMAN"
+    wanted = parameters(split="random")
+    clean, _ = clean_pair_files(table, None, None, none, None, wanted)
+    pairs, _ = split_pairs(clean, FEATURES, none, NOTHING, wanted, RUN)
+    assert set(pairs["Protein1"]) <= set(ENTRIES)
+    clean.loc[2, "Protein2"] = "P9"
+    with pytest.raises(InputError, match=r"1 pairs aren't, first row 4 of pairs.csv: such as 'P9'"):
+        split_pairs(clean, FEATURES, none, NOTHING, wanted, RUN)

@@ -54,7 +54,7 @@ def clean_pair_files(
     pairs_raw: SourceTable,
     validation_pairs_raw: SourceTable | None,
     test_pairs_raw: SourceTable | None,
-    features: ProteinFeatures,
+    proteins: pd.DataFrame,
     dropped_proteins: pd.DataFrame | None,
     parameters: PairParameters,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -64,8 +64,9 @@ def clean_pair_files(
     ----------
     pairs_raw, validation_pairs_raw, test_pairs_raw : SourceTable
         The files as read; the last two are needed only for `split: files`.
-    features : ProteinFeatures
-        Its entries are the known proteins.
+    proteins : DataFrame
+        Column `Entry`: the known proteins. Where it is empty, since features are given in their place, `split_pairs`
+        looks the names up in these.
     dropped_proteins : DataFrame, optional
         Proteins that were left out of the features, whose pairs are left out, too.
     parameters : PairParameters
@@ -95,7 +96,7 @@ def clean_pair_files(
     for split, raw in files.items():
         clean, report[split] = clean_pairs(
             raw,
-            features.entries,
+            proteins["Entry"].tolist() if len(proteins) else None,
             self_pairs=parameters.self_pairs,
             duplicate_pairs=parameters.duplicate_pairs,
             labels="required",
@@ -143,6 +144,8 @@ def split_pairs(
     from esm2_amp.splits.splitting import seen_class
 
     entries = features.entries
+    if proteins.empty:
+        pairs = _named_as_features(pairs, entries)
     if parameters.compares_sequences and proteins["Entry"].tolist() != entries:
         raise InputError(
             "Similar proteins were searched among other proteins than those of the stored features; "
@@ -163,6 +166,23 @@ def split_pairs(
     if apart := int(table["split"].isna().sum()):
         logger.info("%s pairs are left out: their two proteins are in different splits", f"{apart:,}")
     return kept, report
+
+
+def _named_as_features(pairs: pd.DataFrame, entries: list[str]) -> pd.DataFrame:
+    """Pairs under the names of imported features, or an InputError with those that are of none."""
+    from esm2_amp.names import examples_of_unknown, match_names
+
+    partners = ["Protein1", "Protein2"]
+    entry_of = match_names(pd.unique(pairs[partners].to_numpy().ravel()), entries)
+    unknown = pairs[~pairs[partners].isin(list(entry_of)).all(axis=1)]
+    if len(unknown):
+        names = [name for name in unknown[partners].to_numpy().ravel() if name not in entry_of]
+        raise InputError(
+            f"Every pair must be of proteins that have features, but {len(unknown):,} pairs aren't, first row "
+            f"{unknown['row'].iloc[0]} of {unknown['file'].iloc[0]}: such as {examples_of_unknown(names, entries)}; "
+            "add the features of these proteins, or drop their pairs"
+        )
+    return pairs.assign(**{name: pairs[name].map(entry_of) for name in partners})
 
 
 def _assign_splits(

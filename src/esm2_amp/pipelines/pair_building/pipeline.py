@@ -9,7 +9,8 @@ def create_pipeline() -> Pipeline:
     """Raw pairs → clean pairs → pairs as row numbers, with their split and an audit of its leakage."""
     return Pipeline(
         [
-            # Its name puts it before extract_features: an error about what it lacks comes before hours of work.
+            # The names of this step and the next put them before extract_features: their errors come before hours of
+            # work.
             Node(
                 compare_sequences,
                 inputs=["proteins", "params:pair_building"],
@@ -22,7 +23,7 @@ def create_pipeline() -> Pipeline:
                     "pairs_raw",
                     "validation_pairs_raw",
                     "test_pairs_raw",
-                    "protein_features",
+                    "proteins",
                     "dropped_proteins",
                     "params:pair_building",
                 ],
