@@ -1,4 +1,4 @@
-"""Planted sites: the segments that make synthetic proteins interact."""
+"""Planted sites: the segments and residues that make synthetic proteins interact."""
 
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from esm2_amp.protein import N_SEGMENTS
 class SitesDataset(InputFileDataset[pd.DataFrame]):
     """Sites of synthetic proteins, as `synthetic.planted` makes them; saved as CSV.
 
-    Loads as a DataFrame: `Entry`, str; `Segment`, int64, 0-based. Parameters are those of `InputFileDataset`.
+    Loads as a DataFrame: `Entry`, str; `Segment`, int64, 0-based; `Start` and `End`, int64, 1-based and inclusive, where
+    the file has them. Parameters are those of `InputFileDataset`.
     """
 
     def _read(self, path: Path) -> pd.DataFrame:
@@ -25,7 +26,22 @@ class SitesDataset(InputFileDataset[pd.DataFrame]):
                 raise InputError(
                     f"{table.file} row {row}: Segment must be one of {', '.join(known)}, got {segment!r}; correct it"
                 )
-        return table.frame.astype({"Segment": "int64"})
+        places = [name for name in ("Start", "End") if name in table.frame]
+        for name in places:
+            for row, place in table.frame[name].items():
+                if not (place.isascii() and place.isdigit() and int(place)):
+                    raise InputError(
+                        f"{table.file} row {row}: {name} must be the number of a residue, from 1, got {place!r}; "
+                        "correct it"
+                    )
+        sites = table.frame.astype(dict.fromkeys(("Segment", *places), "int64"))
+        if len(places) > 1 and (turned := sites["End"] < sites["Start"]).any():
+            row = sites.index[turned][0]
+            raise InputError(
+                f"{table.file} row {row}: End must be at least Start, got {sites.loc[row, 'End']} and "
+                f"{sites.loc[row, 'Start']}; correct it"
+            )
+        return sites
 
     def save(self, data: pd.DataFrame) -> None:
         """Write a table as CSV.
