@@ -216,10 +216,11 @@ def of_residues(values: Floats, starts: Sequence[int], window: int) -> Floats:
     >>> of_residues(np.array([1.0, 3.0]), [0, 1], 2).tolist()
     [1.0, 2.0, 3.0]
     """
-    change = np.zeros((2, starts[-1] + window + 1))
-    np.add.at(change, (slice(None), np.array(starts)), np.stack([values, np.ones(len(starts))]))
-    np.add.at(change, (slice(None), np.array(starts) + window), np.stack([-values, -np.ones(len(starts))]))
-    sums, times = np.cumsum(change[:, :-1], axis=1)
+    first, end = np.array(starts), np.array(starts) + window
+    sums, times = (
+        np.cumsum(np.bincount(first, weights, end[-1] + 1) - np.bincount(end, weights, end[-1] + 1))[:-1]
+        for weights in (values, np.ones(len(starts)))
+    )
     return np.asarray(sums / times)
 
 

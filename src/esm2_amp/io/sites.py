@@ -14,8 +14,8 @@ from esm2_amp.protein import N_SEGMENTS
 class SitesDataset(InputFileDataset[pd.DataFrame]):
     """Sites of synthetic proteins, as `synthetic.planted` makes them; saved as CSV.
 
-    Loads as a DataFrame: `Entry`, str; `Segment`, int64, 0-based; `Start` and `End`, int64, 1-based and inclusive, where
-    the file has them. Parameters are those of `InputFileDataset`.
+    Loads as a DataFrame: `Entry`, str; `Segment`, int64, 0-based; where the file has them `Start` and `End`, int64,
+    1-based and inclusive. Parameters are those of `InputFileDataset`.
     """
 
     def _read(self, path: Path) -> pd.DataFrame:
