@@ -144,9 +144,10 @@ def _tested(found: _Profiles, permutations: int, replicates: int, generator: np.
     inside = np.stack(
         [flags @ values[0] for flags, values in zip(found.annotated, found.weights, strict=True)]
     )  # (P, K)
-    n_inside = np.stack([flags.sum(axis=1) for flags in found.annotated]) * found.times[:, None]
+    times = found.times[:, None].astype(np.float64)
+    n_inside = times * np.stack([flags.sum(axis=1) for flags in found.annotated])
     total = np.array([values.sum() for values in found.weights])[:, None]
-    n_total = (np.array([flags.shape[1] for flags in found.annotated]) * found.times)[:, None]
+    n_total = times * np.array([[flags.shape[1]] for flags in found.annotated])
     even = np.full(len(total), 1 / len(total))
     weights = np.vstack([np.ones(len(total)), generator.multinomial(len(total), even, replicates)])
     means, outside = _means(inside, n_inside, total, n_total, weights)
@@ -156,7 +157,7 @@ def _tested(found: _Profiles, permutations: int, replicates: int, generator: np.
     return pd.DataFrame(
         {
             "proteins": (n_inside > 0).sum(axis=0),
-            "residues": n_inside.sum(axis=0),
+            "residues": n_inside.sum(axis=0).astype(np.int64),
             "inside": means[0],
             "outside": outside[0],
             "contrast": (means - outside)[0],
