@@ -135,9 +135,8 @@ def main() -> None:
     if arguments.scan_length:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
             row = fresh.submit(measure_scan, arguments.scan_length, arguments.encoder, arguments.scan_step).result()
-        report(
-            f"{'scan':10}{'':6}{row.n_residues:10,}{row.embedding:13.1f}{'':13}{row.residues:12.1f}{row.peak / 1e9:9.2f}"
-        )
+        report(f"{'scan':10}{'':6}{row.n_residues:10,}{row.embedding:13.1f}{'':13}{row.residues:12.1f}"
+               f"{row.peak / 1e9:9.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":
