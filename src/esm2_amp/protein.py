@@ -11,6 +11,13 @@ STANDARD_RESIDUES: Final = "LAGVSERTIDPKQNFYMHWC"
 RESIDUES: Final = STANDARD_RESIDUES + "XBUZO"
 """Letters a sequence may hold: the standard amino acids, X (any), B, Z (ambiguous), U and O (rare)."""
 
+AMINO_ACID_PERCENT: Final = {
+    "A": 8.25, "R": 5.53, "N": 4.06, "D": 5.46, "C": 1.38, "Q": 3.93, "E": 6.72, "G": 7.07, "H": 2.27, "I": 5.91,
+    "L": 9.65, "K": 5.80, "M": 2.41, "F": 3.86, "P": 4.74, "S": 6.64, "T": 5.35, "W": 1.10, "Y": 2.92, "V": 6.86,
+}  # fmt: skip
+"""Amino-acid composition of UniProtKB/Swiss-Prot in percent, from its release statistics
+(web.expasy.org/docs/relnotes/relstat.html, section 'Amino acid composition')."""
+
 N_SEGMENTS: Final = 10
 SEGMENTS: Final = slice(1, 1 + N_SEGMENTS)
 """The segments among `TOKENS`."""

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from transformers import EsmModel
 
 from esm2_amp.devices import resolve_device
-from esm2_amp.encoder.embedding import embed
+from esm2_amp.encoder.embedding import embed, embed_tokens, visit_states
 from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.encoder.pooling import pool
-from esm2_amp.encoder.tokens import encode
+from esm2_amp.encoder.tokens import MASK, encode
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters
 from esm2_amp.protein import TOKENS
@@ -75,6 +75,30 @@ def test_long_proteins_go_through_in_overlapping_windows(encoder, sequences, tok
     torch.testing.assert_close(features[1:2], expected, atol=1e-5, rtol=0)
     assert (features[1:2] - embed(encoder, [long], options(), CPU)).abs().max() > 1e-2
     torch.testing.assert_close(features[[0, 2]], embed(encoder, [short, short], options(), CPU), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("tokens_per_batch", [60, 10_000])
+def test_states_are_those_of_which_the_features_are_the_means(encoder, sequences, tokens_per_batch):
+    given = options(whole_up_to=99, window=40, overlap=10, tokens_per_batch=tokens_per_batch)
+    found = {}
+    visit_states(encoder, sequences, given, CPU, lambda protein, states: found.update({protein: states.clone()}))
+    assert {len(sequence) > 99 for sequence in sequences} == {True, False}  # whole ones and some in windows
+    assert [len(found[protein]) - 2 for protein in range(len(sequences))] == list(map(len, sequences))
+    pooled = torch.cat([pool(found[protein], [len(sequence)]) for protein, sequence in enumerate(sequences)])
+    torch.testing.assert_close(pooled, embed(encoder, sequences, given, CPU), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_masked_residues_are_embedded_as_by_transformers(encoder, sequences):
+    model = EsmModel.from_pretrained(GOLDEN / "esm2_tiny", add_pooling_layer=False).eval()
+    masked = [encode(sequence) for sequence in sequences[8:12]]
+    for number, tokens in enumerate(masked[:3]):
+        tokens[2 : 4 + 3 * number] = MASK
+    found = embed_tokens(encoder, masked, options(), CPU)
+    for tokens, features in zip(masked, found, strict=True):
+        states = model(torch.from_numpy(tokens).long()[None]).last_hidden_state[0]
+        torch.testing.assert_close(features, pool(states, [len(tokens) - 2])[0], atol=1e-5, rtol=0)
+    assert (found[0] - embed(encoder, [sequences[8]], options(), CPU)[0]).abs().max() > 1e-2
 
 
 def test_windows_begin_only_above_the_length_taken_whole():

@@ -6,7 +6,7 @@ from transformers import EsmConfig, EsmModel
 from esm2_amp.encoder import kernels
 from esm2_amp.encoder.packed import PackedEsm
 from esm2_amp.encoder.pretraining import small_esm2_config
-from esm2_amp.encoder.tokens import encode
+from esm2_amp.encoder.tokens import MASK, encode
 from esm2_amp.encoder.weights import EsmWeights
 from esm2_amp.protein import RESIDUES
 
@@ -69,6 +69,17 @@ def test_settings_of_the_configuration_count(settings):
     torch.testing.assert_close(
         PackedEsm(EsmWeights.from_model(model), CPU, torch.float32)(tokens), expected, atol=1e-5, rtol=0
     )
+
+
+@pytest.mark.parametrize("settings", [{}, {"token_dropout": False}, {"emb_layer_norm_before": True}])
+def test_masked_residues_are_those_of_transformers(settings):
+    config = small_esm2_config(layers=2, width=32, heads=4)
+    config.update(settings)
+    model, tokens = random_model(config), random_proteins()
+    for protein, masked in zip(tokens, (1, 1, 250, 0, 7, 3), strict=True):
+        protein[1 : 1 + masked] = MASK
+    hidden = PackedEsm(EsmWeights.from_model(model), CPU, torch.float32)(tokens)
+    torch.testing.assert_close(hidden, one_by_one(model, tokens), atol=1e-5, rtol=0)
 
 
 def test_without_onednn_the_states_are_the_same(t6_8m, monkeypatch):

@@ -90,6 +90,37 @@ def test_attributions_are_the_path_integral_of_the_gradient(name):
     )
 
 
+def test_attributions_are_the_mean_gradient_times_the_distance_from_the_baseline():
+    pairs = some_pairs()
+    baseline, parameters = mean_pair(pairs), parameters_of(steps=8, max_steps=64, tolerance=1e-4)
+    given = {"baseline": baseline, "parameters": parameters, "device": CPU}
+    kept = integrated_gradients(transformer(), pairs, **given, keep_gradient=True)
+    np.testing.assert_array_equal(kept.gradient * (pairs.tokens() - baseline).numpy(), kept.attribution)
+    alone = integrated_gradients(transformer(), pairs, **given)
+    assert alone.gradient is None
+    np.testing.assert_array_equal(alone.attribution, kept.attribution)
+
+
+def test_mean_gradient_is_known_where_a_pair_is_the_baseline():
+    pairs = some_pairs(pairs=1)
+    found = integrated_gradients(
+        Linear(), pairs, baseline=pairs.tokens()[0], parameters=parameters_of(), device=CPU, keep_gradient=True
+    )
+    np.testing.assert_allclose(found.gradient[0], Linear().weight.detach(), rtol=1e-5)
+    assert not found.attribution.any()
+
+
+@pytest.mark.parametrize(("name", "half"), [("ESM2_DPM", 1), ("ESM2_GRU", 10), ("ESM2_MEAN", 10)])
+def test_every_network_is_explained(name, half):
+    torch.manual_seed(5)
+    sizes = {"h1": 10, "h2": 6} | ({"h3": 4} if name == "ESM2_DPM" else {})
+    network = build_network(MODELS[name].config(architecture=name, **sizes), WIDTH)
+    found = attribute(network, some_pairs(half), parameters_of(max_steps=1600))
+    assert found.attribution.shape == (7, 2 * half, WIDTH)
+    difference = found.logit - found.baseline_logit
+    np.testing.assert_allclose(found.attribution.sum(axis=(1, 2)), difference, atol=0.01 * np.abs(difference).max())
+
+
 def test_batches_change_nothing():
     pairs = some_pairs()
     together, apart = (

@@ -12,8 +12,9 @@ from scipy.stats import binom, false_discovery_control
 from esm2_amp.explanation.results import importance_table
 from esm2_amp.io.regions import RegionFile
 from esm2_amp.protein import segment_bounds
+from esm2_amp.regions.chance import two_sided
 from esm2_amp.regions.coverage import coverage
-from esm2_amp.regions.enrichment import _two_sided, enrichment
+from esm2_amp.regions.enrichment import enrichment
 from esm2_amp.regions.segments import rank_segments
 from esm2_amp.regions.summary import summarise
 
@@ -163,7 +164,7 @@ def test_equal_sums_stay_equal_in_p_values_where_rounding_parts_them():
     highest, lowest = drawn[np.equal(exact, max(exact))].max(), drawn[np.equal(exact, min(exact))].min()
     assert (drawn >= highest).sum() < exact.count(max(exact))
     assert (drawn <= lowest).sum() < exact.count(min(exact))
-    found = _two_sided(np.array([highest, lowest]), np.column_stack([drawn, drawn]))
+    found = two_sided(np.array([highest, lowest]), np.column_stack([drawn, drawn]))
     expected = [2 * Fraction(1 + exact.count(end), 1 + len(exact)) for end in (max(exact), min(exact))]
     np.testing.assert_allclose(found, np.array(expected, dtype=float))
 

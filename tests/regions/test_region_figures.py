@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Wedge
 from matplotlib.text import Text
 
+from esm2_amp.figures.palette import COLOURS
 from esm2_amp.files import SourceTable
 from esm2_amp.regions import figures
 from esm2_amp.regions.coverage import coverage
@@ -81,6 +83,58 @@ def test_map_marks_ranks_and_writes_the_notes_that_fit(segments):
     assert {"top 1", "top 2", "top 3", "low 1", "low 2", "low 3"} <= texts
     assert {"A: P (100 residues)", "B: Q (50 residues)", "no annotated regions", "Residue"} <= texts
     assert "a note much too long for a region of six residues" not in texts
+
+
+@pytest.fixture
+def residues():
+    """What is added rises along both proteins from below 0; the sequence of A wasn't changed."""
+    parts = [
+        pd.DataFrame({"Side": side, "Residue": np.arange(1, length + 1), "AminoAcid": list("MKVLA" * (length // 5)),
+                      "Attribution": np.linspace(-0.2, 0.4, length), "ScanEffect": effect})
+        for side, length, effect in (("A", 100, np.nan), ("B", 50, 3.0))
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def pair_of(segments, residues):
+    of_pair = segments[segments["Pair"] == 0]
+    return PairMap(("P", "Q"), (100, 50), of_pair, REGIONS, ["Domain", "Motif"], None, "P-Q", residues)
+
+
+def test_map_has_a_profile_of_each_measure_above_the_segments(segments, residues):
+    plain, figure = protein_map(pair_of(segments, None)), protein_map(pair_of(segments, residues))
+    assert figure.get_figheight() > plain.get_figheight()
+    names = [[label.get_text() for label in axes.get_yticklabels()] for axes in figure.axes[:2]]
+    assert names[0][-2:] == names[1][-2:] == ["Residues", "Changed sequence"]
+    figure.canvas.draw()
+    assert min(text.get_fontsize() for text in drawn_texts(figure)) >= 7
+    assert len(protein_map(pair_of(segments, residues.drop(columns="ScanEffect"))).axes[0].collections) < len(
+        figure.axes[0].collections
+    )
+
+
+def test_profiles_have_their_height_and_stand_over_their_residues(segments, residues):
+    axes = protein_map(pair_of(segments, residues.drop(columns="ScanEffect"))).axes[0]
+    colours = {name: colour.lower() for name, colour in zip(("up", "down"), COLOURS, strict=False)}
+    zero = axes.get_yticks()[-1]
+    points = {}
+    for part in axes.collections:
+        corners = np.concatenate([path.vertices for path in part.get_paths()] or [np.empty((0, 2))])
+        if isinstance(part, PolyCollection) and len(corners) and corners[:, 1].max() < -1.1:  # above the segments
+            points[to_hex(part.get_facecolor()[0])] = corners
+    up, down = (points[colours[name]] for name in ("up", "down"))
+    for corners in (up, down):
+        assert corners[:, 0].min() >= 0.5
+        assert corners[:, 0].max() <= 100.5
+    # 0.4 against 0.2, upwards where y falls
+    assert zero - up[:, 1].min() == pytest.approx(2 * (down[:, 1].max() - zero))
+    assert up[up[:, 1].argmin(), 0] >= 99.5
+    assert down[down[:, 1].argmax(), 0] <= 1.5
+
+
+def test_map_of_a_model_without_segments_has_residues_alone(segments, residues):
+    figure = protein_map(pair_of(segments[:0], residues))
+    assert "Residues" in {text.get_text() for text in drawn_texts(figure)}
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 20)), max_size=15))

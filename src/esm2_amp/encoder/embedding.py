@@ -59,16 +59,92 @@ def embed(
         A sequence is empty or holds a letter that is no residue.
     """
     _check(sequences)
-    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    return embed_tokens(encoder, [encode(sequence) for sequence in sequences], options, device, on_batch)
+
+
+def embed_tokens(
+    encoder: Encoder,
+    tokens: Sequence[NDArray[np.uint8]],
+    options: EmbeddingParameters,
+    device: torch.device,
+    on_batch: Callable[[int], None] | None = None,
+) -> Tensor:
+    """The 13 vectors of each protein as by `embed`, from token numbers, in which residues may be masked.
+
+    Parameters
+    ----------
+    tokens : sequence of P ndarray, each of shape (L + 2,), uint8
+        `<cls> s1 … sL <eos>` of each protein, as from `esm2_amp.encoder.tokens.encode`.
+    encoder, options, device, on_batch
+        As of `embed`.
+
+    Returns
+    -------
+    features : Tensor, shape (P, 13, D), float32
+        On the CPU, in the order of `tokens`.
+    """
+    features = torch.empty(len(tokens), len(TOKENS), encoder.width)
+
+    def keep(proteins: NDArray[np.int64], hidden: Tensor) -> None:
+        features[proteins] = pool(hidden, [len(tokens[protein]) - 2 for protein in proteins]).cpu()
+
+    _visit_batches(encoder, tokens, options, device, keep, on_batch)
+    return features
+
+
+def visit_states(
+    encoder: Encoder,
+    sequences: Sequence[str],
+    options: EmbeddingParameters,
+    device: torch.device,
+    visit: Callable[[int, Tensor], None],
+    on_batch: Callable[[int], None] | None = None,
+) -> None:
+    """Hand on the hidden states of every protein, of which `embed` gives the means, one protein after another.
+
+    None is kept, so that the states of thousands of proteins take no more memory than those of a batch.
+
+    Parameters
+    ----------
+    visit : callable
+        Called once for each protein with its number and its hidden states, shape (L + 2, D), float32, on the device:
+        cls, the residues, eos. On the CPU it is called from several threads, in no fixed order.
+    encoder, sequences, options, device, on_batch
+        As of `embed`.
+
+    Raises
+    ------
+    InputError
+        A sequence is empty or holds a letter that is no residue.
+    """
+    _check(sequences)
+    tokens = [encode(sequence) for sequence in sequences]
+
+    def split(proteins: NDArray[np.int64], hidden: Tensor) -> None:
+        sizes = [len(tokens[protein]) for protein in proteins]
+        for protein, states in zip(proteins.tolist(), hidden.split(sizes), strict=True):
+            visit(protein, states)
+
+    _visit_batches(encoder, tokens, options, device, split, on_batch)
+
+
+def _visit_batches(
+    encoder: Encoder,
+    tokens: Sequence[NDArray[np.uint8]],
+    options: EmbeddingParameters,
+    device: torch.device,
+    visit: Callable[[NDArray[np.int64], Tensor], None],
+    on_batch: Callable[[int], None] | None,
+) -> None:
+    """Call `visit` for each batch, with the numbers of its proteins and their hidden states laid end to end."""
+    lengths = np.array([len(protein) - 2 for protein in tokens], dtype=np.int64)
     packed = encoder.packed(device, getattr(torch, options.precision))
-    features = torch.empty(len(sequences), len(TOKENS), encoder.width)
     capacity = options.tokens_per_batch or TOKENS_PER_BATCH[device.type]
 
     def embed_batch(batch: NDArray[np.int64]) -> int:
-        tokens = [encode(sequences[protein]) for protein in batch]
+        of_batch = [tokens[protein] for protein in batch]
         whole = lengths[batch[0]] <= options.whole_up_to
-        hidden = packed(tokens) if whole else _windowed(packed, tokens[0], options, capacity)
-        features[batch] = pool(hidden, lengths[batch].tolist()).cpu()
+        visit(batch, packed(of_batch) if whole else _windowed(packed, of_batch[0], options, capacity))
         return int(lengths[batch].sum())
 
     batches = list(_batches(lengths, options.whole_up_to, capacity))
@@ -76,7 +152,6 @@ def embed(
         for residues in workers.map(embed_batch, batches):
             if on_batch is not None:
                 on_batch(residues)
-    return features
 
 
 def _check(sequences: Sequence[str]) -> None:

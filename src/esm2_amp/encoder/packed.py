@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from esm2_amp.encoder import kernels
+from esm2_amp.encoder.tokens import MASK
 from esm2_amp.encoder.weights import EMBEDDINGS, EsmWeights
 
 UNMASKED_IN_TRAINING = 1 - 0.15 * 0.8
@@ -101,9 +102,11 @@ class PackedEsm:
         embeddings = weights.tensors[EMBEDDINGS]
         if architecture.token_dropout:
             embeddings = embeddings * UNMASKED_IN_TRAINING
+            embeddings[MASK] = 0
         self.embeddings = embeddings.to(device)
+        self.token_dropout, self.embedding_norm = architecture.token_dropout, None
         if architecture.emb_layer_norm_before:
-            self.embeddings = self._norm("embeddings.layer_norm", torch.float32)(self.embeddings)
+            self.embedding_norm = self._norm("embeddings.layer_norm", torch.float32)
         self.layers = [self._layer(f"encoder.layer.{number}.") for number in range(architecture.layers)]
         self.final_norm = self._norm("encoder.emb_layer_norm_after", torch.float32)
 
@@ -149,7 +152,8 @@ class PackedEsm:
         Parameters
         ----------
         tokens : sequence of B ndarray, each of shape (L + 2,), uint8
-            `<cls> s1 … sL <eos>` of each protein.
+            `<cls> s1 … sL <eos>` of each protein. Residues may be masked; the embeddings of the others are then scaled
+            up, as in ESM-2's training.
 
         Returns
         -------
@@ -161,7 +165,7 @@ class PackedEsm:
         angles = torch.from_numpy(positions).to(device)[:, None] * self.inverse_frequencies
         rotation = torch.polar(torch.ones_like(angles), angles)[:, None]  # (N, 1, d/2)
         attend = self._attention(sizes)
-        hidden = self.embeddings[torch.from_numpy(np.concatenate(tokens)).to(device, torch.int64)]
+        hidden = self._embedded(tokens)
         for layer in self.layers:
             qkv = layer.qkv(layer.attention_norm(hidden)).float().unflatten(1, (3, self.heads, -1))
             pairs = torch.view_as_complex(qkv[:, :2].flatten(1, 2).unflatten(2, (-1, 2)))
@@ -170,6 +174,16 @@ class PackedEsm:
             expanded = F.gelu(layer.expansion(layer.feed_forward_norm(hidden)))
             hidden += layer.contraction(expanded)
         return self.final_norm(hidden)
+
+    def _embedded(self, tokens: Sequence[np.ndarray]) -> Tensor:
+        """Embeddings of the tokens, (N, D)."""
+        device = self.embeddings.device
+        hidden = self.embeddings[torch.from_numpy(np.concatenate(tokens)).to(device, torch.int64)]
+        unmasked = np.array([np.mean(protein != MASK) for protein in tokens], dtype=np.float32)
+        if self.token_dropout and (unmasked < 1).any():
+            scale = np.repeat(1 / unmasked, [len(protein) for protein in tokens])
+            hidden *= torch.from_numpy(scale).to(device)[:, None]
+        return hidden if self.embedding_norm is None else self.embedding_norm(hidden)
 
     def _attention(self, sizes: Sequence[int]) -> Callable[[Tensor], Tensor]:
         """Attention of proteins of these sizes: from (N, 3, H, d) to (N, D)."""

@@ -124,7 +124,7 @@ def faithfulness(
             area = _area(values)
             both = np.stack([area, area - _area(at_random)], axis=1)
             own, difference = zip(*mean_intervals(both, *proteins), strict=True)
-            areas.append((name, curve, *own, *difference, _verdict(name, curve, *difference)))
+            areas.append((name, curve, *own, *difference, verdict(name, curve, *difference)))
             points = zip(range(values.shape[1]), *mean_intervals(values, *proteins), strict=True)
             curves += [(name, curve, *point) for point in points]
     of_areas = ["Area", "Low", "High", "Difference", "DifferenceLow", "DifferenceHigh", "Verdict"]
@@ -139,7 +139,8 @@ def _area(curves: Floats) -> Floats:
     return np.asarray(np.trapezoid(curves, dx=1 / (curves.shape[1] - 1), axis=1))
 
 
-def _verdict(method: str, curve: str, difference: float, low: float, high: float) -> str:
+def verdict(method: str, curve: str, difference: float, low: float, high: float) -> str:
+    """What a difference of areas from random orders, with its interval, says of a method; nothing of random orders."""
     if method == RANDOM:
         return ""
     if low <= 0 <= high:

@@ -41,6 +41,8 @@ class Attributions(NamedTuple):
         Sum of a pair's attributions minus (logit − baseline_logit); 0 for an exact integral.
     steps : ndarray, shape (B,), int64
         Steps that each pair took.
+    gradient : ndarray, shape (B, T, D), float32, optional
+        Mean gradient of the logit along the path; times the pair's distance from the baseline it is the attribution.
     """
 
     attribution: NDArray[np.float32]
@@ -48,6 +50,7 @@ class Attributions(NamedTuple):
     baseline_logit: float
     delta: NDArray[np.float64]
     steps: NDArray[np.int64]
+    gradient: NDArray[np.float32] | None = None
 
     @property
     def importance(self) -> NDArray[np.float32]:
@@ -122,6 +125,7 @@ def integrated_gradients(
     baseline: Tensor,
     parameters: GradientParameters,
     device: torch.device,
+    keep_gradient: bool = False,
 ) -> Attributions:
     """Attribute the logits of pairs to their features.
 
@@ -140,6 +144,8 @@ def integrated_gradients(
         How the path is integrated.
     device : torch.device
         Where gradients are computed.
+    keep_gradient : bool
+        Whether the mean gradients are returned beside the attributions, in as much memory again.
     """
     network, pairs, baseline = network.to(device).eval(), pairs.to(device), baseline.to(device)
     logit = score_pairs(network, pairs, batch_size=parameters.internal_batch, device=device)
@@ -147,7 +153,8 @@ def integrated_gradients(
         baseline_logit = float(network(baseline[None]))
     count = len(pairs)
     blank = np.empty((count, *baseline.shape), dtype=np.float32)
-    found = Attributions(blank, logit, baseline_logit, np.empty(count), np.zeros(count, dtype=np.int64))
+    gradient = np.empty_like(blank) if keep_gradient else None
+    found = Attributions(blank, logit, baseline_logit, np.empty(count), np.zeros(count, dtype=np.int64), gradient)
     rows, steps = torch.arange(count), parameters.steps
     with _frozen(network):
         while True:
@@ -169,13 +176,15 @@ def _integrate(
     baseline: Tensor,
     batch_size: int,
 ) -> None:
-    """Write the attributions, delta and steps of some pairs into `found`."""
-    method = IntegratedGradients(network)
+    """Write the attributions, delta, steps and, where wanted, gradients of some pairs into `found`."""
+    method = IntegratedGradients(network, multiply_by_inputs=False)
     progress = Progress(logger, f"Integrated Gradients in {steps} steps, pairs", len(rows))
     for part in rows.split(batch_size):
         tokens = pairs.tokens(part.to(pairs.table.device))
-        values = method.attribute(tokens, baseline[None], n_steps=steps, internal_batch_size=batch_size).detach()
-        at = part.numpy()
+        gradient = method.attribute(tokens, baseline[None], n_steps=steps, internal_batch_size=batch_size).detach()
+        values, at = gradient * (tokens - baseline), part.numpy()
+        if found.gradient is not None:
+            found.gradient[at] = gradient.cpu().numpy()
         found.attribution[at] = values.cpu().numpy()
         found.delta[at] = values.double().sum(dim=(1, 2)).cpu().numpy() - (found.logit[at] - found.baseline_logit)
         found.steps[at] = steps
@@ -184,11 +193,15 @@ def _integrate(
 
 @contextmanager
 def _frozen(network: nn.Module) -> Iterator[None]:
-    """Freeze the weights within the block, so that nothing is kept to compute their gradients from."""
+    """Freeze the weights within the block, so that nothing is kept to compute their gradients from.
+
+    Recurrent networks don't go through cuDNN meanwhile, which has no gradients outside training mode.
+    """
     needed = {parameter: parameter.requires_grad for parameter in network.parameters()}
     network.requires_grad_(False)
     try:
-        yield
+        with torch.backends.cudnn.flags(enabled=False):
+            yield
     finally:
         for parameter, is_needed in needed.items():
             parameter.requires_grad_(is_needed)

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from esm2_amp.parameters.base import Parameters
+from esm2_amp.parameters.base import Fraction, Parameters
 
 ModelMethod = Literal["attention", "attention_last_layer", "attention_rollout", "integrated_gradients"]
 LatentMethod = Literal["forest_shap", "network_shap", "network_gradients", "gini"]
@@ -67,6 +67,74 @@ class RandomisedWeightsParameters(Parameters):
     pairs: int = Field(ge=2)
 
 
+class ScanParameters(Parameters):
+    """How sequences are changed to see where a score rests.
+
+    Attributes
+    ----------
+    window : int
+        Residues that are replaced together, fewer than any explained protein has.
+    step : int
+        Residues from one window to the next, at most `window`.
+    replace_by : {"mask", "background"}
+        Whether residues become `<mask>`, or others drawn by their frequency in UniProtKB/Swiss-Prot.
+    draws : int
+        Times that each window is drawn from the background; their mean counts.
+    """
+
+    window: int = Field(ge=1)
+    step: int = Field(ge=1)
+    replace_by: Literal["mask", "background"]
+    draws: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _reach_every_residue(self) -> Self:
+        if self.step > self.window:
+            raise ValueError(f"step must be at most window, got {self.step} and {self.window}")
+        return self
+
+
+class ResidueParameters(Parameters):
+    """How residues are explained, and how their explanation is tested.
+
+    Attributes
+    ----------
+    scan : ScanParameters
+        How sequences are changed.
+    fractions : tuple of float
+        Shares of a pair's residues that are masked, ascending: the points of a deletion curve.
+    random_windows : int
+        Random placements, of windows as long as the masked ones, for each point of a pair.
+    pairs : int
+        True positives whose residues are masked.
+    top : int
+        Residues of a protein among which those of a planted motif are sought.
+    near : int
+        Distance in residues up to which a peak counts as at the motif.
+    smoothing : int
+        Residues over which a profile is averaged before its peak is looked for.
+    windows, window : int
+        How many windows of each protein are listed as the strongest, and their residues.
+    """
+
+    scan: ScanParameters
+    fractions: tuple[Fraction, ...] = Field(min_length=1)
+    random_windows: int = Field(ge=1)
+    pairs: int = Field(ge=2)
+    top: int = Field(ge=1)
+    near: int = Field(ge=0)
+    smoothing: int = Field(ge=1)
+    windows: int = Field(ge=1)
+    window: int = Field(ge=1)
+
+    @field_validator("fractions")
+    @classmethod
+    def _ascend(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if list(value) != sorted(set(value)):
+            raise ValueError(f"fractions must ascend, got {', '.join(map(str, value))}")
+        return value
+
+
 class InterpretabilityParameters(Parameters):
     """Which pairs are explained, and how.
 
@@ -87,7 +155,7 @@ class InterpretabilityParameters(Parameters):
         latents compare a pair with each of them.
     batch_size : int
         Pairs passed through the network at once.
-    integrated_gradients, faithfulness, randomised_weights
+    integrated_gradients, faithfulness, randomised_weights, residues
         Parameters of these methods and tests.
     """
 
@@ -100,6 +168,7 @@ class InterpretabilityParameters(Parameters):
     integrated_gradients: GradientParameters
     faithfulness: FaithfulnessParameters
     randomised_weights: RandomisedWeightsParameters
+    residues: ResidueParameters
 
     @field_validator("chosen_pairs", "methods", mode="before")
     @classmethod

@@ -11,30 +11,26 @@ independent evidence. Both null models therefore act once on each protein, in al
 Top segments are compared with low ones by the first model, too. The two are not in quite the same proteins, so the
 coverage expected from low segments is moved by the difference between random segments of the two sets of proteins.
 
-P-values are two-sided permutation p-values that count the observed arrangement (Phipson and Smyth 2010), q-values are
-Benjamini and Hochberg's over the types. Intervals are by bootstrap over proteins.
+P-values, q-values and intervals are those of `esm2_amp.regions.chance`.
 """
 
-import warnings
 from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 
 from esm2_amp.protein import N_SEGMENTS, segment_bounds
+from esm2_amp.regions.chance import SHIFTED_REGIONS, Null, decided, interval, ratio, shift_regions, two_sided
 from esm2_amp.regions.coverage import Coverage, protein_rows
 from esm2_amp.regions.segments import SELECTIONS
 
 Floats = NDArray[np.float64]
 
-LOW_SEGMENTS, RANDOM_SEGMENTS, SHIFTED_REGIONS = "low segments", "random segments", "shifted regions"
-ENRICHED, DEPLETED, NO_DIFFERENCE, NOT_ANNOTATED = "enriched", "depleted", "no difference", "not annotated"
+LOW_SEGMENTS: Final = "low segments"
+RANDOM_SEGMENTS: Final = "random segments"
 
-CONFIDENCE: Final = 0.95
 _AT_ONCE = 1 << 22
-_ROUNDING = 1e-9
 
 
 class _Chosen(NamedTuple):
@@ -55,6 +51,15 @@ class _Chosen(NamedTuple):
     annotated: list[NDArray[np.bool_]]
 
     @property
+    def residue_weights(self) -> list[Floats]:
+        """What an annotated residue adds to the summed coverage, by protein: each of shape (selections, L)."""
+        residues = [np.diff(segment_bounds(annotated.shape[1])) for annotated in self.annotated]
+        return [
+            np.repeat(counts / of_segments.clip(1), of_segments, axis=1)
+            for counts, of_segments in zip(np.swapaxes(self.counts, 0, 1), residues, strict=True)
+        ]
+
+    @property
     def sums(self) -> Floats:
         """Coverage summed over the chosen segments of each protein, shape (selections, P, K)."""
         return np.asarray(np.einsum("aps,psk->apk", self.counts, self.fraction))
@@ -63,21 +68,6 @@ class _Chosen(NamedTuple):
     def sizes(self) -> Floats:
         """Chosen segments of each protein, shape (selections, P)."""
         return np.asarray(self.counts.sum(axis=-1))
-
-
-class _Null(NamedTuple):
-    """What chance gives.
-
-    Attributes
-    ----------
-    expected : ndarray, shape (selections, P, K)
-        Expected sum of coverage of each protein.
-    drawn : ndarray, shape (selections, R, K)
-        Sums over all proteins in R draws.
-    """
-
-    expected: Floats
-    drawn: Floats
 
 
 def enrichment(
@@ -114,13 +104,14 @@ def enrichment(
         chosen = _count(of_group, measured)
         generator = np.random.default_rng(seed)
         permuted = _permute_segments(chosen, permutations, generator)
-        shifted = _shift_regions(chosen, permutations, generator)
+        shifted = shift_regions(chosen.residue_weights, chosen.annotated, permutations, generator)
         even = np.full(chosen.counts.shape[1], 1 / chosen.counts.shape[1])
         weights = generator.multinomial(len(even), even, replicates).astype(np.float64)
         selections = [name for name in SELECTIONS if (of_group["Selection"] == name).any()]
         for table in _comparisons(chosen, permuted, shifted, weights, selections):
             table.insert(0, "region_type", measured.types)
-            tables.append(_decided(table, level).assign(group=group))
+            annotated = (table["coverage_percent"] > 0) | (table["expected_percent"] > 0)
+            tables.append(decided(table, annotated, table["difference_points"], level).assign(group=group))
     front = ["group", "selection", "against", "region_type"]
     joined = pd.concat(tables, ignore_index=True)
     return joined[[*front, *(name for name in joined.columns if name not in front)]]
@@ -140,7 +131,7 @@ def _count(segments: pd.DataFrame, measured: Coverage) -> _Chosen:
     return _Chosen(counts[:, used], measured.fraction[used], annotated)
 
 
-def _permute_segments(chosen: _Chosen, permutations: int, generator: np.random.Generator) -> _Null:
+def _permute_segments(chosen: _Chosen, permutations: int, generator: np.random.Generator) -> Null:
     counts, fraction, _ = chosen
     expected = chosen.sizes[..., None] * fraction.mean(axis=1)
     # Segments all covered alike, or chosen equally often, give the same sum in any order.
@@ -154,35 +145,11 @@ def _permute_segments(chosen: _Chosen, permutations: int, generator: np.random.G
         for number, count in enumerate(counts[:, moves]):
             shuffled = np.take_along_axis(count[None], order, axis=-1).reshape(size, -1)
             drawn[number, start : start + size] += shuffled @ flat
-    return _Null(expected, drawn)
-
-
-def _shift_regions(chosen: _Chosen, permutations: int, generator: np.random.Generator) -> _Null:
-    """Turn the regions of each protein; all its turns are computed once, of which the draws take one each."""
-    n_selections, n_proteins = chosen.counts.shape[:2]
-    expected = np.zeros((n_selections, n_proteins, chosen.fraction.shape[-1]))
-    drawn = np.zeros((n_selections, permutations, chosen.fraction.shape[-1]))
-    for protein, annotated in enumerate(chosen.annotated):
-        if not annotated.any():
-            continue
-        sums = _sums_by_shift(chosen.counts[:, protein], annotated)
-        expected[:, protein] = sums.mean(axis=1)
-        drawn += sums[:, generator.integers(sums.shape[1], size=permutations)]
-    return _Null(expected, drawn)
-
-
-def _sums_by_shift(counts: Floats, annotated: NDArray[np.bool_]) -> Floats:
-    """Summed coverage of a protein's chosen segments after each turn of its regions, shape (selections, L, K)."""
-    length = annotated.shape[1]
-    bounds = segment_bounds(length)
-    before = np.pad(np.cumsum(np.tile(annotated, 2), axis=1), ((0, 0), (1, 0)))
-    covered = np.diff(before[:, bounds[:, None] + np.arange(length)], axis=1)
-    weights = counts / np.diff(bounds).clip(1)
-    return np.asarray(np.einsum("as,ksl->alk", weights, covered))
+    return Null(expected, drawn)
 
 
 def _comparisons(
-    chosen: _Chosen, permuted: _Null, shifted: _Null, weights: Floats, selections: list[str]
+    chosen: _Chosen, permuted: Null, shifted: Null, weights: Floats, selections: list[str]
 ) -> list[pd.DataFrame]:
     sums, sizes = chosen.sums, chosen.sizes
     tables = []
@@ -190,25 +157,25 @@ def _comparisons(
         at = SELECTIONS.index(selection)
         for against, null in ((RANDOM_SEGMENTS, permuted), (SHIFTED_REGIONS, shifted)):
             mean, reference = (_means(values[at], sizes[at], weights) for values in (sums, null.expected))
-            table = _effects(mean, reference, _ratio(mean, reference))
-            table["p"] = _two_sided(sums[at].sum(axis=0), null.drawn[at])
+            table = _effects(mean, reference, ratio(mean, reference))
+            table["p"] = two_sided(sums[at].sum(axis=0), null.drawn[at])
             tables.append(table.assign(selection=selection, against=against))
     if len(selections) == len(SELECTIONS):
         tables.insert(0, _top_against_low(chosen, permuted, weights))
     return tables
 
 
-def _top_against_low(chosen: _Chosen, permuted: _Null, weights: Floats) -> pd.DataFrame:
+def _top_against_low(chosen: _Chosen, permuted: Null, weights: Floats) -> pd.DataFrame:
     """Top segments against low ones, each less random segments of its own proteins, which aren't quite the same."""
     sums, sizes = chosen.sums, chosen.sizes
     (top, low), (random_top, random_low) = (
         [_means(values[at], sizes[at], weights) for at in range(len(SELECTIONS))]
         for values in (sums, permuted.expected)
     )
-    table = _effects(top, low - random_low + random_top, _ratio(top, low))
+    table = _effects(top, low - random_low + random_top, ratio(top, low))
     total = sizes.sum(axis=1)[:, None]
     observed, drawn = sums.sum(axis=1) / total, permuted.drawn / total[:, None]
-    table["p"] = _two_sided(observed[0] - observed[1], drawn[0] - drawn[1])
+    table["p"] = two_sided(observed[0] - observed[1], drawn[0] - drawn[1])
     return table.assign(selection=SELECTIONS[0], against=LOW_SEGMENTS)
 
 
@@ -219,16 +186,10 @@ def _means(sums: Floats, sizes: Floats, weights: Floats) -> Floats:
         return np.asarray(100 * (every @ sums) / (every @ sizes)[:, None])
 
 
-def _ratio(mean: Floats, reference: Floats) -> Floats:
-    """The mean as a multiple of the reference; infinite where only the reference is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(mean / reference)
-
-
 def _effects(mean: Floats, reference: Floats, fold: Floats) -> pd.DataFrame:
     difference = mean - reference
-    difference_low, difference_high = _interval(difference[1:])
-    fold_low, fold_high = _interval(fold[1:])
+    difference_low, difference_high = interval(difference[1:])
+    fold_low, fold_high = interval(fold[1:])
     return pd.DataFrame(
         {
             "coverage_percent": mean[0],
@@ -241,29 +202,3 @@ def _effects(mean: Floats, reference: Floats, fold: Floats) -> pd.DataFrame:
             "fold_high": fold_high,
         }
     )
-
-
-def _interval(replicates: Floats) -> Floats:
-    """Limits of the middle `CONFIDENCE` of the replicates that are defined; NaN where none is."""
-    tails = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
-    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # a column of NaN has limits of NaN
-        # without interpolation, which an infinite ratio doesn't allow
-        return np.asarray(np.nanquantile(replicates, tails, axis=0, method="inverted_cdf"))
-
-
-def _two_sided(observed: Floats, drawn: Floats) -> Floats:
-    slack = _ROUNDING * (1 + np.abs(observed))
-    draws = len(drawn)
-    tails = [(1 + (side * drawn >= side * observed - slack).sum(axis=0)) / (1 + draws) for side in (1, -1)]
-    return np.asarray(np.minimum(1, 2 * np.minimum(*tails)))
-
-
-def _decided(table: pd.DataFrame, level: float) -> pd.DataFrame:
-    annotated = (table["coverage_percent"] > 0) | (table["expected_percent"] > 0)
-    p = table["p"].where(annotated)
-    q = pd.Series(np.nan, index=table.index)
-    if annotated.any():
-        q[annotated] = false_discovery_control(p[annotated], method="bh")
-    called = np.where(table["difference_points"] > 0, ENRICHED, DEPLETED)
-    verdict = np.where(q <= level, called, NO_DIFFERENCE)
-    return table.assign(p=p, q=q, verdict=np.where(annotated, verdict, NOT_ANNOTATED))

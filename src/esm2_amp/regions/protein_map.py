@@ -1,4 +1,4 @@
-"""The map of a pair: its proteins' segments by importance, above their annotated regions."""
+"""The map of a pair: its proteins' residues and segments by importance, above their annotated regions."""
 
 from typing import Final, NamedTuple
 
@@ -19,12 +19,18 @@ _TEXT, _SMALL = 8, 7
 _TRACK_INCHES, _FIXED_INCHES = 0.2, 0.62
 _NAMES_INCHES, _BAR_INCHES = 1.25, 0.7
 _LETTER_INCHES = 0.056
+_RESIDUE_LANES = 2
+"""Height of a profile of residues, in tracks of regions."""
 _THINNEST = 0.004
 """The least width of a drawn region, as a fraction of the protein's length: narrower ones could not be seen."""
 _MAP: Final = ListedColormap(mpl.colormaps["Greys"](np.linspace(0.04, 0.85, 256)))
 _BY_RANK = {"top": (0.75, 0.45), "low": (0.0, 0.0)}
 """Shades of the first and the last rank where importances aren't known; other segments have the shade `_UNRANKED`."""
 _UNRANKED = 0.12
+
+PROFILES: Final = {"Attribution": "Residues", "ScanEffect": "Changed sequence"}
+"""Measures of residues, and what their profiles are called: what a residue's state adds to the logit, and what the
+logit falls by where its window is replaced."""
 
 
 class PairMap(NamedTuple):
@@ -46,6 +52,9 @@ class PairMap(NamedTuple):
         Importance of each of the pair's tokens, by the token's name.
     title : str
         The figure's title.
+    residues : DataFrame, optional
+        Residues of the pair: `Side` (A or B), `Residue` (1-based), `AminoAcid`, and the measures of `PROFILES`, NaN
+        where one wasn't computed.
     """
 
     proteins: tuple[str, str]
@@ -55,10 +64,21 @@ class PairMap(NamedTuple):
     types: list[str]
     importance: pd.Series | None
     title: str
+    residues: pd.DataFrame | None = None
+
+    @property
+    def measures(self) -> list[str]:
+        """The measures of residues that have values."""
+        if self.residues is None:
+            return []
+        return [name for name in PROFILES if name in self.residues and self.residues[name].notna().any()]
 
 
 def protein_map(pair: PairMap) -> Figure:
     """Draw a pair: for each protein its 10 segments, shaded by importance and marked by rank, and a track per type.
+
+    Where the pair has residues, their profiles stand above the segments: up for an interaction, down against it. The
+    profiles of a measure have one scale in both proteins.
 
     Parameters
     ----------
@@ -71,7 +91,9 @@ def protein_map(pair: PairMap) -> Figure:
         As wide as two columns of a journal, as high as the tracks need.
     """
     tracks = [_tracks(pair, entry) for entry in pair.proteins]
-    heights = [_FIXED_INCHES + _TRACK_INCHES * max(1, sum(map(_lanes, of_protein.values()))) for of_protein in tracks]
+    above = _RESIDUE_LANES * len(pair.measures)
+    lanes_of = [above + max(1, sum(map(_lanes, of_protein.values()))) for of_protein in tracks]
+    heights = [_FIXED_INCHES + _TRACK_INCHES * lanes for lanes in lanes_of]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.75), layout="constrained")
     figure.suptitle(pair.title, fontsize=_TEXT)
     panels = figure.subplots(2, 1, height_ratios=heights)
@@ -79,6 +101,7 @@ def protein_map(pair: PairMap) -> Figure:
     for axes, side, entry, length, of_protein in zip(panels, SIDES, pair.proteins, pair.lengths, tracks, strict=True):
         _draw_segments(axes, pair, side, length, shades)
         _draw_tracks(axes, of_protein, length, pair.types)
+        _draw_profiles(axes, pair, side, length)
         axes.set_title(f"{side}: {entry} ({length:,} residues)", fontsize=_TEXT, loc="left")
         _lay_out(axes, length)
     panels[-1].set_xlabel("Residue", fontsize=_TEXT)
@@ -146,7 +169,7 @@ def _draw_segments(axes: Axes, pair: PairMap, side: str, length: int, shades: No
         if shades is not None and pair.importance is not None:
             colour = _MAP(float(shades(pair.importance[token])))
         else:
-            colour = _MAP(_shade_of_rank(marks.get(token, ""), int(ranked["Rank"].max())))
+            colour = _MAP(_shade_of_rank(marks.get(token, ""), int(max(ranked["Rank"], default=1))))
         axes.broken_barh([(bounds[segment] + 0.5, width)], (-1, 0.9), facecolor=colour, edgecolor=COLOURS[-1],
                          linewidth=0.5)  # fmt: skip
         if mark := marks.get(token):
@@ -175,6 +198,29 @@ def _draw_tracks(axes: Axes, tracks: dict[str, pd.DataFrame], length: int, types
         axes.text(0.5 + length / 2, 0.5, "no annotated regions", ha="center", va="center", fontsize=_SMALL)
     axes.set_yticks(ticks, names, fontsize=_SMALL)
     axes.set_ylim(max(lane, 1) + 0.1, -1.15)
+
+
+def _draw_profiles(axes: Axes, pair: PairMap, side: str, length: int) -> None:
+    """Profiles of residues above the segments, with the value that half the height of each stands for."""
+    if pair.residues is None or not pair.measures:
+        return
+    of_side = pair.residues[pair.residues["Side"] == side].sort_values("Residue")
+    ticks, names = list(axes.get_yticks()), [label.get_text() for label in axes.get_yticklabels()]
+    for number, measure in enumerate(pair.measures):
+        zero = -1.25 - _RESIDUE_LANES * (number + 0.5)
+        largest = float(pair.residues[measure].abs().max()) or 1.0
+        heights = of_side[measure].to_numpy(np.float64) / largest * (_RESIDUE_LANES / 2 - 0.08)
+        edges, steps = np.arange(length + 1) + 0.5, np.append(heights, heights[-1:])
+        for colour, part in ((COLOURS[0], steps.clip(min=0)), (COLOURS[1], steps.clip(max=0))):
+            axes.fill_between(edges, zero - part, zero, step="post", color=colour, linewidth=0)
+        axes.hlines(zero, 0.5, length + 0.5, color=COLOURS[-1], linewidth=0.4)
+        axes.text(
+            length + 0.5, zero - 0.5, f"full height: {largest:.2g} (logit)", ha="right", va="bottom", fontsize=_SMALL
+        )
+        ticks.append(zero)
+        names.append(PROFILES[measure])
+    axes.set_yticks(ticks, names, fontsize=_SMALL)
+    axes.set_ylim(axes.get_ylim()[0], -1.3 - _RESIDUE_LANES * len(pair.measures))
 
 
 def _draw_lane(axes: Axes, regions: pd.DataFrame, y: int, length: int, colour: str) -> None:

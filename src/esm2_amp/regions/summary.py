@@ -2,14 +2,8 @@
 
 import pandas as pd
 
-from esm2_amp.regions.enrichment import (
-    DEPLETED,
-    ENRICHED,
-    NO_DIFFERENCE,
-    NOT_ANNOTATED,
-    RANDOM_SEGMENTS,
-    SHIFTED_REGIONS,
-)
+from esm2_amp.regions.chance import DEPLETED, ENRICHED, NO_DIFFERENCE, NOT_ANNOTATED, SHIFTED_REGIONS
+from esm2_amp.regions.enrichment import RANDOM_SEGMENTS
 
 _VERDICTS = {ENRICHED: "enriched in", DEPLETED: "depleted in", NO_DIFFERENCE: "no different from chance in"}
 _DOUBTS = {ENRICHED: "enriched", DEPLETED: "depleted", NO_DIFFERENCE: "no more than chance"}

@@ -5,7 +5,8 @@ from typing import Any, Final
 import pandas as pd
 
 from esm2_amp.parameters.functional_regions import RegionParameters
-from esm2_amp.regions.enrichment import NOT_ANNOTATED, RANDOM_SEGMENTS
+from esm2_amp.regions.chance import NOT_ANNOTATED
+from esm2_amp.regions.enrichment import RANDOM_SEGMENTS
 from esm2_amp.regions.figures import shown_type
 from esm2_amp.regions.segments import GROUP_NAMES
 from esm2_amp.report.parts import (

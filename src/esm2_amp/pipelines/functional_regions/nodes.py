@@ -261,8 +261,9 @@ def measure_enrichment(
     summary : DataFrame
         The table of `summarise`.
     """
+    from esm2_amp.regions.chance import DEPLETED, ENRICHED
     from esm2_amp.regions.coverage import measure
-    from esm2_amp.regions.enrichment import DEPLETED, ENRICHED, enrichment
+    from esm2_amp.regions.enrichment import enrichment
     from esm2_amp.regions.summary import summarise
 
     table = enrichment(

@@ -1,0 +1,174 @@
+"""Whether a score rests on the residues that a method calls important: mask them, embed again, score again.
+
+The residues of highest value in a pair are masked, more and more of them. The control masks as many residues of each
+protein in windows of the same sizes, placed at random: it differs in the place alone.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from esm2_amp.encoder.tokens import MASK, encode
+from esm2_amp.explanation.faithfulness import RANDOM, Faithfulness, verdict
+from esm2_amp.explanation.mutation_scan import Rescorer
+from esm2_amp.explanation.residues import Profiles
+from esm2_amp.progress import Progress
+from esm2_amp.protein import SIDES
+from esm2_amp.statistics.intervals import mean_intervals
+from esm2_amp.statistics.metrics import sigmoid
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+CURVE: Final = "deletion"
+
+
+def residue_deletion(
+    methods: Mapping[str, Profiles],
+    rescorer: Rescorer,
+    fractions: Sequence[float],
+    *,
+    random_windows: int,
+    seed: int,
+) -> Faithfulness:
+    """Compare what masking the residues of highest value takes from a score with what masking others takes.
+
+    Parameters
+    ----------
+    methods : mapping of method name to list of B tuples of two ndarray
+        A value of each residue of both partners.
+    rescorer : Rescorer
+        The B pairs and their model.
+    fractions : sequence of F float
+        Shares of a pair's residues to mask, ascending.
+    random_windows : int
+        Random placements of the windows for each pair, method and fraction; their probabilities are averaged.
+    seed : int
+        Seed of the placements.
+
+    Returns
+    -------
+    found : Faithfulness
+        `areas` as of `esm2_amp.explanation.faithfulness.faithfulness`, where `Difference` is that from random windows;
+        `curves` with `Share` of the residues masked in place of `Tokens`, and for each method a second one named
+        `<method>, random`.
+    """
+    points = np.array([0.0, *fractions])
+    probability = np.empty((len(methods), 2, len(rescorer.pairs), len(points)))  # of chosen and of random residues
+    generator = np.random.default_rng(seed)
+    progress = Progress(logger, "masking residues, pairs", len(rescorer.pairs))
+    for pair in range(len(rescorer.pairs)):
+        profiles = [values[pair] for values in methods.values()]
+        masks = _masks(profiles, fractions, random_windows, generator)
+        found = sigmoid(_masked_logits(rescorer, pair, masks)).reshape(len(methods), len(fractions), -1)
+        unmasked = sigmoid(_masked_logits(rescorer, pair, [(np.zeros_like(profiles[0][0], dtype=bool),
+                                                            np.zeros_like(profiles[0][1], dtype=bool))]))  # fmt: skip
+        probability[:, :, pair, 0] = unmasked
+        probability[:, 0, pair, 1:], probability[:, 1, pair, 1:] = found[..., 0], found[..., 1:].mean(axis=2)
+        progress.add(1)
+    return _compared(list(methods), probability, points, rescorer.rows)
+
+
+def top_residues(profiles: tuple[Floats, Floats], fraction: float) -> tuple[Flags, Flags]:
+    """The residues of highest value of both partners together: at least one, and a fraction of them, rounded up."""
+    together = np.concatenate(profiles)
+    count = max(1, int(np.ceil(fraction * len(together) - 1e-9)))
+    chosen = np.zeros(len(together), dtype=bool)
+    chosen[np.argsort(-together, kind="stable")[:count]] = True
+    return chosen[: len(profiles[0])], chosen[len(profiles[0]) :]
+
+
+def run_lengths(flags: Flags) -> NDArray[np.int64]:
+    """Lengths of the runs of set flags, in order.
+
+    Examples
+    --------
+    >>> run_lengths(np.array([True, True, False, True])).tolist()
+    [2, 1]
+    """
+    change = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return np.asarray(change[1::2] - change[::2])
+
+
+def place_at_random(lengths: NDArray[np.int64], n_residues: int, generator: np.random.Generator) -> Flags:
+    """Place windows of these lengths in random order, none next to another; each placement is as likely as any other.
+
+    Parameters
+    ----------
+    lengths : ndarray, shape (windows,), int64
+        Residues of the windows, which have room with a residue between each two.
+    n_residues : int
+        Residues of the protein, L.
+    generator : numpy Generator
+        Draws order and places.
+
+    Returns
+    -------
+    flags : ndarray, shape (L,), bool
+        Whether a residue is in a window.
+    """
+    flags = np.zeros(n_residues, dtype=bool)
+    order = generator.permutation(lengths)
+    free = n_residues - int(lengths.sum()) + 1
+    # Windows shrunk to the residue before them take different places among what is left; grown again, they keep apart.
+    places = np.sort(generator.choice(free, size=len(order), replace=False))
+    starts = places + np.cumsum(order) - order
+    for start, length in zip(starts, order, strict=True):
+        flags[start : start + length] = True
+    return flags
+
+
+def _masks(
+    profiles: Sequence[tuple[Floats, Floats]],
+    fractions: Sequence[float],
+    random_windows: int,
+    generator: np.random.Generator,
+) -> list[tuple[Flags, Flags]]:
+    """For each method and fraction the chosen residues of both partners, then those of the random placements."""
+    masks = []
+    for of_method in profiles:
+        for fraction in fractions:
+            chosen = top_residues(of_method, fraction)
+            masks.append(chosen)
+            for _ in range(random_windows):
+                placed = [place_at_random(run_lengths(flags), len(flags), generator) for flags in chosen]
+                masks.append((placed[0], placed[1]))
+    return masks
+
+
+def _masked_logits(rescorer: Rescorer, pair: int, masks: Sequence[tuple[Flags, Flags]]) -> Floats:
+    """Logits of a pair with residues of both partners masked: shape (masks,)."""
+    changed = []
+    for side, row in enumerate(rescorer.rows[pair]):
+        tokens = encode(rescorer.sequences[row])
+        for mask in masks:
+            masked = tokens.copy()
+            masked[1:-1][mask[side]] = MASK
+            changed.append(masked)
+    vectors_a, vectors_b = rescorer.vectors(changed).chunk(len(SIDES))
+    return rescorer.logits(vectors_a, vectors_b)
+
+
+def _compared(methods: list[str], probability: Floats, points: Floats, rows: NDArray[np.int64]) -> Faithfulness:
+    """Areas and curves of all methods; `probability` has the shape (methods, 2, B, points)."""
+    proteins = rows.T
+    areas, curves = [], []
+    for method, (chosen, at_random) in zip(methods, probability, strict=True):
+        area, random_area = (np.trapezoid(values, points, axis=1) / points[-1] for values in (chosen, at_random))
+        both = np.stack([area, area - random_area], axis=1)
+        own, difference = zip(*mean_intervals(both, *proteins), strict=True)
+        areas.append((method, CURVE, *own, *difference, verdict(method, CURVE, *difference)))
+        for name, values in ((method, chosen), (f"{method}, {RANDOM}", at_random)):
+            curves += [(name, CURVE, *point)
+                       for point in zip(points, *mean_intervals(values, *proteins), strict=True)]  # fmt: skip
+    of_areas = ["Area", "Low", "High", "Difference", "DifferenceLow", "DifferenceHigh", "Verdict"]
+    return Faithfulness(
+        pd.DataFrame(areas, columns=["Method", "Curve", *of_areas]),
+        pd.DataFrame(curves, columns=["Method", "Curve", "Share", "Probability", "Low", "High"]),
+    )

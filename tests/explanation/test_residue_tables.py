@@ -1,0 +1,94 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esm2_amp.explanation.residue_tables import (
+    RESIDUE_COLUMNS,
+    bed_graph,
+    chimerax_attributes,
+    residue_table,
+    strongest_windows,
+)
+
+PAIRS = pd.DataFrame({"Protein1": ["P", "Q"], "Protein2": ["Q", "Q"]})
+SEQUENCES = {"P": "MKV", "Q": "AC"}
+ATTRIBUTION = [(np.array([0.5, -1.0, 0.25]), np.array([1.0, 2.0])), (np.array([3.0, 4.0]), np.array([5.0, 6.0]))]
+EFFECT = [(np.array([1.0, 1.5, 2.0]), np.array([0.0, 0.1])), (np.array([0.2, 0.3]), np.array([0.4, 1 / 3]))]
+
+
+@pytest.fixture
+def table():
+    return residue_table(PAIRS, SEQUENCES, ATTRIBUTION, EFFECT)
+
+
+def test_every_residue_of_both_partners_has_a_row(table):
+    assert table.columns.tolist() == list(RESIDUE_COLUMNS)
+    assert table.iloc[:5].to_numpy().tolist() == [
+        ["P", "Q", "A", 1, "M", 0.5, 1.0],
+        ["P", "Q", "A", 2, "K", -1.0, 1.5],
+        ["P", "Q", "A", 3, "V", 0.25, 2.0],
+        ["P", "Q", "B", 1, "A", 1.0, 0.0],
+        ["P", "Q", "B", 2, "C", 2.0, 0.1],
+    ]
+    assert table["Side"].str.cat().endswith("AABB")
+    assert table["Attribution"].tolist()[5:] == [3, 4, 5, 6]
+
+
+def test_without_a_scan_its_column_is_empty():
+    table = residue_table(PAIRS, SEQUENCES, ATTRIBUTION)
+    assert table["ScanEffect"].isna().all()
+    assert "ScanEffect" not in bed_graph(table[:5])
+    assert "ScanEffect" not in chimerax_attributes(table[:5])
+
+
+def test_bed_graph_counts_residues_from_0_and_leaves_the_end_out(table):
+    lines = bed_graph(table[:5]).splitlines()
+    assert lines[:4] == ['track type=bedGraph name="A P Attribution" visibility=full', "P\t0\t1\t0.5", "P\t1\t2\t-1",
+                         "P\t2\t3\t0.25"]  # fmt: skip
+    assert lines[4:6] == ['track type=bedGraph name="A P ScanEffect" visibility=full', "P\t0\t1\t1"]
+    assert lines[8:11] == ['track type=bedGraph name="B Q Attribution" visibility=full', "Q\t0\t1\t1", "Q\t1\t2\t2"]
+    assert len(lines) == 14
+
+
+def test_chimerax_file_has_an_attribute_for_each_measure(table):
+    text = chimerax_attributes(table[:5], chains=("A", "C"))
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert lines == [
+        "attribute: esm2ampAttribution", "match mode: any", "recipient: residues",
+        "\t/A:1\t0.5", "\t/A:2\t-1", "\t/A:3\t0.25", "\t/C:1\t1", "\t/C:2\t2",
+        "attribute: esm2ampScanEffect", "match mode: any", "recipient: residues",
+        "\t/A:1\t1", "\t/A:2\t1.5", "\t/A:3\t2", "\t/C:1\t0", "\t/C:2\t0.1",
+    ]  # fmt: skip
+
+
+def test_strongest_windows_do_not_overlap():
+    sequence = "ACDEFGHIKL"
+    values = np.array([0, 0, 5, 4, 3, 0, 0, 2, 2, -1.0])
+    pairs = PAIRS[:1]
+    one = residue_table(pairs, {"P": sequence, "Q": "AC"}, [(values, np.array([1.0, 2.0]))])
+    found = strongest_windows(one, 3, 3)
+    of_a = found[found["Side"] == "A"]
+    assert of_a["Sequence"].tolist() == ["DEF", "HIK"]  # of the three residues left, no two stretches hold a window
+    assert of_a[["Rank", "Start", "End"]].to_numpy().tolist() == [[1, 3, 5], [2, 7, 9]]
+    assert of_a["Attribution"].tolist() == [12, 4]
+    short = found[found["Side"] == "B"].iloc[0]
+    assert (short["Sequence"], short["Start"], short["End"], short["Attribution"]) == ("AC", 1, 2, 3)
+    assert found["ScanEffect"].isna().all()
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=25), st.integers(1, 30), st.integers(1, 6))
+def test_each_window_is_the_best_that_overlaps_none_before(values, window, count):
+    array, other = np.array(values), np.zeros(1)
+    table = residue_table(PAIRS[:1], {"P": "A" * len(array), "Q": "A"}, [(array, other)])
+    found = strongest_windows(table, window, count)
+    of_a = found[found["Side"] == "A"]
+    size, free = min(window, len(array)), np.ones(len(array), dtype=bool)
+    for row in of_a.itertuples():
+        possible = [array[s : s + size].sum() for s in range(len(array) - size + 1) if free[s : s + size].all()]
+        assert row.Attribution == pytest.approx(max(possible), abs=1e-9)
+        assert free[row.Start - 1 : row.End].all()
+        free[row.Start - 1 : row.End] = False
+    left = any(free[s : s + size].all() for s in range(len(array) - size + 1))
+    assert len(of_a) == count or not left
