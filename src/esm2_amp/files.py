@@ -210,3 +210,8 @@ def _from_utf16(data: bytes, name: str) -> bytes:
 def _place(data: bytes, at: int) -> str:
     line = data.count(b"\n", 0, at) + 1
     return f"line {line}, byte 0x{data[at]:02X}"
+
+
+def as_file_name(name: str) -> str:
+    """A name with what file systems refuse, such as / and |, replaced."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)

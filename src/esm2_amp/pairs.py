@@ -78,6 +78,12 @@ class Pairs:
         at = rows if isinstance(rows, Tensor) else torch.tensor(np.asarray(rows))
         return replace(self, a=self.a[at], b=self.b[at], label=None if self.label is None else self.label[at])
 
+    def only(self, rows: ArrayLike | Tensor) -> Self:
+        """The pairs of these numbers over a table of their proteins alone, in the order of the table."""
+        taken = self.take(rows)
+        used, in_table = torch.unique(torch.stack([taken.a, taken.b]), return_inverse=True)
+        return replace(taken, table=self.table[used], a=in_table[0], b=in_table[1])
+
     def swapped(self) -> Self:
         """The same pairs with the partners exchanged."""
         return replace(self, a=self.b, b=self.a)

@@ -38,6 +38,9 @@ class ModelContext(NamedTuple):
         Pairs passed through the network at once.
     device : torch.device
         Where the pairs are explained.
+    keep_path : bool
+        Whether Integrated Gradients give their `Attributions` with the mean gradients, as the detail `path`, which no
+        file holds.
     """
 
     explained: pd.DataFrame
@@ -48,6 +51,7 @@ class ModelContext(NamedTuple):
     gradients: GradientParameters
     batch_size: int
     device: torch.device
+    keep_path: bool = False
 
 
 class LatentContext(NamedTuple):

@@ -52,6 +52,12 @@ class Attributions(NamedTuple):
     steps: NDArray[np.int64]
     gradient: NDArray[np.float32] | None = None
 
+    def take(self, rows: NDArray[np.int64]) -> "Attributions":
+        """Those of the pairs of these numbers."""
+        gradient = None if self.gradient is None else self.gradient[rows]
+        parts = self.attribution[rows], self.logit[rows], self.baseline_logit, self.delta[rows], self.steps[rows]
+        return Attributions(*parts, gradient)
+
     @property
     def importance(self) -> NDArray[np.float32]:
         """Importance of each token, shape (B, T): mean |attribution| over its D features."""
@@ -221,6 +227,7 @@ def explain_by_gradients(context: ModelContext) -> Explanations:
         baseline=context.baseline,
         parameters=context.gradients,
         device=context.device,
+        keep_gradient=context.keep_path,
     )
     log_error(found, context.gradients)
     tokens = context.network.protein_tokens
@@ -238,5 +245,6 @@ def explain_by_gradients(context: ModelContext) -> Explanations:
         tokens,
         attributions=LabelledArray(found.attribution, axes),
         contributions=contributions,
+        **({"path": found} if context.keep_path else {}),
     )
     return {"integrated_gradients": explanation._replace(check=found.summary(context.gradients))}

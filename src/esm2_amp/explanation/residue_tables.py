@@ -13,6 +13,8 @@ RESIDUE_COLUMNS: Final = ("Protein1", "Protein2", "Side", "Residue", "AminoAcid"
 MEASURES: Final = ("Attribution", "ScanEffect")
 """What a residue adds to the logit by its state, and what its pair's logit falls by where its window is replaced."""
 
+WINDOW_COLUMNS: Final = ("Protein1", "Protein2", "Side", "Rank", "Start", "End", "Sequence", *MEASURES)
+
 _ATTRIBUTES: Final = {"Attribution": "esm2ampAttribution", "ScanEffect": "esm2ampScanEffect"}
 """Names of the measures in ChimeraX."""
 
@@ -79,8 +81,7 @@ def strongest_windows(table: pd.DataFrame, window: int, count: int) -> pd.DataFr
             sums = attribution[within].sum(), effect[within].mean()
             end = min(start + window, len(letters))
             rows.append((first, second, side, rank, start + 1, end, letters[within], *sums))
-    names = ["Protein1", "Protein2", "Side", "Rank", "Start", "End", "Sequence", *MEASURES]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=list(WINDOW_COLUMNS))
 
 
 def _best_starts(values: np.ndarray, window: int, count: int) -> list[int]:

@@ -47,7 +47,7 @@ class Explanation(NamedTuple):
 
     importance: pd.DataFrame | None
     tokens: pd.DataFrame
-    details: dict[str, pd.DataFrame | LabelledArray]
+    details: dict[str, Any]
     check: dict[str, Any]
 
     @classmethod

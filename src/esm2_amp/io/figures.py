@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from typing_extensions import override
 
-from esm2_amp.files import replacing, replacing_file
+from esm2_amp.files import as_file_name, replacing, replacing_file
 from esm2_amp.io.kedro_adapter import ImagePreview
 from esm2_amp.io.local import LocalDataset
 
@@ -83,7 +83,7 @@ class FigureFolderDataset(LocalDataset[Mapping[str, Figure], dict[str, bytes]]):
     def save(self, data: Mapping[str, Figure]) -> None:
         with replacing(self._filepath) as folder:
             for name, figure in data.items():
-                write_figure(figure, folder / f"{_as_file_name(name)}.png", self._dpi)
+                write_figure(figure, folder / f"{as_file_name(name)}.png", self._dpi)
 
     def preview(self) -> ImagePreview:
         """The first PNG by name, as Kedro-Viz shows it."""
@@ -96,11 +96,6 @@ class FigureFolderDataset(LocalDataset[Mapping[str, Figure], dict[str, bytes]]):
 def as_preview(image: Path) -> ImagePreview:
     """A PNG as Kedro-Viz shows it."""
     return ImagePreview(b64encode(image.read_bytes()).decode())
-
-
-def _as_file_name(name: str) -> str:
-    """A name with what file systems refuse, such as / and |, replaced."""
-    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
 
 
 def write_figure(figure: Figure, file: Path, dpi: int, *, pdf: bool = True) -> None:

@@ -11,11 +11,17 @@ class ExplanationParameters(Parameters):
 
     Attributes
     ----------
+    residues_up_to : int
+        Pairs, those of highest probability, of which residues are explained; 0 leaves residues out.
+    scanned_pairs : int
+        How many of these, again those of highest probability, are scanned by changing their sequences.
     drawn_pairs : int
         How many pairs, those of highest probability, get figures of their own.
     regions_by : {"attention", "attention_last_layer", "attention_rollout", "integrated_gradients"}
         The method whose most and least important segments are looked up in annotated regions.
     """
 
+    residues_up_to: int = Field(ge=0)
+    scanned_pairs: int = Field(ge=0)
     drawn_pairs: int = Field(ge=0)
     regions_by: ModelMethod

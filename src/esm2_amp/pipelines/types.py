@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from esm2_amp.explanation.autoencoder import Autoencoder as Autoencoder
     from esm2_amp.explanation.drawing import Figures as Figures
     from esm2_amp.explanation.drawing import Subject as Subject
+    from esm2_amp.explanation.gradients import Attributions as Attributions
     from esm2_amp.explanation.latent_forest import LabelledPairs as LabelledPairs
+    from esm2_amp.explanation.mutation_scan import Rescorer as Rescorer
+    from esm2_amp.explanation.mutation_scan import ScanStore as ScanStore
+    from esm2_amp.explanation.residues import Profiles as Profiles
+    from esm2_amp.explanation.residues import ResidueSource as ResidueSource
     from esm2_amp.features import ProteinFeatures as ProteinFeatures
     from esm2_amp.io.feature_store import FeatureIndex as FeatureIndex
     from esm2_amp.io.feature_store import FeatureShard as FeatureShard

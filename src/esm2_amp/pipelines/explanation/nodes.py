@@ -1,9 +1,13 @@
 """Nodes of `explanation`: what an existing model's scores of given pairs rest on, with labels or without."""
 
 import logging
-from typing import Any, Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.methods import METHODS, explain
@@ -11,16 +15,67 @@ from esm2_amp.explanation.results import Explanations
 from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.explanation import ExplanationParameters
 from esm2_amp.parameters.functional_regions import RegionParameters
-from esm2_amp.parameters.interpretability import InterpretabilityParameters
+from esm2_amp.parameters.interpretability import InterpretabilityParameters, ScanParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.functional_regions.nodes import place_annotations
 from esm2_amp.pipelines.prediction.nodes import score_new_pairs
-from esm2_amp.pipelines.types import Figures, ProteinFeatures, RegionFile, TrainedModel
+from esm2_amp.pipelines.types import (
+    Attributions,
+    Encoder,
+    Figures,
+    Pairs,
+    Profiles,
+    ProteinFeatures,
+    RegionFile,
+    Rescorer,
+    ResidueSource,
+    ScanStore,
+    Tensor,
+    TrainedModel,
+)
 
 logger = logging.getLogger(__name__)
 
 _GIVEN: Final = "given"
 """What stands in place of the split in titles of figures."""
+
+
+class GradientPath(NamedTuple):
+    """Integrated Gradients with their mean gradients, and where they start.
+
+    Attributes
+    ----------
+    attributions : Attributions
+        Of the explained pairs, in their order.
+    pairs : Pairs
+        The same pairs as the network reads them.
+    baseline : Tensor, shape (T, D), float32
+    """
+
+    attributions: Attributions
+    pairs: Pairs
+    baseline: Tensor
+
+
+class ResidueExplanation(NamedTuple):
+    """The residues of explained pairs; empty tables where residues can't be explained.
+
+    Attributes
+    ----------
+    residues : DataFrame
+        Of `esm2_amp.explanation.residue_tables.residue_table`; `ScanEffect` is NaN for pairs that weren't scanned.
+    windows : DataFrame
+        Of `esm2_amp.explanation.residue_tables.strongest_windows`.
+    tracks : dict of str
+        Texts by the names of files: for each drawn pair bedGraph, and attributes for ChimeraX.
+    check : dict
+        How well residues add up to tokens; empty where there are none.
+    """
+
+    residues: pd.DataFrame
+    windows: pd.DataFrame
+    tracks: dict[str, str]
+    check: dict[str, Any]
 
 
 def explain_given_pairs(
@@ -31,7 +86,7 @@ def explain_given_pairs(
     methods: InterpretabilityParameters,
     evaluation: EvaluationParameters,
     run: RunParameters,
-) -> tuple[pd.DataFrame, Explanations, pd.DataFrame, Figures, dict[str, Any]]:
+) -> tuple[pd.DataFrame, Explanations, pd.DataFrame, Figures, GradientPath | None, dict[str, Any]]:
     """Score given pairs with a model, and explain the scores by every method that it allows.
 
     Nothing but the model's folder is needed: Integrated Gradients start from the average protein of its training.
@@ -64,6 +119,8 @@ def explain_given_pairs(
         Of `esm2_amp.explanation.results.token_importance`.
     figures : dict of Figure
         Of `esm2_amp.explanation.drawing.draw_explanations`.
+    path : Path of Integrated Gradients, or None
+        What the explanation of residues continues; None where they aren't explained.
     card : dict
         What is known of the model: the card of its training, with its `name` and `architecture`.
 
@@ -96,11 +153,14 @@ def explain_given_pairs(
         methods.integrated_gradients,
         methods.batch_size,
         resolve_device(run.device),
+        keep_path=parameters.residues_up_to > 0,
     )
     found = explain(names, context)
+    kept = found["integrated_gradients"].details.pop("path", None) if "integrated_gradients" in found else None
+    path = None if kept is None else GradientPath(kept, context.pairs, context.baseline)
     card = {"name": model.architecture, **model.card, "architecture": model.architecture}
     drawn = draw_explanations(found, context, Subject(card["name"], _GIVEN, run.data_name))
-    return explained, found, token_importance(found), drawn, card
+    return explained, found, token_importance(found), drawn, path, card
 
 
 def _methods_of(model: TrainedModel, parameters: InterpretabilityParameters) -> list[str]:
@@ -119,6 +179,172 @@ def _methods_of(model: TrainedModel, parameters: InterpretabilityParameters) -> 
     if len(names) < len(parameters.methods):
         logger.info("%s has no attention: it is explained by %s", model.architecture, ", ".join(names))
     return names
+
+
+def find_residues(
+    proteins: pd.DataFrame, features: ProteinFeatures, encoder: Callable[[], Encoder], run: RunParameters
+) -> ResidueSource | None:
+    """The sequences and the encoder that features come from; None where these were given in place of sequences.
+
+    Parameters
+    ----------
+    proteins : DataFrame
+        `Entry`, `Sequence`; empty without sequences.
+    features : ProteinFeatures
+    encoder : callable
+        Loads the encoder.
+    run : RunParameters
+
+    Raises
+    ------
+    InputError
+        The features are of another encoder or of other sequences.
+    """
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.explanation.residues import ResidueSource
+
+    if proteins.empty:
+        logger.info("Residues aren't explained, since features are given in place of sequences")
+        return None
+    return ResidueSource.of(features, proteins, encoder(), resolve_device(run.device))
+
+
+def explain_residues(
+    explained: pd.DataFrame,
+    path: GradientPath | None,
+    source: ResidueSource | None,
+    model: TrainedModel,
+    scans: Path,
+    parameters: ExplanationParameters,
+    methods: InterpretabilityParameters,
+    run: RunParameters,
+) -> ResidueExplanation:
+    """Split what each token adds to a score among its residues, and check it by changing the sequences.
+
+    A segment is the mean of its residues, so that its Integrated Gradients go on to them exactly (METHOD section 10).
+    The check replaces windows of residues, embeds the changed proteins, and scores the pair again.
+
+    Parameters
+    ----------
+    explained, path
+        Of `explain_given_pairs`.
+    source : ResidueSource, optional
+        Of `find_residues`.
+    model : TrainedModel
+    scans : Path
+        Folder of finished scans, from which an interrupted run goes on.
+    parameters : ExplanationParameters
+    methods : InterpretabilityParameters
+    run : RunParameters
+
+    Returns
+    -------
+    found : ResidueExplanation
+    """
+    from esm2_amp.explanation import residue_tables
+    from esm2_amp.explanation.mutation_scan import Rescorer, ScanStore
+    from esm2_amp.explanation.residues import residue_attributions
+
+    if source is None or path is None:
+        columns = residue_tables.RESIDUE_COLUMNS, residue_tables.WINDOW_COLUMNS
+        residues, windows = (pd.DataFrame(columns=list(names)) for names in columns)
+        return ResidueExplanation(residues, windows, {}, {})
+    rows = np.sort(_likeliest(explained, parameters.residues_up_to))
+    chosen, pairs = explained.iloc[rows].reset_index(drop=True), path.pairs.only(rows)
+    found = residue_attributions(path.attributions.take(rows), chosen, pairs, path.baseline, model.network, source)
+    rows = _likeliest(chosen, parameters.scanned_pairs)
+    rescorer = Rescorer.of(model.network, chosen.iloc[rows], pairs.only(rows), source, methods.batch_size)
+    effects = _scanned(found.values, rows, rescorer, methods.residues.scan, run.seed, ScanStore(scans))
+    table = residue_tables.residue_table(chosen, source.sequences, found.values, effects)
+    windows = residue_tables.strongest_windows(table, methods.residues.window, methods.residues.windows)
+    drawn = chosen.iloc[_likeliest(chosen, parameters.drawn_pairs)]
+    return ResidueExplanation(table, windows, _tracks(table, drawn), found.summary())
+
+
+def _likeliest(explained: pd.DataFrame, count: int) -> NDArray[np.int64]:
+    """Numbers of the pairs of highest probability, the highest first."""
+    return np.argsort(-explained["Probability"].to_numpy(), kind="stable")[:count]
+
+
+def _scanned(
+    attribution: Profiles,
+    rows: NDArray[np.int64],
+    rescorer: Rescorer,
+    parameters: ScanParameters,
+    seed: int,
+    store: ScanStore,
+) -> Profiles:
+    """What the logit falls by where residues are replaced, for the pairs of these numbers; NaN for the others."""
+    from esm2_amp.explanation.mutation_scan import mutation_scan
+
+    effects = [(np.full(len(of_a), np.nan), np.full(len(of_b), np.nan)) for of_a, of_b in attribution]
+    shortest = min((len(values) for row in rows for values in attribution[row]), default=0)
+    if shortest <= parameters.window:
+        logger.info("No sequence is scanned: the shortest has %d residues, a window %d", shortest, parameters.window)
+        return effects
+    for row, found in zip(rows, mutation_scan(rescorer, parameters, seed=seed, store=store), strict=True):
+        effects[row] = found
+    return effects
+
+
+def _tracks(residues: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, str]:
+    from esm2_amp.explanation.residue_tables import bed_graph, chimerax_attributes
+    from esm2_amp.explanation.selection import pair_ids
+
+    tracks = {}
+    of_pair = dict(list(residues.groupby(["Protein1", "Protein2"], sort=False)))
+    for name, key in zip(pair_ids(pairs), zip(pairs["Protein1"], pairs["Protein2"], strict=True), strict=True):
+        tracks[f"{name}.bedgraph"] = bed_graph(of_pair[key])
+        tracks[f"{name}.defattr"] = chimerax_attributes(of_pair[key])
+    return tracks
+
+
+def measure_residues(
+    residues: pd.DataFrame,
+    segments: pd.DataFrame,
+    regions: pd.DataFrame,
+    proteins: pd.DataFrame,
+    report: dict[str, Any],
+    enrichment: pd.DataFrame,
+    parameters: RegionParameters,
+    run: RunParameters,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Ask of residues what `measure_enrichment` asks of segments: do those in annotated regions add more to a score?
+
+    Parameters
+    ----------
+    residues : DataFrame
+        Of `explain_residues`.
+    segments, regions, proteins, report
+        Of `place_given_annotations`.
+    enrichment : DataFrame
+        Of `measure_enrichment`.
+    parameters : RegionParameters
+    run : RunParameters
+
+    Returns
+    -------
+    of_residues : DataFrame
+        Of `esm2_amp.regions.residue_enrichment.residue_enrichment`.
+    views : DataFrame
+        Of `esm2_amp.regions.residue_enrichment.both_views`: what the finer view adds.
+    """
+    from esm2_amp.regions.coverage import measure
+    from esm2_amp.regions.residue_enrichment import both_views, residue_enrichment
+
+    group = segments[["Protein1", "Protein2", "Group"]].drop_duplicates(["Protein1", "Protein2"])
+    of_kept = residues.merge(group, on=["Protein1", "Protein2"])
+    if of_kept.empty:
+        return pd.DataFrame(columns=["group", "region_type"]), pd.DataFrame(columns=["group", "region_type"])
+    found = residue_enrichment(
+        of_kept,
+        measure(regions, proteins, report),
+        permutations=parameters.permutations,
+        replicates=parameters.replicates,
+        level=parameters.level,
+        seed=run.seed,
+    )
+    return found, both_views(enrichment, found)
 
 
 def rank_given_pairs(

@@ -7,6 +7,9 @@ from kedro.pipeline import Node, Pipeline
 from esm2_amp.pipelines import feature_extraction
 from esm2_amp.pipelines.explanation.nodes import (
     explain_given_pairs,
+    explain_residues,
+    find_residues,
+    measure_residues,
     place_given_annotations,
     rank_given_pairs,
     report_explanation,
@@ -71,8 +74,21 @@ def _explanation() -> list[Node]:
             explain_given_pairs,
             inputs=["pairs", "protein_features", "model", "params:explanation", "params:interpretability",
                     "params:evaluation", "params:run"],
-            outputs=["explained_pairs", "explanations", "token_importance", "plots", "model_card"],
+            outputs=["explained_pairs", "explanations", "token_importance", "plots", "gradient_path", "model_card"],
             name="explain_pairs",
+        ),
+        Node(
+            find_residues,
+            inputs=["paired_proteins", "protein_features", "encoder", "params:run"],
+            outputs="residue_source",
+            name="find_residues",
+        ),
+        Node(
+            explain_residues,
+            inputs=["explained_pairs", "gradient_path", "residue_source", "model", "scans", "params:explanation",
+                    "params:interpretability", "params:run"],
+            outputs=["residues", "residue_windows", "residue_tracks", "residue_check"],
+            name="explain_residues",
         ),
     ]  # fmt: skip
 
@@ -102,6 +118,12 @@ def _in_regions() -> list[Node]:
             inputs=[*_ANNOTATED, "region_parameters", "params:run"],
             outputs=["region_enrichment", "region_summary"],
             name="measure_enrichment",
+        ),
+        Node(
+            measure_residues,
+            inputs=["residues", *_ANNOTATED, "region_enrichment", "region_parameters", "params:run"],
+            outputs=["residue_enrichment", "both_views"],
+            name="measure_residues",
         ),
         Node(
             write_workbook,
