@@ -45,8 +45,20 @@ def test_a_single_pair_has_the_attention_that_the_demonstration_found(data, go, 
     assert scored["Seen"] == "C3"
     assert scored["Probability"] == pytest.approx(expected["Probability"], rel=1e-5)
     assert "Label" not in scored
+    residues = pd.read_csv(output / "residues.csv")
+    assert list(residues) == ["Protein1", "Protein2", "Side", "Residue", "AminoAcid", "Attribution", "ScanEffect"]
+    contributions = pd.read_parquet(output / "explanation/integrated_gradients_contributions.parquet").iloc[0]
+    for side in "AB":
+        of_side = residues.query("Side == @side")
+        tokens = contributions[[f"{side}_segment{number}" for number in range(10)]].astype(float)
+        assert of_side["Attribution"].sum() == pytest.approx(tokens.sum(), abs=1e-4)
+        assert of_side["Residue"].tolist() == list(range(1, len(of_side) + 1))
+        assert of_side["ScanEffect"].notna().all()
+    assert {file.suffix for file in (output / "residue_tracks").iterdir()} == {".bedgraph", ".defattr"}
+    assert len(pd.read_csv(output / "both_views.csv")) == len(pd.read_csv(output / "residue_enrichment.csv"))
     page = (output / "report.html").read_text()
     assert "1 pair of one.csv" in page
+    assert "The windows of residues that add most" in page
     assert "planted interactome" not in page.replace("trained on the planted interactome", "")
     assert (output / "hit_rates.csv").stat().st_size > 0
     assert len(list((output / "pairs").glob("*.png"))) == 1
@@ -81,6 +93,7 @@ def test_a_model_of_whole_proteins_is_explained_by_its_two_vectors(data, go, pla
     found = pd.read_csv(output / "token_importance.csv")
     assert found["Token"].tolist() == ["mean", "mean"]
     assert found["Side"].tolist() == ["A", "B"]
+    assert pd.read_csv(output / "residues.csv")["Attribution"].notna().all()
     refused = kedro_run(data, "--pipeline=explanation", f"{given},regions={planted}/regions.tsv")
     assert "reads whole proteins, not segments" in " ".join(refused.output.split())
 
@@ -117,3 +130,12 @@ def test_shipped_models_hold_their_average_protein():
     for name, tokens in (("ppi_mini", 1), ("ppi_mini_amps", 10)):
         stored = load_file(ROOT / "data/06_models" / name / "model" / AVERAGE_PROTEIN)["vectors"]
         assert stored.shape == (tokens, 192)
+
+
+def test_imported_features_have_no_residues(data, go, planted, one, tmp_path):
+    go("--pipeline=feature_export")
+    features = data / "04_feature/published_layout.h5"
+    given = f"--params=features={features},pairs={one},model=ESM2_AMPS,output={tmp_path}/out"
+    assert "Residues aren't explained" in " ".join(go("--pipeline=explanation", given).split())
+    assert pd.read_csv(tmp_path / "out/residues.csv").empty
+    assert len(pd.read_csv(tmp_path / "out/token_importance.csv")) == 20 * 4

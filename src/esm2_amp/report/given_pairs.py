@@ -1,13 +1,16 @@
 """The chapter on given pairs: what a model says of them, and which parts of the proteins its scores rest on."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
 from esm2_amp.explanation.methods import LOW_AUROC, METHODS
 from esm2_amp.explanation.results import Explanations, importances, token_columns
 from esm2_amp.explanation.selection import pair_ids
+from esm2_amp.files import as_file_name
+from esm2_amp.regions.protein_map import PairMap
+from esm2_amp.regions.residue_plot import residue_plot
 from esm2_amp.report.parts import (
     Block,
     Cell,
@@ -15,17 +18,42 @@ from esm2_amp.report.parts import (
     Group,
     Paragraph,
     Picture,
+    Plot,
     Section,
     Table,
     number_cells,
     picture_of,
+    plot_of,
     table_of,
     text_cells,
 )
 
+
+class ExplainedResidues(NamedTuple):
+    """Residues of pairs as `esm2_amp.pipelines.explanation.nodes.explain_residues` gives them, and their regions.
+
+    Attributes
+    ----------
+    residues, windows : DataFrame
+        Empty where residues weren't explained.
+    check : mapping
+        How well residues add up to tokens.
+    regions : DataFrame, optional
+        Annotated regions of the pairs' proteins.
+    types : list of str
+        Types of region that count.
+    """
+
+    residues: pd.DataFrame
+    windows: pd.DataFrame
+    check: Mapping[str, Any]
+    regions: pd.DataFrame | None = None
+    types: Sequence[str] = ()
+
+
 _TOP_TOKENS: Final = 3
 _MOST_ROWS: Final = 200
-_FEW_DIGITS: Final = 0.01
+_NO_REGIONS: Final = pd.DataFrame(columns=["Entry", "Type", "Start", "End", "Note"])
 _SEEN: Final = {"C1": "both", "C2": "one", "C3": "none"}
 _OF_PAIRS: Final = {
     "pair_maps": "Map of {}: its segments shaded by importance, above annotated regions",
@@ -41,8 +69,9 @@ def explained_chapter(
     plots: Mapping[str, Any],
     card: Mapping[str, Any],
     data_name: str,
+    residues: ExplainedResidues,
 ) -> Section:
-    """Show the score of each pair, its most important tokens by every method, and figures of single pairs.
+    """Show the score of each pair, its most important tokens and residues, and figures of single pairs.
 
     Parameters
     ----------
@@ -56,17 +85,22 @@ def explained_chapter(
         What is known of the model.
     data_name : str
         What the pairs are called.
+    residues : ExplainedResidues
     """
     blocks: list[Block] = [
         Paragraph(_introduction(explained, card, data_name)),
         _scores(explained),
         _top_tokens(explanations),
-        *_single_pairs(explained, plots),
+        *_windows(residues),
+        *_single_pairs(explained, explanations, plots, residues),
     ]
     if len(explained) > 1:
         blocks += _all_pairs(explanations, plots)
     return Section(
-        "pairs", f"{len(explained):,} {_pairs(explained)} of {data_name}", blocks, [*_cautions(card, explanations)]
+        "pairs",
+        f"{len(explained):,} {_pairs(explained)} of {data_name}",
+        blocks,
+        [*_cautions(card, explanations, residues)],
     )
 
 
@@ -113,10 +147,56 @@ def _top_tokens(explanations: Explanations) -> Table:
     return table_of("Most important tokens of each pair, by method", columns)
 
 
-def _single_pairs(explained: pd.DataFrame, plots: Mapping[str, Any]) -> Iterator[Block]:
+def _windows(residues: ExplainedResidues) -> Iterator[Block]:
+    windows = residues.windows[:_MOST_ROWS]
+    if windows.empty:
+        return
+    columns: dict[str, list[Cell]] = {name: text_cells(windows[name]) for name in ("Protein1", "Protein2", "Side")}
+    columns["Residues"] = text_cells(f"{row.Start}–{row.End}" for row in windows.itertuples())
+    columns["Sequence"] = text_cells(windows["Sequence"])
+    columns["Adds to the logit"] = number_cells(windows["Attribution"], "+z.3f")
+    columns["Changed, the logit falls by"] = number_cells(windows["ScanEffect"], "+z.3f")
+    yield table_of("The windows of residues that add most to the score of each pair, by Integrated Gradients", columns)
+    yield Paragraph(
+        "The state of a residue holds its whole context, so that what it adds can't prove where the cause lies. "
+        "Changing the sequence can: where a window carries the score, masking its residues lowers the logit. Windows "
+        "on which both agree deserve trust first."
+    )
+
+
+def _residue_plot(pair: pd.Series, importance: pd.DataFrame | None, residues: ExplainedResidues) -> Plot | None:
+    """The interactive map of a pair; None where its residues weren't explained."""
+    proteins = (pair["Protein1"], pair["Protein2"])
+    table = residues.residues
+    of_pair = table[(table["Protein1"] == proteins[0]) & (table["Protein2"] == proteins[1])]
+    if of_pair.empty:
+        return None
+    lengths = of_pair.groupby("Side")["Residue"].max()
+    regions = _NO_REGIONS if residues.regions is None else residues.regions
+    shades = None if importance is None else importance.iloc[int(str(pair.name))]
+    drawn = PairMap(
+        proteins,
+        (int(lengths["A"]), int(lengths["B"])),
+        pd.DataFrame(),
+        regions,
+        list(residues.types),
+        shades,
+        "",
+        of_pair,
+    )
+    figure = residue_plot(drawn)
+    words = "What each residue adds to the logit, and what the logit falls by where it is changed; zoom to read letters"
+    return plot_of(figure, "Residues", words, height=int(figure.layout.height))
+
+
+def _single_pairs(
+    explained: pd.DataFrame, explanations: Explanations, plots: Mapping[str, Any], residues: ExplainedResidues
+) -> Iterator[Block]:
     """The figures of each pair that has some, under its name and probability; of highest probability first."""
     order = explained["Probability"].sort_values(ascending=False, kind="stable").index
-    ids = pair_ids(explained)
+    ids = [as_file_name(name) for name in pair_ids(explained)]
+    found = explanations.get("integrated_gradients")
+    importance = None if found is None or found.importance is None else found.importance
     for row in order:
         name, pair = ids[row], explained.loc[row]
         pictures = [
@@ -125,8 +205,9 @@ def _single_pairs(explained: pd.DataFrame, plots: Mapping[str, Any]) -> Iterator
             if name in (plots.get(kind) or {})
         ]
         if pictures:
+            plot = _residue_plot(pair, importance, residues)
             title = f"{pair['Protein1']} and {pair['Protein2']}: probability {pair['Probability']:.3f}"
-            yield Group(title, [Gallery(pictures, is_wide=True)])
+            yield Group(title, [*([plot] if plot else []), Gallery(pictures, is_wide=True)])
 
 
 def _all_pairs(explanations: Explanations, plots: Mapping[str, Any]) -> Iterator[Block]:
@@ -149,7 +230,12 @@ def _auroc(card: Mapping[str, Any]) -> tuple[float | None, str]:
     return card.get("selected_epoch", {}).get("validation_auroc"), "validation"
 
 
-def _cautions(card: Mapping[str, Any], explanations: Explanations) -> Iterator[str]:
+def _cautions(card: Mapping[str, Any], explanations: Explanations, residues: ExplainedResidues) -> Iterator[str]:
+    if residues.check.get("share_within_tolerance", 1) < 1:
+        yield (
+            f"Residues don't add up to their tokens within {residues.check['tolerance']:g} of the score's difference "
+            f"for {1 - residues.check['share_within_tolerance']:.0%} of the pairs."
+        )
     auroc, of_pairs = _auroc(card)
     if auroc is not None and auroc < LOW_AUROC:
         yield (

@@ -396,7 +396,14 @@ def place_given_annotations(
 
 
 def report_explanation(
-    explained: pd.DataFrame, explanations: Explanations, plots: dict[str, Any], card: dict[str, Any], run: RunParameters
+    explained: pd.DataFrame,
+    explanations: Explanations,
+    plots: dict[str, Any],
+    card: dict[str, Any],
+    residues: pd.DataFrame,
+    residue_windows: pd.DataFrame,
+    residue_check: dict[str, Any],
+    run: RunParameters,
 ) -> str:
     """Write one page (HTML) on the explained pairs, which needs nothing but a browser.
 
@@ -404,9 +411,16 @@ def report_explanation(
     ----------
     explained, explanations, plots, card
         Of `explain_given_pairs`, figures as PNGs.
+    residues, residue_windows, residue_check
+        Of `explain_residues`.
     run : RunParameters
     """
-    return report_explanation_in_regions(explained, explanations, plots, card, None, run)
+    from esm2_amp.report.given_pairs import ExplainedResidues, explained_chapter
+    from esm2_amp.report.page import render
+
+    of_residues = ExplainedResidues(residues, residue_windows, residue_check)
+    chapter = explained_chapter(explained, explanations, plots, card, run.data_name, of_residues)
+    return render(f"{card['name']} explained on {run.data_name}", [chapter])
 
 
 def report_explanation_in_regions(
@@ -414,28 +428,34 @@ def report_explanation_in_regions(
     explanations: Explanations,
     plots: dict[str, Any],
     card: dict[str, Any],
-    parameters: RegionParameters | None,
+    parameters: RegionParameters,
     run: RunParameters,
     **found: Any,
 ) -> str:
-    """Write the page of `report_explanation`, with the regions that important segments lie in.
+    """Write the page of `report_explanation`, with the regions that important segments and residues lie in.
 
     Parameters
     ----------
     explained, explanations, plots, card
         Of `explain_given_pairs`, figures as PNGs.
-    parameters : RegionParameters, optional
+    parameters : RegionParameters
         Of `rank_given_pairs`.
     run : RunParameters
     **found
-        Tables and figures as for `esm2_amp.report.regions.regions_chapters`.
+        `residues`, `residue_windows`, `residue_check`, `regions`; tables and figures as for
+        `esm2_amp.report.regions.regions_chapters`.
     """
-    from esm2_amp.report.given_pairs import explained_chapter
+    from esm2_amp.report.given_pairs import ExplainedResidues, explained_chapter
     from esm2_amp.report.page import render
     from esm2_amp.report.regions import regions_chapters
 
-    maps = found.get("pair_maps") or {}
-    chapters = [explained_chapter(explained, explanations, plots | {"pair_maps": maps}, card, run.data_name)]
-    if parameters is not None:
-        chapters.append(regions_chapters(parameters, explained, **found)[0])
+    residues, windows, check, regions = (
+        found.pop(name) for name in ("residues", "residue_windows", "residue_check", "regions")
+    )
+    of_residues = ExplainedResidues(residues, windows, check, regions, found["regions_report"]["types"])
+    with_maps = plots | {"pair_maps": found["pair_maps"] or {}}
+    chapters = [
+        explained_chapter(explained, explanations, with_maps, card, run.data_name, of_residues),
+        regions_chapters(parameters, explained, **found)[0],
+    ]
     return render(f"{card['name']} explained on {run.data_name}", chapters)

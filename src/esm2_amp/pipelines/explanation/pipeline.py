@@ -30,11 +30,12 @@ _FOUND: Final = {
     "explanations": "explanations",
     "plots": "plots",
     "card": "model_card",
+    **{name: name for name in ("residues", "residue_windows", "residue_check")},
     "run": "params:run",
 }
 _ANNOTATED: Final = ["region_segments", "regions", "region_proteins", "regions_report"]
 _REPORTED: Final = (
-    *("region_summary", "region_enrichment", "regions_report", "segment_coverage"),
+    *("regions", "region_summary", "region_enrichment", "regions_report", "segment_coverage"),
     *("enrichment_plots", "donut_plots", "coverage_plots", "pair_maps"),
 )
 
