@@ -112,7 +112,7 @@ class Rescorer(NamedTuple):
     def logits(self, a: Tensor, b: Tensor) -> Floats:
         """Logits of N pairs of vectors, each of shape (N, T / 2, D): shape (N,)."""
         both = torch.cat([a.float(), b.float()], dim=1)
-        parts = [self.network(part.to(self.source.device)).double().cpu() for part in both.split(self.batch_size)]
+        parts = [self.network(part.to(self.source.device)).cpu().double() for part in both.split(self.batch_size)]
         return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)
 
 

@@ -64,11 +64,9 @@ def residue_deletion(
     generator = np.random.default_rng(seed)
     progress = Progress(logger, "masking residues, pairs", len(rescorer.pairs))
     for pair in range(len(rescorer.pairs)):
-        profiles = [values[pair] for values in methods.values()]
-        masks = _masks(profiles, fractions, random_windows, generator)
-        found = sigmoid(_masked_logits(rescorer, pair, masks)).reshape(len(methods), len(fractions), -1)
-        unmasked = sigmoid(_masked_logits(rescorer, pair, [(np.zeros_like(profiles[0][0], dtype=bool),
-                                                            np.zeros_like(profiles[0][1], dtype=bool))]))  # fmt: skip
+        masks = _masks([values[pair] for values in methods.values()], fractions, random_windows, generator)
+        unmasked, *masked = sigmoid(_masked_logits(rescorer, pair, masks))
+        found = np.reshape(masked, (len(methods), len(fractions), 1 + random_windows))
         probability[:, :, pair, 0] = unmasked
         probability[:, 0, pair, 1:], probability[:, 1, pair, 1:] = found[..., 0], found[..., 1:].mean(axis=2)
         progress.add(1)
@@ -130,8 +128,9 @@ def _masks(
     random_windows: int,
     generator: np.random.Generator,
 ) -> list[tuple[Flags, Flags]]:
-    """For each method and fraction the chosen residues of both partners, then those of the random placements."""
-    masks = []
+    """No residue, then for each method and fraction the chosen ones of both partners and those placed at random."""
+    of_a, of_b = profiles[0]
+    masks = [(np.zeros(len(of_a), dtype=bool), np.zeros(len(of_b), dtype=bool))]
     for of_method in profiles:
         for fraction in fractions:
             chosen = top_residues(of_method, fraction)
