@@ -159,7 +159,7 @@ def _masked_logits(rescorer: Rescorer, pair: int, masks: Sequence[tuple[Flags, F
     """Logits of a pair with residues of both partners masked: shape (masks,)."""
     changed = []
     for side, row in enumerate(rescorer.rows[pair]):
-        tokens = encode(rescorer.sequences[row])
+        tokens = encode(rescorer.sequence(row))
         for mask in masks:
             masked = tokens.copy()
             masked[1:-1][mask[side]] = MASK
