@@ -7,7 +7,8 @@ lies. A changed sequence can: where a window of residues carries the score, repl
 import hashlib
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -186,18 +187,24 @@ def mutation_scan(
         parts = []
         for first in range(0, len(changed), _AT_ONCE):
             part = changed[first : first + _AT_ONCE]
-            name = f"{key}-{first}-{len(part)}"
-            falls = store.read(name) if store else None
-            if falls is None:
-                falls = _falls(rescorer, tokens, part, pair, side)
-                if store:
-                    store.write(name, falls)
-            parts.append(falls)
+            parts.append(
+                _kept(store, f"{key}-{first}-{len(part)}", partial(_falls, rescorer, tokens, part, pair, side))
+            )
             progress.add(len(part) * len(sequence))
         of_windows = np.concatenate(parts, axis=1).reshape(len(pair), len(starts[protein]), draws).mean(axis=2)
         for number, (row, at) in enumerate(zip(pair, side, strict=True)):
             effects[row][at] = of_residues(of_windows[number], starts[protein], parameters.window)
     return [(of_a, of_b) for of_a, of_b in effects]
+
+
+def _kept(store: ScanStore | None, name: str, compute: Callable[[], Floats]) -> Floats:
+    """What a store has under a name, or else what is computed, and kept there."""
+    found = store.read(name) if store else None
+    if found is None:
+        found = compute()
+        if store:
+            store.write(name, found)
+    return found
 
 
 def _draws(parameters: ScanParameters) -> int:
