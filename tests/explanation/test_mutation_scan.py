@@ -140,7 +140,7 @@ def test_scan_that_was_stopped_goes_on(encoder, sequences, tmp_path, monkeypatch
         return real(self, tokens)
 
     monkeypatch.setattr(Rescorer, "vectors", stopping)
-    stops_at = 5  # in the third protein: each is embedded as it is, and then changed
+    stops_at = 3  # in the third protein
     with pytest.raises(KeyboardInterrupt):
         mutation_scan(rescorer, scan_of(), seed=0, store=store)
     embedded.clear()
@@ -150,6 +150,22 @@ def test_scan_that_was_stopped_goes_on(encoder, sequences, tmp_path, monkeypatch
     embedded.clear()
     mutation_scan(rescorer, scan_of(), seed=0, store=store)
     assert not embedded
+    for profiles, again in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(np.concatenate(profiles), np.concatenate(again))
+
+
+def test_scan_of_a_long_protein_goes_on_within_it(encoder, sequences, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_AT_ONCE", 4)
+    rescorer, store = rescorer_of("ESM2_AMPS", encoder, sequences), ScanStore(tmp_path)
+    expected = mutation_scan(rescorer, scan_of(replace_by="background", draws=2), seed=0, store=store)
+    files = sorted(tmp_path.glob("*.npy"))
+    for file in files[::2]:
+        file.unlink()
+    embedded, real = [], Rescorer.vectors
+    monkeypatch.setattr(Rescorer, "vectors", lambda self, tokens: embedded.append(len(tokens)) or real(self, tokens))
+    found = mutation_scan(rescorer, scan_of(replace_by="background", draws=2), seed=0, store=store)
+    assert len(embedded) == len(files[::2])
+    assert max(embedded) == 5  # four changed sequences, and the protein as it is
     for profiles, again in zip(expected, found, strict=True):
         np.testing.assert_array_equal(np.concatenate(profiles), np.concatenate(again))
 

@@ -72,16 +72,18 @@ def test_masking_what_the_score_rests_on_is_better_than_random_windows(found):
 
 
 def test_curve_counts_the_masked_residues_of_the_motif(found):
-    curve = found.curves.set_index(["Method", "Share"])["Probability"]
+    curve = found.curves.set_index(["Method", "Order", "Share"])["Probability"]
     # 8, 16 and 32 residues of 80 are masked, and the motifs have 16 of them
     expected = [sigmoid(np.array([left])).item() for left in (4.0, 0.0, -4.0, -4.0)]
-    np.testing.assert_allclose(curve["true"].to_numpy(), expected, atol=1e-6)
-    assert curve["reverse"].iloc[0] == curve["true, random"].iloc[0] == pytest.approx(expected[0])
-    np.testing.assert_allclose(curve["reverse"].to_numpy(), expected[0], atol=1e-6)
+    np.testing.assert_allclose(curve["true", "chosen"].to_numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(curve["reverse", "chosen"].to_numpy(), expected[0], atol=1e-6)
+    at_random = curve["true", "random windows"].to_numpy()
+    assert at_random[0] == pytest.approx(expected[0])
+    assert (np.diff(at_random) < 0).all()
 
 
 def test_area_is_the_mean_height_over_the_shares(found):
-    curve = found.curves[found.curves["Method"] == "true"]
+    curve = found.curves[(found.curves["Method"] == "true") & (found.curves["Order"] == "chosen")]
     heights, shares = curve["Probability"].to_numpy(), curve["Share"].to_numpy()
     area = ((heights[1:] + heights[:-1]) / 2 * np.diff(shares)).sum() / shares[-1]
     assert found.areas.set_index("Method").loc["true", "Area"] == pytest.approx(area)

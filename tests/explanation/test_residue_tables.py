@@ -8,6 +8,8 @@ from esm2_amp.explanation.residue_tables import (
     RESIDUE_COLUMNS,
     bed_graph,
     chimerax_attributes,
+    compare_measures,
+    own_parts,
     residue_table,
     strongest_windows,
 )
@@ -92,3 +94,26 @@ def test_each_window_is_the_best_that_overlaps_none_before(values, window, count
         free[row.Start - 1 : row.End] = False
     left = any(free[s : s + size].all() for s in range(len(array) - size + 1))
     assert len(of_a) == count or not left
+
+
+def test_measures_that_agree_and_measures_that_do_not():
+    rising, spike = np.arange(20.0), np.zeros(15)
+    spike[4] = 1
+    effects = [(np.exp(rising), -spike)]
+    table = residue_table(PAIRS[:1], {"P": "A" * 20, "Q": "C" * 15}, [(rising, spike)], effects)
+    of_a, of_b = compare_measures(table, 1).itertuples()
+    assert of_a.Correlation == pytest.approx(1)
+    assert (of_a.AttributionPeak, of_a.ScanPeak, of_a.Distance) == (20, 20, 0)
+    assert of_b.Correlation == pytest.approx(-1)
+    assert of_b.AttributionPeak == 5
+    assert of_b.Distance > 0
+    smooth = compare_measures(table, 3)
+    assert smooth["AttributionPeak"].tolist() == [20, 5]  # the middle of the residues that the spike was spread over
+
+
+def test_only_tokens_without_residues_have_a_part_of_their_own():
+    own = np.zeros((2, 24))
+    own[:, [0, 11, 23]] = [[1.0, 2.0, 0.0], [3.0, 0.0, -4.0]]
+    table = own_parts(PAIRS.assign(Label=1), own, slice(0, 12))
+    assert table.columns.tolist() == ["Protein1", "Protein2", "A_cls", "A_eos", "B_eos"]
+    assert table.iloc[:, 2:].to_numpy().tolist() == [[1, 2, 0], [3, 0, -4]]

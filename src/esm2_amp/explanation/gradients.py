@@ -229,6 +229,14 @@ def explain_by_gradients(context: ModelContext) -> Explanations:
         device=context.device,
         keep_gradient=context.keep_path,
     )
+    return {"integrated_gradients": explanation_of(found, context)}
+
+
+def explanation_of(found: Attributions, context: ModelContext) -> Explanation:
+    """The explanation of a context's pairs from their attributions, after logging whether these add up.
+
+    For those who need the attributions themselves, too, such as for the pairs' residues.
+    """
     log_error(found, context.gradients)
     tokens = context.network.protein_tokens
     axes = {
@@ -247,4 +255,4 @@ def explain_by_gradients(context: ModelContext) -> Explanations:
         contributions=contributions,
         **({"path": found} if context.keep_path else {}),
     )
-    return {"integrated_gradients": explanation._replace(check=found.summary(context.gradients))}
+    return explanation._replace(check=found.summary(context.gradients))

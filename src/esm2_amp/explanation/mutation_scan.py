@@ -7,7 +7,8 @@ lies. A changed sequence can: where a window of residues carries the score, repl
 import hashlib
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -34,7 +35,7 @@ Floats = NDArray[np.float64]
 Tokens = NDArray[np.uint8]
 
 _AT_ONCE: Final = 256
-"""Changed sequences whose vectors are held at once."""
+"""Changed sequences whose vectors are held at once, and that a scan that was stopped computes again at most."""
 
 _BACKGROUND = encode("".join(AMINO_ACID_PERCENT))[1:-1]
 _FREQUENCIES = np.array(list(AMINO_ACID_PERCENT.values())) / sum(AMINO_ACID_PERCENT.values())
@@ -93,10 +94,9 @@ class Rescorer(NamedTuple):
         network = network.to(source.device).eval()
         return cls(network, pairs.to(torch.device("cpu")), entries, source, batch_size)
 
-    @property
-    def sequences(self) -> list[str]:
-        """Sequences of the P proteins."""
-        return self.source.of_entries(self.entries)
+    def sequence(self, protein: int) -> str:
+        """The sequence of the protein in a row of the table."""
+        return self.source.sequences[self.entries[protein]]
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -112,12 +112,12 @@ class Rescorer(NamedTuple):
     def logits(self, a: Tensor, b: Tensor) -> Floats:
         """Logits of N pairs of vectors, each of shape (N, T / 2, D): shape (N,)."""
         both = torch.cat([a.float(), b.float()], dim=1)
-        parts = [self.network(part.to(self.source.device)).double().cpu() for part in both.split(self.batch_size)]
+        parts = [self.network(part.to(self.source.device)).cpu().double() for part in both.split(self.batch_size)]
         return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)
 
 
 class ScanStore:
-    """The finished proteins of a scan, a small file each, so that an interrupted one goes on.
+    """The finished parts of a scan, a small file each, so that an interrupted one goes on.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def mutation_scan(
     seed : int
         Seed of the residues that are drawn from the background.
     store : ScanStore, optional
-        Keeps finished proteins.
+        Keeps finished parts.
 
     Returns
     -------
@@ -172,27 +172,43 @@ def mutation_scan(
         The window isn't shorter than every protein.
     """
     _check_lengths(rescorer, parameters.window)
-    sequences, rows = rescorer.sequences, rescorer.rows
+    sequences, rows = rescorer.source.of_entries(rescorer.entries), rescorer.rows
     starts = [window_starts(len(sequence), parameters.window, parameters.window - parameters.step)
               for sequence in sequences]  # fmt: skip
-    variants = 1 if parameters.replace_by == "mask" else parameters.draws
-    work = [variants * len(of_protein) * len(sequence)
-            for of_protein, sequence in zip(starts, sequences, strict=True)]  # fmt: skip
-    progress = Progress(logger, "changing sequences, residues embedded", sum(work))
+    draws = _draws(parameters)
+    work = sum(draws * len(of_protein) * len(sequence) for of_protein, sequence in zip(starts, sequences, strict=True))
+    progress = Progress(logger, "changing sequences, residues embedded", work)
     model = _digest_of_model(rescorer, parameters, seed) if store else ""
     effects = [[np.empty(0), np.empty(0)] for _ in rows]
     for protein, sequence in enumerate(sequences):
-        pair, side = np.nonzero(rows == protein)
+        tokens, (pair, side) = encode(sequence), np.nonzero(rows == protein)
         key = _key(model, sequence, rescorer, pair, side) if store else ""
-        falls = store.read(key) if store else None
-        if falls is None:
-            falls = _falls(rescorer, protein, starts[protein], parameters, seed)
-            if store:
-                store.write(key, falls)
+        changed = list(_changed(tokens, starts[protein], parameters, _generator(seed, sequence)))
+        parts = []
+        for first in range(0, len(changed), _AT_ONCE):
+            part = changed[first : first + _AT_ONCE]
+            parts.append(
+                _kept(store, f"{key}-{first}-{len(part)}", partial(_falls, rescorer, tokens, part, pair, side))
+            )
+            progress.add(len(part) * len(sequence))
+        of_windows = np.concatenate(parts, axis=1).reshape(len(pair), len(starts[protein]), draws).mean(axis=2)
         for number, (row, at) in enumerate(zip(pair, side, strict=True)):
-            effects[row][at] = of_residues(falls[number], starts[protein], parameters.window)
-        progress.add(work[protein])
+            effects[row][at] = of_residues(of_windows[number], starts[protein], parameters.window)
     return [(of_a, of_b) for of_a, of_b in effects]
+
+
+def _kept(store: ScanStore | None, name: str, compute: Callable[[], Floats]) -> Floats:
+    """What a store has under a name, or else what is computed, and kept there."""
+    found = store.read(name) if store else None
+    if found is None:
+        found = compute()
+        if store:
+            store.write(name, found)
+    return found
+
+
+def _draws(parameters: ScanParameters) -> int:
+    return 1 if parameters.replace_by == "mask" else parameters.draws
 
 
 def of_residues(values: Floats, starts: Sequence[int], window: int) -> Floats:
@@ -225,8 +241,8 @@ def of_residues(values: Floats, starts: Sequence[int], window: int) -> Floats:
 
 
 def _check_lengths(rescorer: Rescorer, window: int) -> None:
-    short = [entry for entry, sequence in zip(rescorer.entries, rescorer.sequences, strict=True)
-             if len(sequence) <= window]  # fmt: skip
+    lengths = map(len, rescorer.source.of_entries(rescorer.entries))
+    short = [entry for entry, length in zip(rescorer.entries, lengths, strict=True) if length <= window]
     if short:
         length = len(rescorer.source.sequences[short[0]])
         raise InputError(
@@ -234,20 +250,6 @@ def _check_lengths(rescorer: Rescorer, window: int) -> None:
             f"{short[0]!r} has {length} residues ({len(short):,} such proteins); lower it to {length - 1} or less, or "
             "leave their pairs out"
         )
-
-
-def _falls(rescorer: Rescorer, protein: int, starts: Sequence[int], parameters: ScanParameters, seed: int) -> Floats:
-    """Falls of the logit by window, for every pair and side that the protein is on: shape (times, windows)."""
-    sequence = rescorer.sequences[protein]
-    changed = list(_changed(encode(sequence), starts, parameters, _generator(seed, sequence)))
-    pair, side = np.nonzero(rescorer.rows == protein)
-    before = _logits_with(rescorer, [encode(sequence)], pair, side)
-    parts = [
-        _logits_with(rescorer, changed[first : first + _AT_ONCE], pair, side)
-        for first in range(0, len(changed), _AT_ONCE)
-    ]
-    after = np.concatenate(parts, axis=1).reshape(len(pair), len(starts), -1)
-    return np.asarray(before - after.mean(axis=2))
 
 
 def _generator(seed: int, sequence: str) -> np.random.Generator:
@@ -259,8 +261,7 @@ def _changed(
     tokens: Tokens, starts: Sequence[int], parameters: ScanParameters, generator: np.random.Generator
 ) -> Iterator[Tokens]:
     """The protein with each window replaced in turn, as often as it is drawn."""
-    draws = 1 if parameters.replace_by == "mask" else parameters.draws
-    for start in np.repeat(starts, draws).tolist():
+    for start in np.repeat(starts, _draws(parameters)).tolist():
         replaced = tokens.copy()
         window = slice(start + 1, start + 1 + parameters.window)
         if parameters.replace_by == "mask":
@@ -270,16 +271,16 @@ def _changed(
         yield replaced
 
 
-def _logits_with(
-    rescorer: Rescorer, changed: Sequence[Tokens], pair: NDArray[np.int64], side: NDArray[np.int64]
+def _falls(
+    rescorer: Rescorer, tokens: Tokens, changed: Sequence[Tokens], pair: NDArray[np.int64], side: NDArray[np.int64]
 ) -> Floats:
-    """Logits of pairs with changed sequences in place of the partner on a side: shape (pairs, changed)."""
-    vectors, found = rescorer.vectors(changed), np.empty((len(pair), len(changed)))
-    for number, (row, at) in enumerate(zip(pair, side, strict=True)):
-        other = rescorer.pairs.table[rescorer.rows[row, 1 - at]].expand(len(changed), -1, -1)
-        partners = (vectors, other) if at == 0 else (other, vectors)
-        found[number] = rescorer.logits(*partners)
-    return found
+    """Falls of pairs' logits with changed sequences in place of the partner on a side: shape (pairs, changed)."""
+    vectors, logits = rescorer.vectors([tokens, *changed]), np.empty((len(pair), 1 + len(changed)))
+    for number, (partner, at) in enumerate(zip(rescorer.rows[pair, 1 - side], side, strict=True)):
+        other = rescorer.pairs.table[partner].expand(len(vectors), -1, -1)
+        both = (vectors, other) if at == 0 else (other, vectors)
+        logits[number] = rescorer.logits(*both)
+    return np.asarray(logits[:, :1] - logits[:, 1:])
 
 
 def _digest_of_model(rescorer: Rescorer, parameters: ScanParameters, seed: int) -> str:
@@ -296,7 +297,7 @@ def _digest_of_model(rescorer: Rescorer, parameters: ScanParameters, seed: int) 
 def _key(model: str, sequence: str, rescorer: Rescorer, pair: NDArray[np.int64], side: NDArray[np.int64]) -> str:
     """The name of a protein's file: it changes with the model, the protein, and the partners in its pairs."""
     digest = hashlib.sha256(f"{model} {sequence}".encode())
-    for row, at in zip(pair, side, strict=True):
-        partner = rescorer.pairs.table[rescorer.rows[row, 1 - at]]
-        digest.update(f"{at}".encode() + partner.contiguous().numpy().tobytes())
+    for partner, at in zip(rescorer.rows[pair, 1 - side], side, strict=True):
+        vectors = rescorer.pairs.table[partner].contiguous().numpy()
+        digest.update(f"{at}".encode() + vectors.tobytes())
     return digest.hexdigest()[:32]

@@ -6,14 +6,14 @@ protein in windows of the same sizes, placed at random: it differs in the place 
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from esm2_amp.encoder.tokens import MASK, encode
-from esm2_amp.explanation.faithfulness import RANDOM, Faithfulness, verdict
+from esm2_amp.explanation.faithfulness import verdict
 from esm2_amp.explanation.mutation_scan import Rescorer
 from esm2_amp.explanation.residues import Profiles
 from esm2_amp.progress import Progress
@@ -26,7 +26,28 @@ logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-CURVE: Final = "deletion"
+CHOSEN, RANDOM_WINDOWS = "chosen", "random windows"
+"""Which residues are masked: those of highest value, or as many in windows of the same sizes placed at random."""
+
+_DELETION: Final = "deletion"
+
+
+class ResidueDeletion(NamedTuple):
+    """What masking residues takes from the scores of pairs.
+
+    Attributes
+    ----------
+    areas : DataFrame
+        `Method`; `Area` under the curve of the chosen residues, the mean probability over the shares, with its 95 %
+        interval `Low` to `High`; `Difference` from the curve of random windows with `DifferenceLow` and
+        `DifferenceHigh`; `Verdict` on it: "better than random", "worse than random" or "not distinguishable".
+    curves : DataFrame
+        `Method`, `Order` (chosen or random windows), `Share` of the residues masked, mean `Probability` with `Low` and
+        `High`.
+    """
+
+    areas: pd.DataFrame
+    curves: pd.DataFrame
 
 
 def residue_deletion(
@@ -36,7 +57,7 @@ def residue_deletion(
     *,
     random_windows: int,
     seed: int,
-) -> Faithfulness:
+) -> ResidueDeletion:
     """Compare what masking the residues of highest value takes from a score with what masking others takes.
 
     Parameters
@@ -51,24 +72,15 @@ def residue_deletion(
         Random placements of the windows for each pair, method and fraction; their probabilities are averaged.
     seed : int
         Seed of the placements.
-
-    Returns
-    -------
-    found : Faithfulness
-        `areas` as of `esm2_amp.explanation.faithfulness.faithfulness`, where `Difference` is that from random windows;
-        `curves` with `Share` of the residues masked in place of `Tokens`, and for each method a second one named
-        `<method>, random`.
     """
     points = np.array([0.0, *fractions])
     probability = np.empty((len(methods), 2, len(rescorer.pairs), len(points)))  # of chosen and of random residues
     generator = np.random.default_rng(seed)
     progress = Progress(logger, "masking residues, pairs", len(rescorer.pairs))
     for pair in range(len(rescorer.pairs)):
-        profiles = [values[pair] for values in methods.values()]
-        masks = _masks(profiles, fractions, random_windows, generator)
-        found = sigmoid(_masked_logits(rescorer, pair, masks)).reshape(len(methods), len(fractions), -1)
-        unmasked = sigmoid(_masked_logits(rescorer, pair, [(np.zeros_like(profiles[0][0], dtype=bool),
-                                                            np.zeros_like(profiles[0][1], dtype=bool))]))  # fmt: skip
+        masks = _masks([values[pair] for values in methods.values()], fractions, random_windows, generator)
+        unmasked, *masked = sigmoid(_masked_logits(rescorer, pair, masks))
+        found = np.reshape(masked, (len(methods), len(fractions), 1 + random_windows))
         probability[:, :, pair, 0] = unmasked
         probability[:, 0, pair, 1:], probability[:, 1, pair, 1:] = found[..., 0], found[..., 1:].mean(axis=2)
         progress.add(1)
@@ -130,8 +142,9 @@ def _masks(
     random_windows: int,
     generator: np.random.Generator,
 ) -> list[tuple[Flags, Flags]]:
-    """For each method and fraction the chosen residues of both partners, then those of the random placements."""
-    masks = []
+    """No residue, then for each method and fraction the chosen ones of both partners and those placed at random."""
+    of_a, of_b = profiles[0]
+    masks = [(np.zeros(len(of_a), dtype=bool), np.zeros(len(of_b), dtype=bool))]
     for of_method in profiles:
         for fraction in fractions:
             chosen = top_residues(of_method, fraction)
@@ -146,7 +159,7 @@ def _masked_logits(rescorer: Rescorer, pair: int, masks: Sequence[tuple[Flags, F
     """Logits of a pair with residues of both partners masked: shape (masks,)."""
     changed = []
     for side, row in enumerate(rescorer.rows[pair]):
-        tokens = encode(rescorer.sequences[row])
+        tokens = encode(rescorer.sequence(row))
         for mask in masks:
             masked = tokens.copy()
             masked[1:-1][mask[side]] = MASK
@@ -155,20 +168,19 @@ def _masked_logits(rescorer: Rescorer, pair: int, masks: Sequence[tuple[Flags, F
     return rescorer.logits(vectors_a, vectors_b)
 
 
-def _compared(methods: list[str], probability: Floats, points: Floats, rows: NDArray[np.int64]) -> Faithfulness:
+def _compared(methods: list[str], probability: Floats, points: Floats, rows: NDArray[np.int64]) -> ResidueDeletion:
     """Areas and curves of all methods; `probability` has the shape (methods, 2, B, points)."""
-    proteins = rows.T
     areas, curves = [], []
-    for method, (chosen, at_random) in zip(methods, probability, strict=True):
-        area, random_area = (np.trapezoid(values, points, axis=1) / points[-1] for values in (chosen, at_random))
-        both = np.stack([area, area - random_area], axis=1)
-        own, difference = zip(*mean_intervals(both, *proteins), strict=True)
-        areas.append((method, CURVE, *own, *difference, verdict(method, CURVE, *difference)))
-        for name, values in ((method, chosen), (f"{method}, {RANDOM}", at_random)):
-            curves += [(name, CURVE, *point)
-                       for point in zip(points, *mean_intervals(values, *proteins), strict=True)]  # fmt: skip
+    for method, both in zip(methods, probability, strict=True):
+        area, of_random = np.trapezoid(both, points, axis=2) / points[-1]
+        intervals = mean_intervals(np.stack([area, area - of_random], axis=1), *rows.T)
+        own, difference = zip(*intervals, strict=True)
+        areas.append((method, *own, *difference, verdict(method, _DELETION, *difference)))
+        for order, values in zip((CHOSEN, RANDOM_WINDOWS), both, strict=True):
+            curve = zip(points, *mean_intervals(values, *rows.T), strict=True)
+            curves += [(method, order, *point) for point in curve]
     of_areas = ["Area", "Low", "High", "Difference", "DifferenceLow", "DifferenceHigh", "Verdict"]
-    return Faithfulness(
-        pd.DataFrame(areas, columns=["Method", "Curve", *of_areas]),
-        pd.DataFrame(curves, columns=["Method", "Curve", "Share", "Probability", "Low", "High"]),
+    return ResidueDeletion(
+        pd.DataFrame(areas, columns=["Method", *of_areas]),
+        pd.DataFrame(curves, columns=["Method", "Order", "Share", "Probability", "Low", "High"]),
     )

@@ -5,8 +5,12 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from esm2_amp.explanation.residues import Profiles
+from esm2_amp.explanation.agreement import rank_correlation
+from esm2_amp.explanation.planted_residues import peak_of
+from esm2_amp.explanation.residues import Profiles, smoothed
+from esm2_amp.explanation.results import importance_table, token_columns
 from esm2_amp.protein import SIDES
 
 RESIDUE_COLUMNS: Final = ("Protein1", "Protein2", "Side", "Residue", "AminoAcid", "Attribution", "ScanEffect")
@@ -30,7 +34,7 @@ def residue_table(
     Parameters
     ----------
     explained : DataFrame, B rows
-        `Protein1`, `Protein2`.
+        `Protein1`, `Protein2`; each pair once.
     sequences : mapping of str to str
         Sequences by the names of the proteins.
     attribution : list of B tuples of two ndarray
@@ -94,6 +98,54 @@ def _best_starts(values: np.ndarray, window: int, count: int) -> list[int]:
         starts.append(best)
         sums[max(0, best - size + 1) : best + size] = -np.inf
     return starts
+
+
+def compare_measures(table: pd.DataFrame, smoothing: int) -> pd.DataFrame:
+    """Whether both measures point at the same residues of each protein: where they don't, trust neither alone.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `residue_table`, with both measures.
+    smoothing : int
+        Residues over which the profiles are averaged before they are compared.
+
+    Returns
+    -------
+    compared : DataFrame
+        `Protein1`, `Protein2`, `Side`; Spearman's `Correlation` of the profiles, NaN where one is flat; the residues
+        `AttributionPeak` and `ScanPeak` (1-based) at which they are highest, and their `Distance`.
+    """
+    rows = []
+    for key, of_protein in table.groupby(["Protein1", "Protein2", "Side"], sort=False):
+        profiles = [of_protein[measure].to_numpy(np.float64) for measure in MEASURES]
+        peaks = [peak_of(profile, smoothing) + 1 for profile in profiles]
+        correlation = rank_correlation(*(smoothed(profile, smoothing)[None] for profile in profiles)).item()
+        rows.append((*key, correlation, *peaks, abs(peaks[0] - peaks[1])))
+    names = ["Protein1", "Protein2", "Side", "Correlation", "AttributionPeak", "ScanPeak", "Distance"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def own_parts(explained: pd.DataFrame, own: NDArray[np.float64], protein_tokens: slice) -> pd.DataFrame:
+    """What tokens add to the logit that stand for no residue.
+
+    Parameters
+    ----------
+    explained : DataFrame, B rows
+        `Protein1`, `Protein2`.
+    own : ndarray, shape (B, T), float64
+        Of `esm2_amp.explanation.residues.ResidueAttributions`.
+    protein_tokens : slice
+        Which of a protein's 13 vectors the network reads.
+
+    Returns
+    -------
+    table : DataFrame, B rows
+        `Protein1`, `Protein2`, and a column for each token that has a part of its own: cls and eos of networks that
+        read them, and segments of proteins shorter than 10 residues.
+    """
+    table = importance_table(explained[["Protein1", "Protein2"]], own, protein_tokens)
+    return table.drop(columns=[name for name in token_columns(table) if not table[name].any()])
 
 
 def bed_graph(table: pd.DataFrame) -> str:

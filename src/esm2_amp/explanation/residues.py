@@ -218,16 +218,9 @@ def residue_attributions(
         raise ValueError("the attributions must be computed with keep_gradient=True")
     entries = protein_entries(explained, pairs)
     sequences = source.of_entries(entries)
-    split = _Split(found, pairs, baseline.double().cpu().numpy(), network.protein_tokens, sequences)
+    split = _Split(found, pairs, baseline.cpu().double().numpy(), network.protein_tokens, entries, source)
     progress = Progress(logger, "embedding residues of explained pairs", sum(map(len, sequences)))
     visit_states(source.encoder, sequences, source.options, source.device, split.add, progress.add)
-    for entry, rounding in zip(entries, split.rounding, strict=True):
-        if rounding > _OTHER_VECTORS:
-            raise InputError(
-                f"The vectors of {entry!r} must be the means of its residues' states, but differ from these by "
-                f"{rounding:.0%}: they come from another sequence or encoder; run `kedro run` again from "
-                "feature_extraction"
-            )
     error = np.abs(split.sums - found.attribution.sum(axis=-1, dtype=np.float64)).max(axis=1)
     error /= np.abs(found.logit - found.baseline_logit)
     return ResidueAttributions(split.values, split.own, error, split.rounding)
@@ -254,9 +247,11 @@ class _Split:
     """Splits the tokens of each protein in all pairs and on both sides that it is on."""
 
     def __init__(
-        self, found: Attributions, pairs: Pairs, baseline: Floats, protein_tokens: slice, sequences: Sequence[str]
-    ) -> None:
-        self._found, self._baseline, self._protein_tokens = found, baseline, protein_tokens
+        self, found: Attributions, pairs: Pairs, baseline: Floats, protein_tokens: slice, entries: list[str],
+        source: ResidueSource,
+    ) -> None:  # fmt: skip
+        self._found, self._baseline, self._protein_tokens, self._entries = found, baseline, protein_tokens, entries
+        sequences = source.of_entries(entries)
         self._table = pairs.table.cpu()
         self._rows = torch.stack([pairs.a, pairs.b], dim=1).cpu().numpy()  # (B, 2)
         self.values: Profiles = [
@@ -267,7 +262,7 @@ class _Split:
 
     def add(self, protein: int, hidden: Tensor) -> None:
         """Split the tokens of one protein by its states, shape (L + 2, D)."""
-        states = hidden[1:-1].double().cpu().numpy()
+        states = hidden[1:-1].cpu().double().numpy()
         vectors = self._table[protein].double().numpy()  # (T / 2, D)
         pair, side = np.nonzero(self._rows == protein)
         of_pairs = np.zeros((len(pair), len(states)))
@@ -278,8 +273,7 @@ class _Split:
                 self.own[pair, token] = self.sums[pair, token] = own
                 continue
             of_token, mean = states[residues], states[residues].mean(axis=0)
-            gap = np.linalg.norm(vectors[number] - mean) / max(np.linalg.norm(mean), np.finfo(np.float64).tiny)
-            self.rounding[protein] = max(self.rounding[protein], gap)
+            self._check_vector(protein, vectors[number], mean)
             gradient = self._found.gradient[pair, token].astype(np.float64)  # type: ignore[index]
             moved = of_token - mean + vectors[number]
             at_baseline = (gradient * self._baseline[token]).sum(axis=-1, keepdims=True)
@@ -288,6 +282,17 @@ class _Split:
             self.sums[pair, token] = added.sum(axis=1)
         for row, at, values in zip(pair, side, of_pairs, strict=True):
             self.values[row][at][:] = values
+
+    def _check_vector(self, protein: int, vector: Floats, mean: Floats) -> None:
+        """Record how far a stored vector is from the mean of the states, and raise InputError where it is another."""
+        gap = np.linalg.norm(vector - mean) / max(np.linalg.norm(mean), np.finfo(np.float64).tiny)
+        self.rounding[protein] = max(self.rounding[protein], gap)
+        if gap > _OTHER_VECTORS:
+            raise InputError(
+                f"The vectors of {self._entries[protein]!r} must be the means of its residues' states, but differ from "
+                f"these by {gap:.0%}: they come from another sequence or encoder; run `kedro run` again from "
+                "feature_extraction"
+            )
 
 
 def spread_evenly(
@@ -322,6 +327,11 @@ def spread_evenly(
             sides.append(values)
         profiles.append((sides[0], sides[1]))
     return profiles
+
+
+def averaged(profiles: Profiles, width: int) -> Profiles:
+    """Profiles with each residue's value replaced by the mean that `smoothed` takes over `width` residues."""
+    return [(smoothed(of_a, width), smoothed(of_b, width)) for of_a, of_b in profiles]
 
 
 def smoothed(profile: ArrayLike, width: int) -> Floats:
