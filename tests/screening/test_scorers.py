@@ -91,5 +91,5 @@ def test_prepared_proteins_have_the_size_announced(architecture):
 
 
 def test_network_without_a_scorer_is_an_error():
-    with pytest.raises(InputError, match="Screening must be by a network of ESM2DPM, .*, got AEDNN"):
+    with pytest.raises(InputError, match=r"Screening must be by a network of ESM2DPM, .*, got AEDNN"):
         scorer_of(AEDNN(8, 4, 2))
