@@ -61,6 +61,13 @@ class TrainedModel(NamedTuple):
         self.check_features(features)
         return Pairs.of(features, pairs, self.network.protein_tokens)
 
+    @property
+    def validation_prevalence(self) -> float | None:
+        """Share of its validation pairs that interact, on which its temperature was fitted; None where unknown."""
+        validation = self.card.get("split", {}).get("validation", {})
+        pairs, positives = validation.get("pairs"), validation.get("positives")
+        return positives / pairs if pairs and positives and positives < pairs else None
+
     def check_features(self, features: ProteinFeatures) -> None:
         """Raise InputError when the model can't read the features, or was trained on another encoder's."""
         width = self.network.sizes["width"]

@@ -60,22 +60,28 @@ class Watch(NamedTuple):
     ----------
     a, b : ndarray, shape (M,), int64
         Rows of pairs whose logits are kept, a ≤ b, each pair once, ordered by a, then b.
-    studied : ndarray, shape (P,), bool
-        Proteins of the pairs among which the known ones are looked for: a query and a target of these.
+    queries, targets : ndarray, shape (P,), bool
+        Known pairs are looked for among the pairs of one of these queries with one of these targets.
     trained : ndarray, shape (P,), bool
         Proteins of which no two make such a pair, since the model was trained on both.
     """
 
     a: Rows
     b: Rows
-    studied: NDArray[np.bool_]
+    queries: NDArray[np.bool_]
+    targets: NDArray[np.bool_]
     trained: NDArray[np.bool_]
 
     @classmethod
     def nothing(cls, proteins: int) -> Self:
         """No pair, among P proteins."""
         none, nobody = np.empty(0, np.int64), np.zeros(proteins, bool)
-        return cls(none, none, nobody, nobody)
+        return cls(none, none, nobody, nobody, nobody)
+
+    def studied(self, a: Rows, b: Rows) -> NDArray[np.bool_]:
+        """Which pairs are among those in which known ones are looked for; the rows broadcast."""
+        asked = (self.queries[a] & self.targets[b]) | (self.queries[b] & self.targets[a])
+        return asked & ~(self.trained[a] & self.trained[b])
 
 
 class PartOfScreen(NamedTuple):
@@ -264,6 +270,7 @@ def keep(
         )
     bins = torch.bucketize(logit, torch.from_numpy(EDGES).to(logit.device), right=True)
     partner, protein = (torch.from_numpy(part).to(logit.device) for part in (columns, rows))
+    studied = torch.from_numpy(keeping.watch.studied(rows[:, None], columns)).to(logit.device)
     as_columns = np.flatnonzero(wanted.is_query[columns])
     apart = here & (protein[:, None] != partner)  # a pair with itself counts once, as a row
     of_rows = _of_proteins(logit, here, bins, partner, keeping.top)
@@ -277,7 +284,7 @@ def keep(
         np.vstack([_padded(best, width) for best, _ in (of_rows, of_columns)]),
         np.vstack([of_rows[1], of_columns[1]]),
         _counts(bins[here], FINE),
-        _counts(bins[here & torch.from_numpy(_studied(keeping.watch, rows, columns)).to(here.device)], FINE),
+        _counts(bins[here & studied], FINE),
         above,
         watched,
         logit[at_row, at_column].cpu().numpy(),
@@ -299,11 +306,6 @@ def _of_proteins(
 def _counts(bins: Tensor, n_bins: int) -> NDArray[np.int32]:
     counts: NDArray[np.int32] = torch.bincount(bins, minlength=n_bins).to(torch.int32).cpu().numpy()
     return counts
-
-
-def _studied(watch: Watch, rows: Rows, columns: Rows) -> NDArray[np.bool_]:
-    of_both = watch.trained[rows, None] & watch.trained[None, columns]
-    return watch.studied[rows, None] & watch.studied[None, columns] & ~of_both
 
 
 def _watched(watch: Watch, rows: Rows, columns: Rows, mask: NDArray[np.bool_]) -> tuple[Rows, Rows, Rows]:
