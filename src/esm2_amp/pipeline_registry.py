@@ -35,6 +35,7 @@ PIPELINES: Final = (
     "feature_export",
     "pair_evaluation",
     "prediction",
+    "screening",
     "model_release",
     "planted_data",
     "encoder_pretraining",
@@ -65,6 +66,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         planted_data,
         prediction,
         report,
+        screening,
     )
 
     registered = {
@@ -81,6 +83,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "feature_export": feature_extraction.create_export_pipeline(),
         "pair_evaluation": pair_evaluation.create_pipeline(),
         "prediction": prediction.create_pipeline(),
+        "screening": screening.create_pipeline(),
         "model_release": model_release.create_pipeline(),
         "planted_data": planted_data.create_pipeline(),
         "encoder_pretraining": encoder_pretraining.create_pipeline(),

@@ -1,13 +1,9 @@
 """A screen keeps exactly what brute force keeps, whatever the tiles, whatever happens to the process."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import torch
 from test_scorers import logits_of, network_of, vectors_of
 
-from esm2_amp.errors import InputError
 from esm2_amp.models.registry import MODELS
 from esm2_amp.parameters.screening import ScreeningParameters
 from esm2_amp.screening.engine import Work, screen

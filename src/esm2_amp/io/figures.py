@@ -83,7 +83,7 @@ class FigureFolderDataset(LocalDataset[Mapping[str, Figure], dict[str, bytes]]):
     def save(self, data: Mapping[str, Figure]) -> None:
         with replacing(self._filepath) as folder:
             for name, figure in data.items():
-                write_figure(figure, folder / f"{_as_file_name(name)}.png", self._dpi)
+                write_figure(figure, folder / f"{as_file_name(name)}.png", self._dpi)
 
     def preview(self) -> ImagePreview:
         """The first PNG by name, as Kedro-Viz shows it."""
@@ -98,7 +98,7 @@ def as_preview(image: Path) -> ImagePreview:
     return ImagePreview(b64encode(image.read_bytes()).decode())
 
 
-def _as_file_name(name: str) -> str:
+def as_file_name(name: str) -> str:
     """A name with what file systems refuse, such as / and |, replaced."""
     return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
 

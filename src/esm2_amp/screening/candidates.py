@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from esm2_amp.errors import InputError
 from esm2_amp.models.storage import TrainedModel
-from esm2_amp.screening.kept import COARSE_EDGES, Kept, ScoredPairs
+from esm2_amp.screening.kept import COARSE, COARSE_EDGES, LARGEST_LOGIT, Kept, ScoredPairs
 from esm2_amp.screening.tiles import Rows
 from esm2_amp.statistics.metrics import sigmoid
 
@@ -39,6 +39,11 @@ class Calibration(NamedTuple):
         return np.full(z.shape, np.nan) if self.temperature is None else sigmoid(z / self.temperature + self.shift)
 
 
+def log_odds(share: float) -> float:
+    """The logit of a share between 0 and 1."""
+    return float(np.log(share) - np.log1p(-share))
+
+
 def calibration_of(model: TrainedModel, prevalence: float | None) -> Calibration:
     """The calibration of a model for pairs of which a share interacts (prior shift: Saerens et al. 2002).
 
@@ -64,7 +69,7 @@ def calibration_of(model: TrainedModel, prevalence: float | None) -> Calibration
             f"validation pairs, but the card of {model.card.get('name', model.architecture)} holds no {lacks}; leave "
             "screening.prevalence out, or train the model with `kedro run --pipeline=training`"
         )
-    return Calibration(temperature, _log_odds(prevalence) - _log_odds(of_validation))
+    return Calibration(temperature, log_odds(prevalence) - log_odds(of_validation))
 
 
 class Ranks(NamedTuple):
@@ -212,6 +217,79 @@ def partners_of_query(candidates: pd.DataFrame, query: str) -> pd.DataFrame:
     return table.sort_values("Rank", kind="stable").reset_index(drop=True)
 
 
+def protein_table(kept: Kept, entries: list[str], trained: NDArray[np.bool_] | None) -> pd.DataFrame:
+    """The scores of each protein, or of each query where queries are given.
+
+    Parameters
+    ----------
+    kept : Kept
+    entries : list of P str
+    trained : ndarray, shape (P,), bool, optional
+        Proteins that the model was trained on; None where that isn't known.
+
+    Returns
+    -------
+    proteins : DataFrame, P rows
+        `Entry`; `Scores`, their number; `Median` and `Quantile99`, logits at the middle of their bins; `Best`, the
+        highest logit, and `BestPartner`; empty for a protein that is no query. `InTraining` (0 or 1, empty where that
+        isn't known).
+    """
+    total = kept.counts.sum(axis=1, dtype=np.int64)
+    partner, logit = kept.partners()
+    names = np.array([*entries, None], dtype=object)  # partner −1 is none
+    of_queries = pd.DataFrame(
+        {
+            "Scores": pd.array(total, dtype="Int64"),
+            "Median": _quantile(kept.counts, 0.5),
+            "Quantile99": _quantile(kept.counts, 0.99),
+            "Best": logit[:, 0],
+            "BestPartner": pd.array(names[partner[:, 0]], dtype="str"),
+        },
+        index=kept.queries,
+    )
+    table = pd.DataFrame({"Entry": pd.array(entries, dtype="str")}).join(of_queries)
+    missing = [pd.NA] * len(entries)
+    return table.assign(InTraining=pd.array(missing if trained is None else trained.astype(int), dtype="Int8"))
+
+
+def score_distributions(kept: Kept, entries: list[str], queries: list[str]) -> pd.DataFrame:
+    """Counts of scores in bins, of all pairs and of each query.
+
+    Parameters
+    ----------
+    kept : Kept
+    entries : list of P str
+    queries : list of str
+        Names of the queries, where any are given.
+
+    Returns
+    -------
+    distributions : DataFrame
+        `Protein` ("all", or a query), `LogitFrom`, `LogitTo`, `Pairs`; bins without a score are left out. The outermost
+        bins have no outer edge.
+    """
+    row_of = {entries[row]: number for number, row in enumerate(kept.queries)}
+    counts = {"all": kept.scores.reshape(COARSE, -1).sum(axis=1)} | {
+        name: kept.counts[row_of[name]] for name in queries
+    }
+    edges = np.r_[-np.inf, COARSE_EDGES.astype(np.float64), np.inf]
+    tables = []
+    for name, of_protein in counts.items():
+        at = np.flatnonzero(of_protein)
+        columns = {"LogitFrom": edges[at], "LogitTo": edges[at + 1], "Pairs": of_protein[at]}
+        tables.append(pd.DataFrame({"Protein": name, **columns}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _quantile(counts: NDArray[np.int32], share: float) -> NDArray[np.float64]:
+    """The middle of the bin that a quantile of each row falls into; NaN for a row without counts."""
+    cumulated = counts.cumsum(axis=1, dtype=np.int64)
+    total = cumulated[:, -1]
+    at = (cumulated < share * total[:, None]).sum(axis=1)
+    edges = np.r_[-LARGEST_LOGIT, COARSE_EDGES.astype(np.float64), LARGEST_LOGIT]
+    return np.where(total > 0, (edges[at] + edges[np.minimum(at + 1, COARSE)]) / 2, np.nan)
+
+
 def _higher(kept: Kept) -> NDArray[np.int64]:
     """Scores of each query in higher bins than each: shape (Q, COARSE)."""
     falling = kept.counts[:, ::-1].cumsum(axis=1, dtype=np.int64)[:, ::-1]
@@ -243,7 +321,3 @@ def _numbered_within(order: Rows, group: Rows) -> Rows:
 
 def _integers(rank: NDArray[np.int64]) -> pd.Series:
     return pd.Series(rank, dtype="Int64").mask(rank == 0)
-
-
-def _log_odds(share: float) -> float:
-    return float(np.log(share) - np.log1p(-share))
