@@ -30,7 +30,7 @@ class GraphMLDataset(LocalDataset["nx.Graph[str]", "nx.Graph[str]"]):
 
 
 class SIFDataset(LocalDataset["nx.Graph[str]", NoReturn]):
-    """The edges of a graph in Cytoscape's simple interaction format: `P1 <tab> pp <tab> P2` a line (pp: two proteins)."""
+    """The edges of a graph in Cytoscape's simple interaction format: a line `P1 pp P2` each, separated by tabs."""
 
     @override
     def load(self) -> NoReturn:

@@ -71,13 +71,7 @@ def _of_model(card: Mapping[str, Any]) -> str:
 def _of_hubs(candidates: pd.DataFrame, n_proteins: int) -> str:
     best = candidates.head(_LOOKED_AT)
     ends = pd.concat([best["Protein1"], best["Protein2"]]).value_counts()
-    covered = 0
-    for number, (_, count) in enumerate(ends.items(), start=1):
-        covered += int(count)
-        if covered >= _HUBS * len(best):
-            break
-    else:
-        return ""
+    number = int((ends.cumsum() < _HUBS * len(best)).sum()) + 1
     if len(best) < 10 * number or number > max(1, _FEW * n_proteins):
         return ""
     return (

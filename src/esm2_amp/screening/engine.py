@@ -24,7 +24,7 @@ from esm2_amp.pairs import hash_tensors
 from esm2_amp.parameters.run import Device
 from esm2_amp.parameters.screening import Precision, ScreeningParameters
 from esm2_amp.progress import Progress
-from esm2_amp.screening.kept import EDGES, Keeping, Kept, PartOfScreen, keep
+from esm2_amp.screening.kept import COARSE, EDGES, Keeping, Kept, PartOfScreen, keep
 from esm2_amp.screening.scorers import Prepared, Scorer, pairs_at_once, scorer_of
 from esm2_amp.screening.store import ScreenStore
 from esm2_amp.screening.tiles import Tile, WantedPairs, sub_grids, tile_shape
@@ -99,9 +99,10 @@ def screen(work: Work, table: Tensor, folder: Path, parameters: ScreeningParamet
     InputError
         Too many pairs reach the threshold, a score isn't a number, or the disk is full.
     """
-    wanted, threshold = work.wanted, work.keeping.threshold
+    wanted = work.wanted
     shape = tile_shape(wanted, 4 * work.scorer.floats_per_protein, parameters.pairs_per_tile)
     tiles = list(wanted.tiles(shape))
+    folder.mkdir(parents=True, exist_ok=True)
     store = ScreenStore(folder, work.fingerprint(table, shape), parameters.save_every)
     kept, done = store.load(wanted.queries, work.keeping, len(tiles))
     scored = int(kept.scores.sum())
@@ -117,7 +118,7 @@ def screen(work: Work, table: Tensor, folder: Path, parameters: ScreeningParamet
         done[number] = True
         progress.add(int(part.scores.sum()))
         if kept.n_above > parameters.most_candidates:
-            raise _too_many(kept.n_above, int(kept.scores.sum()), kept.scores, len(wanted), threshold, parameters)
+            raise _too_many(kept, len(wanted), work.keeping.threshold, parameters.most_candidates)
         store.save(kept, done)
     store.save(kept, done, now=True)
     return kept
@@ -228,27 +229,18 @@ def sample_of_logits(work: Work, table: Tensor) -> NDArray[np.float32]:
 
 def _check_room(work: Work, table: Tensor, folder: Path, most: int) -> None:
     """Raise InputError where more pairs than may be kept, or more than the disk has room for, must be expected."""
-    wanted, top = work.wanted, work.keeping.top
-    of_lists = min(len(wanted), len(wanted.queries) * top)
-    if of_lists > most:
+    n_queries, top = len(work.wanted.queries), work.keeping.top
+    expected = min(len(work.wanted), n_queries * top)
+    if expected > most:
         raise InputError(
-            f"The {top} best partners of {len(wanted.queries):,} proteins are up to {of_lists:,} pairs, but "
-            f"screening.most_candidates is {most:,}; give --params=screening.top={max(1, most // len(wanted.queries))}, "
-            "or a larger screening.most_candidates"
+            f"The {top} best partners of {n_queries:,} proteins are up to {expected:,} pairs, but "
+            f"screening.most_candidates is {most:,}; give --params=screening.top={max(1, most // n_queries)}, or a "
+            "larger screening.most_candidates"
         )
-    expected = of_lists
-    if len(wanted) > most:
-        logit = sample_of_logits(work, table)
-        above = int(np.mean(logit >= work.keeping.threshold) * len(wanted))
-        if above > most:
-            raise InputError(
-                f"About {above:,} of the {len(wanted):,} pairs would reach screening.threshold "
-                f"{_probability(work.keeping.threshold)} (by {len(logit):,} of them), but screening.most_candidates is "
-                f"{most:,}; {_remedy(np.quantile(logit, max(0.0, 1 - most / len(wanted))))}"
-            )
-        expected += above
-    state = len(wanted.queries) * (8 * top + 4 * 1024)
-    needed, free = 2 * state + _BYTES_OF_A_CANDIDATE * expected, shutil.disk_usage(folder).free
+    if len(work.wanted) > most:
+        expected += _expected_above(work, table, most)
+    state = work.keeping.top * 8 + COARSE * 4
+    needed, free = 2 * n_queries * state + _BYTES_OF_A_CANDIDATE * expected, shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(
             f"The screen needs about {needed / 1e6:,.0f} MB below {folder}, where {free / 1e6:,.0f} MB are free; free "
@@ -256,16 +248,28 @@ def _check_room(work: Work, table: Tensor, folder: Path, most: int) -> None:
         )
 
 
-def _too_many(
-    above: int, scored: int, counts: NDArray[np.int64], total: int, threshold: float, parameters: ScreeningParameters
-) -> InputError:
-    most = parameters.most_candidates
-    higher = counts[::-1].cumsum()[::-1]  # of each bin and those above it
+def _expected_above(work: Work, table: Tensor, most: int) -> int:
+    """About how many pairs reach the threshold, by a sample; InputError where these are too many."""
+    threshold, total = work.keeping.threshold, len(work.wanted)
+    logit = sample_of_logits(work, table)
+    above = int(np.mean(logit >= threshold) * total)
+    if above > most:
+        higher = float(np.quantile(logit, 1 - most / total))
+        raise InputError(
+            f"About {above:,} of the {total:,} pairs would reach screening.threshold {_probability(threshold)}, by a "
+            f"sample of {len(logit):,}, but screening.most_candidates is {most:,}; {_remedy(higher)}"
+        )
+    return above
+
+
+def _too_many(kept: Kept, total: int, threshold: float, most: int) -> InputError:
+    """The error for a screen that comes to keep too much, whatever a sample promised."""
+    scored, higher = int(kept.scores.sum()), kept.scores[::-1].cumsum()[::-1]  # of each bin and those above it
     fits = np.flatnonzero(higher <= most * scored / total)
-    lowest = EDGES[max(0, min(fits[0], len(EDGES)) - 1)] if len(fits) else EDGES[-1]
+    lowest = float(EDGES[max(0, min(fits[0], len(EDGES)) - 1)] if len(fits) else EDGES[-1])
     return InputError(
-        f"{above:,} of the first {scored:,} of {total:,} pairs reach screening.threshold {_probability(threshold)}, but "
-        f"screening.most_candidates is {most:,}; {_remedy(lowest)}"
+        f"{kept.n_above:,} of the first {scored:,} of {total:,} pairs reach screening.threshold "
+        f"{_probability(threshold)}, but screening.most_candidates is {most:,}; {_remedy(lowest)}"
     )
 
 

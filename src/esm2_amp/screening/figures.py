@@ -34,9 +34,7 @@ def distribution_figure(distributions: pd.DataFrame) -> Figure:
     """
     figure = Figure(figsize=(5.6, 3.4), layout="constrained", dpi=200)
     axes = figure.subplots()
-    inner = distributions[np.isfinite(distributions[["LogitFrom", "LogitTo"]]).all(axis=1)]
-    if not len(inner):
-        inner = distributions.replace([-np.inf, np.inf], [-32, 32])
+    inner = distributions[np.isfinite(distributions["LogitFrom"]) & np.isfinite(distributions["LogitTo"])]
     bars = np.linspace(inner["LogitFrom"].min(), inner["LogitTo"].max(), _BARS + 1)
     for number, (name, part) in enumerate(inner.groupby("Protein", sort=False)):
         if number > _SHOWN_QUERIES:

@@ -192,9 +192,10 @@ class Kept:
 
     def pairs_above(self) -> ScoredPairs:
         """The pairs from the threshold on, ordered by their rows."""
-        parts = [np.concatenate(part) for part in zip(*self.above, strict=True)] if self.above else _NO_PAIRS
-        order = np.lexsort((parts[1], parts[0]))
-        return ScoredPairs(*(part[order] for part in parts))
+        above = self.above or [_NO_PAIRS]
+        a, b = (np.concatenate([getattr(pairs, side) for pairs in above]) for side in "ab")
+        order = np.lexsort((b, a))
+        return ScoredPairs(a[order], b[order], np.concatenate([pairs.logit for pairs in above])[order])
 
     def partners(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The best partners of each query, best first.
@@ -209,7 +210,7 @@ class Kept:
         return partners_of_keys(np.sort(self.best, axis=1)[:, ::-1])
 
 
-_NO_PAIRS: Final = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
+_NO_PAIRS: Final = ScoredPairs(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 def keys_of_partners(logit: Tensor, partner: Tensor) -> Tensor:
@@ -273,8 +274,9 @@ def keep(
     studied = torch.from_numpy(keeping.watch.studied(rows[:, None], columns)).to(logit.device)
     as_columns = np.flatnonzero(wanted.is_query[columns])
     apart = here & (protein[:, None] != partner)  # a pair with itself counts once, as a row
-    of_rows = _of_proteins(logit, here, bins, partner, keeping.top)
-    of_columns = _of_proteins(*(part.T[as_columns] for part in (logit, apart, bins)), protein, keeping.top)
+    of_rows = _of_proteins(logit, here, bins, partner=partner, top=keeping.top)
+    upright = (part.T[as_columns] for part in (logit, apart, bins))
+    of_columns = _of_proteins(*upright, partner=protein, top=keeping.top)
     width = max(of_rows[0].shape[1], of_columns[0].shape[1])
     a, b = (here & (logit >= keeping.threshold)).nonzero().T.cpu().numpy()
     above = _ordered(rows[a], columns[b], logit[a, b].cpu().numpy())
@@ -292,7 +294,7 @@ def keep(
 
 
 def _of_proteins(
-    logit: Tensor, mask: Tensor, bins: Tensor, partner: Tensor, top: int
+    logit: Tensor, mask: Tensor, bins: Tensor, *, partner: Tensor, top: int
 ) -> tuple[Keys, NDArray[np.int32]]:
     """Keys of the best partners of each of n proteins (n, at most top), and the counts of its scores (n, COARSE)."""
     keys = keys_of_partners(logit, partner.expand(logit.shape)).masked_fill_(~mask, _NO_PARTNER)

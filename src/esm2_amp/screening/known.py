@@ -38,13 +38,14 @@ class Places(NamedTuple):
     last: NDArray[np.int64]
     total: int
 
-    def found(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    def found(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         """Of each known pair, how much of it is among the top n: shape (M, K), from 0 to 1.
 
         Where places are shared, it is the chance that the pair is among the n if equals are drawn at random.
         """
         inside = (numbers - self.first[:, None]) / np.maximum(self.last - self.first, 1)[:, None]
-        return np.clip(inside, 0, 1)
+        found: NDArray[np.float64] = np.clip(inside, 0, 1)
+        return found
 
 
 class KnownPairs(NamedTuple):
@@ -58,7 +59,8 @@ class KnownPairs(NamedTuple):
         share), `EnrichmentLow`, `EnrichmentHigh`, `Precision`, at the prevalence `Prevalence`. Limits are of 95 %
         intervals over proteins.
     curves : DataFrame
-        `Ranking` (also "chance"), `Share`, `Recall` with its limits, at `CURVE_POINTS` shares that are even on a logarithmic axis.
+        `Ranking` (also "chance"), `Share`, `Recall` with its limits, at `CURVE_POINTS` shares, evenly on a
+        logarithmic axis.
     """
 
     metrics: pd.DataFrame
@@ -87,7 +89,8 @@ def studied_watch(
     has_known[known.ravel()] = True
     left_out = np.zeros_like(has_known) if trained is None or of_training else trained
     targets = wanted.is_target if among_all and len(known) else has_known
-    return Watch(*known.T, has_known if not among_all else has_known & wanted.is_query, targets, left_out)
+    queries = has_known & wanted.is_query if among_all else has_known
+    return Watch(known[:, 0], known[:, 1], queries, targets, left_out)
 
 
 def measure_known(kept: Kept, watch: Watch, wanted: WantedPairs, prevalence: float | None) -> KnownPairs | None:
@@ -115,11 +118,11 @@ def measure_known(kept: Kept, watch: Watch, wanted: WantedPairs, prevalence: flo
     by_screen = _places_of_logits(kept.watched[is_studied], kept.studied)
     places = {SCREEN: by_screen, DEGREE: _places_of_degrees(a, b, watch, wanted)}
     total, assumed = by_screen.total, len(a) / by_screen.total if prevalence is None else prevalence
-    tops = np.unique([n for n in NUMBERS if n < total] + [max(1, round(share * total)) for share in SHARES])
+    tops = np.unique([*(n for n in NUMBERS if n < total), *(max(1, round(share * total)) for share in SHARES)])
     shares = np.geomspace(1 / total, 1, CURVE_POINTS)
     metrics, curves = [], []
     for name, of_ranking in places.items():
-        metrics.append(_table(name, of_ranking, tops, a, b).assign(Prevalence=assumed))
+        metrics.append(_table(name, of_ranking, tops.astype(np.float64), a, b).assign(Prevalence=assumed))
         curves.append(_table(name, of_ranking, shares * total, a, b)[["Ranking", "Share", *_RECALL]])
     chance = pd.DataFrame({"Ranking": CHANCE, "Share": shares, **dict.fromkeys(_RECALL, shares)})
     table = pd.concat(metrics, ignore_index=True)
@@ -167,7 +170,7 @@ def _places_of_degrees(a: Rows, b: Rows, watch: Watch, wanted: WantedPairs) -> P
     higher = np.r_[counts[::-1].cumsum()[::-1], 0]
     own = _degree_score(degree[a] - 1, degree[b] - 1)
     return Places(
-        higher[np.searchsorted(score, own, side="right")],
+        higher[np.searchsorted(score, own, side="right")] - 1,  # without itself, whose whole degrees are higher
         higher[np.searchsorted(score, own, side="left")],
         int(counts.sum()),
     )

@@ -4,8 +4,7 @@ The first linear layer of DPM and MEAN splits into one product a protein; the fi
 normalises and maps single tokens; the GRU reads A before it sees B. The scores equal the network's, but for rounding.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +83,7 @@ class DPMScorer(Scorer):
 
     def __init__(self, network: ESM2DPM) -> None:
         super().__init__(network)
-        self._first, self._rest = network.dnn_layers[0], network.dnn_layers[1:]
+        self._first, self._rest = _split(network.dnn_layers)
         h1, both = self._first.weight.shape
         self.floats_per_pair, self.floats_per_protein = 2 * h1, 2 * h1
         self._of_a, self._of_b = self._first.weight.split(both // 2, dim=1)  # (h1, D) each
@@ -96,8 +95,8 @@ class DPMScorer(Scorer):
 
     def score(self, a: Prepared, b: Prepared) -> Tensor:
         """Means of both orders' logits: shape (r, c), float32."""
-        one = self._rest(a[0][:, None] + b[1])
-        other = self._rest(a[1][:, None] + b[0])
+        one: Tensor = self._rest(a[0][:, None] + b[1])
+        other: Tensor = self._rest(a[1][:, None] + b[0])
         return (one.float() + other.float()).squeeze(-1) / 2
 
 
@@ -106,7 +105,7 @@ class MeanScorer(Scorer):
 
     def __init__(self, network: ESM2MEAN) -> None:
         super().__init__(network)
-        self._first, self._rest = network.mlp_layers[0], network.mlp_layers[1:]
+        self._first, self._rest = _split(network.mlp_layers)
         h1 = self._first.weight.shape[0]
         self.floats_per_pair, self.floats_per_protein = 2 * h1, h1
 
@@ -116,8 +115,8 @@ class MeanScorer(Scorer):
 
     def score(self, a: Prepared, b: Prepared) -> Tensor:
         """Logits: shape (r, c), float32."""
-        logit: Tensor = self._rest(a[0][:, None] + b[0]).float().squeeze(-1)
-        return logit
+        logit: Tensor = self._rest(a[0][:, None] + b[0]).float()
+        return logit[..., 0]
 
 
 class TransformerScorer(Scorer):
@@ -125,7 +124,7 @@ class TransformerScorer(Scorer):
 
     def __init__(self, network: TransformerPairNetwork) -> None:
         super().__init__(network)
-        self._layers: Sequence[nn.TransformerEncoderLayer] = list(network.transformer_encoder.layers)  # type: ignore[arg-type]
+        self._layers = [cast("nn.TransformerEncoderLayer", layer) for layer in network.transformer_encoder.layers]
         self._head = network.mlp_layers
         first, tokens = self._layers[0], len(range(*network.protein_tokens.indices(13)))
         width, feed_forward = first.linear1.in_features, first.linear1.out_features
@@ -151,13 +150,14 @@ class TransformerScorer(Scorer):
             if number == len(self._layers) - 1:  # the mean over tokens and a linear layer can be swapped
                 tokens, hidden = tokens.mean(dim=1), hidden.mean(dim=1)
             tokens += layer.linear2(hidden)
-        logit: Tensor = self._head(tokens).float().view(rows, columns)
-        return logit
+        logit: Tensor = self._head(tokens)
+        return logit.float().view(rows, columns)
 
     def _maps(self, layer: nn.TransformerEncoderLayer, tokens: Tensor) -> Tensor:
         attention = layer.self_attn
-        maps = F.linear(layer.norm1(tokens), attention.in_proj_weight, attention.in_proj_bias)
-        return maps.unflatten(-1, (3, self._heads, -1))
+        weight, bias = cast("Tensor", attention.in_proj_weight), cast("Tensor", attention.in_proj_bias)
+        maps = F.linear(layer.norm1(tokens), weight, bias)  # (n, t, 3 D)
+        return maps.view(*maps.shape[:2], 3, self._heads, -1)
 
 
 class GRUScorer(Scorer):
@@ -211,8 +211,8 @@ class GRUScorer(Scorer):
                 hidden = _gated(products[step], recurring, hidden)
                 states.append(hidden)
         both = total[:, None] + torch.stack(states).sum(dim=0)  # (r, c, D)
-        logit: Tensor = self._head(both / (2 * steps)).float()
-        return logit.view(pairs)
+        logit: Tensor = self._head(both / (2 * steps))
+        return logit.float().view(pairs)
 
     def _of_layer(self, layer: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Weight and bias of the inputs, weight and bias of the hidden state."""
@@ -249,6 +249,12 @@ def pairs_at_once(scorer: Scorer) -> int:
     return max(1, FLOATS_AT_ONCE.get(scorer.device.type, FLOATS_AT_ONCE["cpu"]) // scorer.floats_per_pair)
 
 
+def _split(layers: nn.Sequential) -> tuple[nn.Linear, nn.Sequential]:
+    """The first layer, and those after it."""
+    first, *rest = layers
+    return cast("nn.Linear", first), nn.Sequential(*rest)
+
+
 def _side_by_side(a: Tensor, b: Tensor) -> Tensor:
     """All pairs of r with c proteins, A's t rows before B's: (r, t, …), (c, t, …) → (r · c, 2 t, …)."""
     shape = len(a), len(b), *a.shape[1:]
@@ -260,5 +266,5 @@ def _gated(inputs: Tensor, recurring: Tensor, hidden: Tensor) -> Tensor:
     width = hidden.shape[-1]
     gates = (inputs[..., : 2 * width] + recurring[..., : 2 * width]).sigmoid_()
     reset, update = gates.split(width, dim=-1)
-    new = (reset * recurring[..., 2 * width :]).add_(inputs[..., 2 * width :]).tanh_()
-    return new + update * (hidden - new)
+    new: Tensor = (reset * recurring[..., 2 * width :]).add_(inputs[..., 2 * width :]).tanh_()
+    return torch.lerp(new, hidden, update)

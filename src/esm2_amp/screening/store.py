@@ -56,9 +56,9 @@ class ScreenStore:
             return
         content: dict[str, Any] = {name: getattr(kept, name) for name in _ARRAYS}
         content |= {f"above_{name}": part for name, part in kept.pairs_above()._asdict().items()}
-        with replacing_file(self._file, f"{sum(part.nbytes for part in content.values()):,} bytes") as part:
-            with part.open("wb") as file:
-                np.savez(file, fingerprint=np.array(self._fingerprint), done=done, **content)
+        size = f"{sum(part.nbytes for part in content.values()):,} bytes"
+        with replacing_file(self._file, size) as part, part.open("wb") as file:
+            np.savez(file, fingerprint=np.array(self._fingerprint), done=done, **content)
         self._saved = time.monotonic()
 
     def _read(self) -> dict[str, NDArray[Any]] | None:

@@ -67,13 +67,15 @@ class WantedPairs:
     def has(self, a: Rows, b: Rows) -> NDArray[np.bool_]:
         """Which of the pairs of these rows, in either order, are screened: shape (B,)."""
         asked = (self.is_query[a] & self.is_target[b]) | (self.is_query[b] & self.is_target[a])
-        return asked & ((a != b) | self.self_pairs)
+        found: NDArray[np.bool_] = asked & ((a != b) | self.self_pairs)
+        return found
 
     def mask(self, tile: Tile) -> NDArray[np.bool_]:
         """Which pairs of a tile are screened there: shape (r, c)."""
         rows, columns = self.queries[tile.rows, None], self.targets[None, tile.columns]
         stands_elsewhere = self.is_target[rows] & self.is_query[columns] & (columns < rows)
-        return ~stands_elsewhere & ((rows != columns) | self.self_pairs)
+        mask: NDArray[np.bool_] = ~stands_elsewhere & ((rows != columns) | self.self_pairs)
+        return mask
 
     def tiles(self, shape: tuple[int, int]) -> Iterator[Tile]:
         """Tiles of at most (r, c) proteins that hold all pairs, row of tiles by row of tiles; none without a pair."""
