@@ -366,7 +366,7 @@ def _trained(features: ProteinFeatures, model: TrainedModel) -> np.ndarray | Non
 
     if not model.training_proteins or features.provenance["encoder"] == "imported":
         return None
-    return features.index["key"].str[:SEQUENCE_DIGITS].isin(model.training_proteins).to_numpy(bool)
+    return features.index["key"].str[:SEQUENCE_DIGITS].isin(model.training_proteins).to_numpy(bool, copy=True)
 
 
 def _rows_of_known(entries: list[str], known: pd.DataFrame) -> np.ndarray:
