@@ -11,8 +11,9 @@ from test_scorers import logits_of, network_of, vectors_of
 
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.screening import ScreeningParameters
-from esm2_amp.screening.engine import Work, screen
-from esm2_amp.screening.kept import COARSE, EDGES, FINE, Keeping, Kept, Watch
+from esm2_amp.screening.candidates import candidate_pairs, ranks_of
+from esm2_amp.screening.engine import Work, background_of, screen
+from esm2_amp.screening.kept import COARSE, COARSE_EDGES, EDGES, FINE, Keeping, Kept, Watch
 from esm2_amp.screening.tiles import WantedPairs
 
 P = 90
@@ -95,6 +96,26 @@ def test_queries_are_paired_with_the_proteome_and_not_with_other_new_proteins(tm
     assert [set(row[row >= 0].tolist()) for row in partner] == expected
     among_queries = 5  # 3 with 40, and each of these with both new ones
     assert kept.scores.sum() == len(work.wanted) == 2 * (P - 1) + 2 * (P - 2) - among_queries
+
+
+def test_partners_of_queries_have_their_share_among_a_sample(tmp_path):
+    is_query = np.arange(P) < 2
+    work = work_of("ESM2_MEAN", WantedPairs.of(is_query, np.ones(P, bool), self_pairs=False), top=5)
+    table = vectors_of(work.network, P)
+    kept = screen(work, table, tmp_path, parameters())
+    exact = logits_of(work.network, table)
+    for size in (30, 10**6):
+        background = background_of(work, table, kept, tmp_path, parameters(background=size), seed=1)
+        pairs = candidate_pairs(kept)
+        assert set(background.queries) == {*pairs.a.tolist(), *pairs.b.tolist()} - {0, 1}
+        drawn = np.sort(np.random.default_rng(1).choice(P, min(size, P), replace=False))
+        _, of_b = ranks_of(pairs, kept, background)
+        for a, b, share in zip(pairs.a, pairs.b, of_b.above, strict=True):
+            if b > 1:
+                bins = np.searchsorted(COARSE_EDGES, exact[b, drawn[drawn != b]].astype(np.float32), side="right")
+                own = np.searchsorted(COARSE_EDGES, np.float32(exact[a, b]), side="right")
+                assert share == pytest.approx((bins > own).mean(), abs=2 / len(bins))  # rounding at the edges of bins
+    assert background_of(work, table, kept, tmp_path, parameters(background=0), seed=1) is None
 
 
 class StopError(Exception):

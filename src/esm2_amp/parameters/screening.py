@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from esm2_amp.parameters.base import Count, Fraction, Parameters
 
@@ -23,6 +23,9 @@ class ScreeningParameters(Parameters):
         validation pairs' share to this one.
     self_pairs : bool
         Whether a protein is paired with itself.
+    background : int
+        Where queries are given, the partners found are also scored with so many proteins, drawn at random, to tell
+        those that score high with everything; 0 leaves that out.
     most_candidates : int
         Most pairs that may be kept; a screen that would keep more stops before it begins.
     most_edges : int
@@ -46,6 +49,7 @@ class ScreeningParameters(Parameters):
     threshold: Fraction
     prevalence: Fraction | None = None
     self_pairs: bool = False
+    background: NonNegativeInt = 200
     most_candidates: Count = 5_000_000
     most_edges: Count = 2_000
     known_among: Literal["known_proteins", "all"] | None = None

@@ -105,7 +105,7 @@ def candidate_pairs(kept: Kept) -> ScoredPairs:
     return ScoredPairs(a[order], b[order], score[order])
 
 
-def ranks_of(pairs: ScoredPairs, kept: Kept) -> tuple[Ranks, Ranks]:
+def ranks_of(pairs: ScoredPairs, kept: Kept, background: Kept | None = None) -> tuple[Ranks, Ranks]:
     """Ranks of the candidates among the scores of A and of B.
 
     They are exact up to the number of partners that are kept of a protein, and from the threshold on, since all better
@@ -116,6 +116,9 @@ def ranks_of(pairs: ScoredPairs, kept: Kept) -> tuple[Ranks, Ranks]:
     pairs : ScoredPairs
         Of `candidate_pairs`.
     kept : Kept
+    background : Kept, optional
+        Counts of the scores of further proteins with a sample; of these proteins the share that is higher is given,
+        and no rank.
     """
     n_pairs, higher = len(pairs.a), _higher(kept)
     protein = np.concatenate([pairs.a, pairs.b]).astype(np.int64)
@@ -130,7 +133,8 @@ def ranks_of(pairs: ScoredPairs, kept: Kept) -> tuple[Ranks, Ranks]:
     rank, better = np.maximum(place, in_higher_bins) + 1, np.maximum(better, in_higher_bins)
     counted = kept.queries[query] == protein
     share = better / np.maximum(higher[query, 0] + kept.counts[query, 0], 1)
-    rank, share = np.where(counted, rank, 0), np.where(counted, share, np.nan)
+    of_others = np.full(len(share), np.nan) if background is None else _share_higher(background, protein, bins)
+    rank, share = np.where(counted, rank, 0), np.where(counted, share, of_others)
     rank[n_pairs:][pairs.a == pairs.b] = rank[:n_pairs][pairs.a == pairs.b]
     share[n_pairs:][pairs.a == pairs.b] = share[:n_pairs][pairs.a == pairs.b]
     return Ranks(rank[:n_pairs], share[:n_pairs]), Ranks(rank[n_pairs:], share[n_pairs:])
@@ -142,6 +146,7 @@ def candidate_table(
     calibration: Calibration,
     known: NDArray[np.int64],
     trained: NDArray[np.bool_] | None,
+    background: Kept | None = None,
 ) -> pd.DataFrame:
     """The candidates, best first.
 
@@ -155,17 +160,20 @@ def candidate_table(
         Rows of known pairs, the earlier protein first.
     trained : ndarray, shape (P,), bool, optional
         Proteins that the model was trained on; None where that isn't known.
+    background : Kept, optional
+        What is kept of the scores of the queries' partners with a sample of the proteins.
 
     Returns
     -------
     candidates : DataFrame
         `COLUMNS`. `Rank1` is Protein2's rank among the partners of Protein1, and `Above1` the share of Protein1's
-        scores that are higher; `Rank2` and `Above2` are those among Protein2's. They are empty for a protein that is no
-        query: of it, too few pairs are scored. `Known` is whether the pair is among the known ones. `InTraining` is how
-        many of the two proteins the model was trained on (0, 1, 2), empty where that isn't known.
+        scores that are higher; `Rank2` and `Above2` are those among Protein2's. Of a protein that is no query few pairs
+        are scored: its rank is empty, and its share is that among its scores with the sample. `Known` is whether the
+        pair is among the known ones. `InTraining` is how many of the two proteins the model was trained on (0, 1, 2),
+        empty where that isn't known.
     """
     pairs = candidate_pairs(kept)
-    of_a, of_b = ranks_of(pairs, kept)
+    of_a, of_b = ranks_of(pairs, kept, background)
     names = np.array(entries, dtype=object)
     a, b = pairs.a.astype(np.int64), pairs.b.astype(np.int64)
     in_training = pd.array([pd.NA] * len(a) if trained is None else trained[a].astype(int) + trained[b], dtype="Int8")
@@ -294,6 +302,14 @@ def _higher(kept: Kept) -> NDArray[np.int64]:
     """Scores of each query in higher bins than each: shape (Q, COARSE)."""
     falling = kept.counts[:, ::-1].cumsum(axis=1, dtype=np.int64)[:, ::-1]
     return np.hstack([falling[:, 1:], np.zeros((len(falling), 1), np.int64)])
+
+
+def _share_higher(background: Kept, protein: Rows, bins: Rows) -> NDArray[np.float64]:
+    """Share of a protein's scores with a sample that are in higher bins; NaN for a protein without such scores."""
+    at = np.minimum(np.searchsorted(background.queries, protein), len(background.queries) - 1)
+    total = background.counts.sum(axis=1, dtype=np.int64)[at]
+    share = _higher(background)[at, bins] / np.maximum(total, 1)
+    return np.where((background.queries[at] == protein) & (total > 0), share, np.nan)
 
 
 def _places(protein: Rows, partner: Rows, logit: NDArray[np.float32], is_twice: NDArray[np.bool_]) -> Rows:

@@ -1,6 +1,6 @@
 """What a reader of candidates must know: a weak model, hubs, scores that don't differ."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -15,11 +15,14 @@ NEAR_CHANCE: Final = 0.65
 _LOOKED_AT: Final = 1_000
 _HUBS: Final = 0.5
 _FEW: Final = 0.01
+_OFTEN: Final = 0.05
 _NARROW: Final = 0.1
 _MIDDLE: Final = (0.005, 0.995)
 
 
-def cautions(candidates: pd.DataFrame, kept: Kept, card: Mapping[str, Any], n_proteins: int) -> list[str]:
+def cautions(
+    candidates: pd.DataFrame, kept: Kept, card: Mapping[str, Any], n_proteins: int, queries: Collection[str]
+) -> list[str]:
     """Sentences on what makes the candidates doubtful; none where nothing does.
 
     Parameters
@@ -31,8 +34,11 @@ def cautions(candidates: pd.DataFrame, kept: Kept, card: Mapping[str, Any], n_pr
         The model's.
     n_proteins : int
         P.
+    queries : collection of str
+        Names of the queries, where any are given.
     """
-    found = [_of_model(card), _of_hubs(candidates, n_proteins), _of_scores(kept.scores)]
+    of_hubs = _of_partners(candidates, queries) if queries else _of_hubs(candidates, n_proteins)
+    found = [_of_model(card), of_hubs, _of_scores(kept.scores)]
     return [words for words in found if words]
 
 
@@ -78,6 +84,20 @@ def _of_hubs(candidates: pd.DataFrame, n_proteins: int) -> str:
         f"The candidates are mostly hubs: {number} of {n_proteins:,} proteins make up half of the {len(best):,} best "
         f"pairs, the first of them {ends.index[0]}. Look at Above1 and Above2: a protein that scores high with "
         "everything says little about a partner"
+    )
+
+
+def _of_partners(candidates: pd.DataFrame, queries: Collection[str]) -> str:
+    """What there is to say of the best partners of queries, by their scores with a sample of the proteins."""
+    best = candidates.head(_LOOKED_AT)
+    shares = [best[f"Above{n}"][~best[f"Protein{n}"].isin(queries)] for n in (1, 2)]
+    above = pd.concat(shares).dropna()
+    n_hubs = int((above > _OFTEN).sum())
+    if n_hubs <= _HUBS * len(above):
+        return ""
+    return (
+        f"The partners are mostly hubs: {n_hubs:,} of the {len(above):,} best score higher with more than {_OFTEN:.0%} "
+        "of randomly drawn proteins than with the query (Above1, Above2; AboveOfQuery of the tables of partners)"
     )
 
 

@@ -6,7 +6,7 @@ import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,8 @@ from esm2_amp.pairs import hash_tensors
 from esm2_amp.parameters.run import Device
 from esm2_amp.parameters.screening import Precision, ScreeningParameters
 from esm2_amp.progress import Progress
-from esm2_amp.screening.kept import COARSE, EDGES, Keeping, Kept, PartOfScreen, keep
+from esm2_amp.screening.candidates import candidate_pairs
+from esm2_amp.screening.kept import COARSE, EDGES, Keeping, Kept, PartOfScreen, Watch, keep
 from esm2_amp.screening.scorers import Prepared, Scorer, pairs_at_once, scorer_of
 from esm2_amp.screening.store import ScreenStore
 from esm2_amp.screening.tiles import Tile, WantedPairs, sub_grids, tile_shape
@@ -122,6 +123,44 @@ def screen(work: Work, table: Tensor, folder: Path, parameters: ScreeningParamet
         store.save(kept, done)
     store.save(kept, done, now=True)
     return kept
+
+
+def background_of(
+    work: Work, table: Tensor, kept: Kept, folder: Path, parameters: ScreeningParameters, seed: int
+) -> Kept | None:
+    """Scores of the queries' partners with proteins drawn at random, which tell partners that score high with all.
+
+    Parameters
+    ----------
+    work : Work
+        A screen of queries.
+    table : Tensor, shape (P, T / 2, D), float32 or float16
+    kept : Kept
+        What is kept of it.
+    folder : Path
+        That of the screen; this one's is below it.
+    parameters : ScreeningParameters
+        Among them how many proteins are drawn.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    background : Kept, or None
+        None where no proteins are to be drawn, or all partners are queries.
+    """
+    pairs = candidate_pairs(kept)
+    partners = np.setdiff1d(np.concatenate([pairs.a, pairs.b]), work.wanted.queries)
+    size = min(parameters.background, len(work.wanted.targets))
+    if not size or not len(partners):
+        return None
+    drawn = np.random.default_rng(seed).choice(work.wanted.targets, size, replace=False)
+    is_partner, is_drawn = np.zeros((2, len(table)), bool)
+    is_partner[partners], is_drawn[drawn] = True, True
+    wanted = WantedPairs.of(is_partner, is_drawn, self_pairs=False)
+    logger.info("Scoring the %s partners found with %s proteins drawn at random", f"{len(partners):,}", f"{size:,}")
+    keeping = Keeping(1, np.inf, Watch.nothing(len(table)))
+    return screen(replace(work, wanted=wanted, keeping=keeping), table, folder / "background", parameters)
 
 
 def keep_of_tile(work: Work, number: int, tile: Tile, of_rows: Tensor, of_columns: Tensor) -> tuple[int, PartOfScreen]:

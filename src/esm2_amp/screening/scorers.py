@@ -23,6 +23,9 @@ Prepared = tuple[Tensor, ...]
 FLOATS_AT_ONCE: Final = {"cpu": 1 << 19, "cuda": 1 << 27, "mps": 1 << 25}
 """Numbers that the pairs scored together may fill, by the type of the device: on the CPU they stay in its cache."""
 
+FEWEST_AT_ONCE: Final = 32
+"""With fewer pairs, a product of matrices waits for the weights."""
+
 
 class Scorer:
     """Scores pairs of prepared proteins.
@@ -246,7 +249,7 @@ def scorer_of(network: PairNetwork) -> Scorer:
 
 def pairs_at_once(scorer: Scorer) -> int:
     """Pairs that are best scored together on the scorer's device."""
-    return max(1, FLOATS_AT_ONCE.get(scorer.device.type, FLOATS_AT_ONCE["cpu"]) // scorer.floats_per_pair)
+    return max(FEWEST_AT_ONCE, FLOATS_AT_ONCE.get(scorer.device.type, FLOATS_AT_ONCE["cpu"]) // scorer.floats_per_pair)
 
 
 def _split(layers: nn.Sequential) -> tuple[nn.Linear, nn.Sequential]:

@@ -47,6 +47,8 @@ class Screened(NamedTuple):
         Proteins that the model was trained on; None where that isn't known.
     kept : Kept
         What is kept of the scores.
+    background : Kept, optional
+        What is kept of the scores of the queries' partners with a sample of the proteins.
     """
 
     entries: list[str]
@@ -56,6 +58,7 @@ class Screened(NamedTuple):
     known: np.ndarray
     trained: np.ndarray | None
     kept: Kept
+    background: Kept | None
 
 
 def add_queries(
@@ -185,7 +188,7 @@ def screen_pairs(
         The features aren't those that the model reads, a query isn't among them, or the screen would keep too much.
     """
     from esm2_amp.screening.candidates import calibration_of, log_odds
-    from esm2_amp.screening.engine import Work, screen
+    from esm2_amp.screening.engine import Work, background_of, screen
     from esm2_amp.screening.kept import Keeping
     from esm2_amp.screening.known import studied_watch
 
@@ -202,14 +205,16 @@ def screen_pairs(
         model.card.get("name", model.architecture), model.card.get("data", "data that its card doesn't name"),
     )  # fmt: skip
     work = Work(model.network, run.device, parameters.precision, wanted, keeping)
-    kept = screen(work, features.select(model.network.protein_tokens), folder, parameters)
+    table = features.select(model.network.protein_tokens)
+    kept = screen(work, table, folder, parameters)
     if not kept.n_above:
         best = max(kept.partners()[1][:, 0])
         logger.warning(
             "No pair reaches screening.threshold %g: the highest probability is %.4f; the candidates are the best %s "
             "partners of each protein alone", parameters.threshold, 1 / (1 + np.exp(-best)), keeping.top,
         )  # fmt: skip
-    return Screened(entries, names, wanted, watch, rows, trained, kept)
+    background = background_of(work, table, kept, folder, parameters, run.seed) if names else None
+    return Screened(entries, names, wanted, watch, rows, trained, kept, background)
 
 
 def list_candidates(
@@ -241,7 +246,9 @@ def list_candidates(
     from esm2_amp.screening.network import candidate_network
 
     calibration = calibration_of(model, parameters.prevalence)
-    candidates = candidate_table(screened.kept, screened.entries, calibration, screened.known, screened.trained)
+    candidates = candidate_table(
+        screened.kept, screened.entries, calibration, screened.known, screened.trained, screened.background
+    )
     partners = {query: partners_of_query(candidates, query) for query in screened.queries}
     proteins = protein_table(screened.kept, screened.entries, screened.trained)
     network = candidate_network(candidates, proteins, parameters.threshold, parameters.most_edges)
@@ -285,7 +292,7 @@ def measure_screen(
                 "proteins (screening.known_of_training=true counts them, too), others aren't screened",
                 f"{len(screened.known):,}", f"{_of_training(screened):,}",
             )  # fmt: skip
-    words = cautions(candidates, kept, model.card, len(screened.entries))
+    words = cautions(candidates, kept, model.card, len(screened.entries), screened.queries)
     for sentence in words:
         logger.warning("%s", sentence)
     summary = {
