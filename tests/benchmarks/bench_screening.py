@@ -43,7 +43,7 @@ from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import MODELS, build_network
 from esm2_amp.models.storage import TrainedModel, load_model
 from esm2_amp.parameters.evaluation import BaselineParameters, EvaluationParameters
-from esm2_amp.parameters.model_training import ModelParameters
+from esm2_amp.parameters.model_training import MeanParameters, ModelParameters
 from esm2_amp.parameters.prediction import PredictionParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.parameters.screening import ScreeningParameters
@@ -195,7 +195,7 @@ def measure(model: str, width: int, pairs: int, of_file: int) -> Row:
 
 def measure_memory(proteins: int) -> tuple[int, int, float]:
     """Memory before and at its peak, in bytes, and seconds, of a screen of all pairs; in a fresh process."""
-    network = build_network(MODELS["ESM2_MEAN"].config(architecture="ESM2_MEAN", h1=16, h2=8), 192)
+    network = build_network(MeanParameters(architecture="ESM2_MEAN", h1=16, h2=8), 192)
     table = torch.randn(proteins, 10, 192)
     before = memory("VmRSS")
     return before, memory("VmHWM") if (seconds := screened(network, table)) else 0, seconds

@@ -24,7 +24,7 @@ class ScreeningParameters(Parameters):
     self_pairs : bool
         Whether a protein is paired with itself.
     background : int
-        Where queries are given, the partners found are also scored with so many proteins, drawn at random, to tell
+        Where queries are given, the partners found are also scored with so many others, drawn at random, to tell
         those that score high with everything; 0 leaves that out.
     most_candidates : int
         Most pairs that may be kept; a screen that would keep more stops before it begins.

@@ -128,7 +128,9 @@ def screen(work: Work, table: Tensor, folder: Path, parameters: ScreeningParamet
 def background_of(
     work: Work, table: Tensor, kept: Kept, folder: Path, parameters: ScreeningParameters, seed: int
 ) -> Kept | None:
-    """Scores of the queries' partners with proteins drawn at random, which tell partners that score high with all.
+    """Scores of the queries' partners with other proteins drawn at random, which tell partners that score high with all.
+
+    The sample has neither queries nor partners, so that every partner is scored with the same proteins.
 
     Parameters
     ----------
@@ -147,14 +149,15 @@ def background_of(
     Returns
     -------
     background : Kept, or None
-        None where no proteins are to be drawn, or all partners are queries.
+        None where no proteins are to be drawn or none are left, or all partners are queries.
     """
     pairs = candidate_pairs(kept)
     partners = np.setdiff1d(np.concatenate([pairs.a, pairs.b]), work.wanted.queries)
-    size = min(parameters.background, len(work.wanted.targets))
+    others = np.setdiff1d(work.wanted.targets, np.union1d(partners, work.wanted.queries))
+    size = min(parameters.background, len(others))
     if not size or not len(partners):
         return None
-    drawn = np.random.default_rng(seed).choice(work.wanted.targets, size, replace=False)
+    drawn = np.random.default_rng(seed).choice(others, size, replace=False)
     is_partner, is_drawn = np.zeros((2, len(table)), bool)
     is_partner[partners], is_drawn[drawn] = True, True
     wanted = WantedPairs.of(is_partner, is_drawn, self_pairs=False)
