@@ -1,6 +1,5 @@
 """Tables by name as one catalog entry: a folder of CSV files."""
 
-import shutil
 from collections.abc import Mapping
 
 import pandas as pd
@@ -14,7 +13,7 @@ from esm2_amp.io.local import LocalDataset
 class TableFolderDataset(LocalDataset[Mapping[str, pd.DataFrame], dict[str, pd.DataFrame]]):
     """Tables by name in a folder of their own, `<name>.csv` each, which a later run's take the place of.
 
-    Loads as the tables by the names of their files. Without any table there is no folder.
+    Loads as the tables by the names of their files.
     """
 
     @override
@@ -23,9 +22,6 @@ class TableFolderDataset(LocalDataset[Mapping[str, pd.DataFrame], dict[str, pd.D
 
     @override
     def save(self, data: Mapping[str, pd.DataFrame]) -> None:
-        if not data:
-            shutil.rmtree(self._filepath, ignore_errors=True)
-            return
         with replacing(self._filepath) as folder:
             for name, table in data.items():
                 table.to_csv(folder / f"{as_file_name(name)}.csv", index=False)

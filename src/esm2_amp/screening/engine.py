@@ -128,7 +128,7 @@ def screen(work: Work, table: Tensor, folder: Path, parameters: ScreeningParamet
 def background_of(
     work: Work, table: Tensor, kept: Kept, folder: Path, parameters: ScreeningParameters, seed: int
 ) -> Kept | None:
-    """Scores of the queries' partners with other proteins drawn at random, which tell partners that score high with all.
+    """Scores of the queries' partners with others drawn at random, which tell partners that score high with all.
 
     The sample has neither queries nor partners, so that every partner is scored with the same proteins.
 
