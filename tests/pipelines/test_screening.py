@@ -54,7 +54,7 @@ def test_all_pairs_of_the_examples(screened, place, tmp_path):
         *("candidates.parquet", "candidates.csv", "protein_scores.csv", "network.graphml", "network.sif"),
         *("score_distributions.csv", "known_metrics.csv", "known_curves.csv", "summary.json", "dropped_proteins.csv"),
         *("proteins_report.json", "known_pairs_report.json", "score_distributions.png", "known_pairs.png"),
-        "network.png",
+        *("network.png", "partners"),
     }
     table = pd.read_parquet(out / "candidates.parquet")
     pd.testing.assert_frame_equal(pd.read_csv(out / "candidates.csv"), table, check_dtype=False, check_exact=False)

@@ -211,7 +211,7 @@ def screen_pairs(
         best = max(kept.partners()[1][:, 0])
         logger.warning(
             "No pair reaches screening.threshold %g: the highest probability is %.4f; the candidates are the best %s "
-            "partners of each protein alone", parameters.threshold, 1 / (1 + np.exp(-best)), keeping.top,
+            "partners of each alone", parameters.threshold, 1 / (1 + np.exp(-best)), keeping.top,
         )  # fmt: skip
     background = background_of(work, table, kept, folder, parameters, run.seed) if names else None
     return Screened(entries, names, wanted, watch, rows, trained, kept, background)
