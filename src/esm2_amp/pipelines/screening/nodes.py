@@ -189,17 +189,18 @@ def screen_pairs(
     """
     from esm2_amp.screening.candidates import calibration_of, log_odds
     from esm2_amp.screening.engine import Work, background_of, screen
+    from esm2_amp.screening.inputs import rows_of_known, top_within, trained_proteins, wanted_pairs
     from esm2_amp.screening.kept import Keeping
     from esm2_amp.screening.known import studied_watch
 
     model.check_features(features)
     calibration_of(model, parameters.prevalence)  # raises before the work
     entries = features.entries
-    wanted, names = _wanted(entries, queries, self_pairs=parameters.self_pairs)
-    trained, rows = _trained(features, model), _rows_of_known(entries, known)
+    wanted, names = wanted_pairs(entries, queries, self_pairs=parameters.self_pairs)
+    trained, rows = trained_proteins(features, model), rows_of_known(entries, known)
     among_all = parameters.known_among == "all" if parameters.known_among else bool(names)
     watch = studied_watch(rows, wanted, trained, among_all=among_all, of_training=parameters.known_of_training)
-    keeping = Keeping(_top(parameters.top, wanted), log_odds(parameters.threshold), watch)
+    keeping = Keeping(top_within(parameters.top, wanted), log_odds(parameters.threshold), watch)
     logger.info(
         "Screening %s pairs of %s proteins by %s, trained on %s", f"{len(wanted):,}", f"{len(entries):,}",
         model.card.get("name", model.architecture), model.card.get("data", "data that its card doesn't name"),
@@ -333,63 +334,6 @@ def draw_screen(
     if network.number_of_edges():
         figures["network"] = network_figure(network, seed=run.seed)
     return figures
-
-
-def _wanted(entries: list[str], queries: pd.DataFrame, *, self_pairs: bool) -> tuple[WantedPairs, list[str]]:
-    """The pairs to score, and the queries by the names of the proteins."""
-    from esm2_amp.names import match_names
-    from esm2_amp.screening.queries import unknown_queries
-    from esm2_amp.screening.tiles import WantedPairs
-
-    everybody = np.ones(len(entries), bool)
-    if len(queries):
-        entry_of = match_names(queries["Entry"], entries)
-        if lacks := [name for name in queries["Entry"] if name not in entry_of]:
-            raise unknown_queries(lacks, entries, "queries")
-        names = [entry_of[name] for name in queries["Entry"]]
-        further = [entry_of[name] for name in queries.loc[~queries["InProteome"], "Entry"]]
-        is_query, is_target = np.isin(entries, names), ~np.isin(entries, further)
-        wanted = WantedPairs.of(is_query, is_target, self_pairs=self_pairs)
-    else:
-        names, wanted = [], WantedPairs.of(everybody, everybody, self_pairs=self_pairs)
-    if not len(wanted):
-        raise InputError(
-            f"A screen needs at least two proteins, got {', '.join(entries)} alone; give the proteome by "
-            "--params=proteins=FILE"
-        )
-    return wanted, names
-
-
-def _top(top: int, wanted: WantedPairs) -> int:
-    most = int(wanted.partners_of()[wanted.queries].max())
-    if top > most:
-        logger.warning("screening.top is %s, but a protein has %s partners: all of them are kept", top, most)
-    return min(top, most)
-
-
-def _trained(features: ProteinFeatures, model: TrainedModel) -> np.ndarray | None:
-    """Which proteins a model was trained on, by their sequences; None where that isn't known."""
-    from esm2_amp.models.storage import SEQUENCE_DIGITS
-
-    if not model.training_proteins or features.provenance["encoder"] == "imported":
-        return None
-    return features.index["key"].str[:SEQUENCE_DIGITS].isin(model.training_proteins).to_numpy(bool, copy=True)
-
-
-def _rows_of_known(entries: list[str], known: pd.DataFrame) -> np.ndarray:
-    """Rows of the known pairs that have features, the earlier protein first, each pair once: shape (M, 2), int64."""
-    from esm2_amp.names import match_names
-    from esm2_amp.pairs import protein_rows
-
-    entry_of = match_names(known.to_numpy().ravel(), entries)
-    named = known.apply(lambda names: names.map(entry_of)).dropna()
-    if len(known) and not len(named):
-        raise InputError(
-            f"None of the {len(known):,} known pairs is of two of the {len(entries):,} proteins; name proteins alike "
-            "in both files"
-        )
-    rows = np.sort(np.stack(protein_rows(entries, named), axis=1), axis=1)
-    return np.unique(rows, axis=0)
 
 
 def _of_training(screened: Screened) -> int:
