@@ -1,4 +1,8 @@
-"""Devices: where tensors are computed."""
+"""Devices: where tensors are computed, and by how many threads."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
 
@@ -21,3 +25,26 @@ def resolve_device(device: Device) -> torch.device:
     if device not in present:
         raise InputError(f"device must be one that this machine has (auto, {', '.join(present)}), got '{device}'")
     return torch.device(device)
+
+
+@contextmanager
+def side_by_side(batches: int, device: torch.device) -> Iterator[ThreadPoolExecutor]:
+    """Workers that share PyTorch's threads on the CPU, and one worker for any other device.
+
+    A batch is a sequence of short operations. Threads that split an operation wait for one another at its end; threads
+    with a batch of their own don't.
+
+    Parameters
+    ----------
+    batches : int
+        How many there are: no more workers are made.
+    device : torch.device
+        Where the batches are computed.
+    """
+    threads = torch.get_num_threads()
+    workers = min(threads, max(1, batches)) if device.type == "cpu" else 1
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)

@@ -4,6 +4,7 @@ No feature of a pair is ever written out. A pair is two rows of a table of prote
 batch by batch, on the device that the table is on.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
@@ -156,3 +157,18 @@ def protein_rows(entries: Sequence[str], pairs: pd.DataFrame) -> tuple[NDArray[n
                 "now; run `kedro run --pipeline=pair_building` (or training) again"
             )
     return a, b
+
+
+def hash_pairs(*parts: Pairs) -> str:
+    """SHA-256 of pairs, labels and vectors: whether two fits saw the same data. The parts share one table."""
+    columns = [column for pairs in parts for column in (pairs.a, pairs.b, pairs.label) if column is not None]
+    return hash_tensors(*columns, parts[0].table)
+
+
+def hash_tensors(*tensors: Tensor) -> str:
+    """SHA-256 of shapes and values: whether two fits saw the same data."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()

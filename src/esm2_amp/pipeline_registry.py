@@ -37,6 +37,7 @@ PIPELINES: Final = (
     "explanation",
     "explanation_in_regions",
     "prediction",
+    "screening",
     "model_release",
     "planted_data",
     "encoder_pretraining",
@@ -68,6 +69,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         planted_data,
         prediction,
         report,
+        screening,
     )
 
     registered = {
@@ -86,6 +88,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "explanation": explanation.create_pipeline(),
         "explanation_in_regions": explanation.create_pipeline(regions=True),
         "prediction": prediction.create_pipeline(),
+        "screening": screening.create_pipeline(),
         "model_release": model_release.create_pipeline(),
         "planted_data": planted_data.create_pipeline(),
         "encoder_pretraining": encoder_pretraining.create_pipeline(),

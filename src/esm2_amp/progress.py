@@ -37,10 +37,12 @@ class Progress:
         Units to do.
     every : float
         Seconds between lines. Work done sooner logs nothing.
+    unit : str, optional
+        Of the work, for its pace: with `pairs`, a line also says how many pairs are done in a second.
     """
 
-    def __init__(self, logger: logging.Logger, what: str, total: int, every: float = 5.0) -> None:
-        self._logger, self._what, self._total, self._every = logger, what, total, every
+    def __init__(self, logger: logging.Logger, what: str, total: int, every: float = 5.0, unit: str = "") -> None:
+        self._logger, self._what, self._total, self._every, self._unit = logger, what, total, every, unit
         self._done = 0
         self._started = self._last = time.monotonic()
 
@@ -52,11 +54,13 @@ class Progress:
             return
         self._last = now
         share = 100 * self._done / self._total
+        pace = f", {self._done / (now - self._started):,.0f} {self._unit}/s" if self._unit else ""
         self._logger.info(
-            "%s: %s of %s (%.0f %%), %s",
+            "%s: %s of %s (%.0f %%)%s, %s",
             self._what,
             f"{self._done:,}",
             f"{self._total:,}",
             share,
+            pace,
             time_left(now - self._started, self._done, self._total - self._done),
         )

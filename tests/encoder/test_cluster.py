@@ -12,7 +12,7 @@ import pytest
 import torch
 from dask.distributed import LocalCluster
 
-from esm2_amp.encoder import cluster as module
+from esm2_amp import cluster as module
 from esm2_amp.encoder.cluster import Work, embed_on_cluster
 from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import Encoder, load_encoder

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 FILES: Final = (
     "proteins", "pairs", "validation_pairs", "test_pairs", "features", "regions", "entry_list", "top_segments",
-    "low_segments",
+    "low_segments", "queries", "known_pairs",
 )  # fmt: skip
 """Options that name a file which must be there."""
 

@@ -27,15 +27,19 @@ class RunOptions(Parameters):
         FASTA, CSV, TSV or XLSX, gzip too.
     pairs, validation_pairs, test_pairs : str
         CSV, TSV or XLSX with `Protein1`, `Protein2` and `Label`.
+    queries : str
+        For screening: the proteins whose partners are looked for, FASTA, or a list of ids among the proteins.
+    known_pairs : str
+        For screening: pairs that interact, CSV, TSV or XLSX with `Protein1` and `Protein2`.
     features : str
         Features in the published HDF5 layout; they take the place of `proteins`.
     encoder : str
         Folder, fair-esm file or hub name of an ESM-2.
     model : str
-        For prediction and release: an architecture, which is the model trained here, or the folder of a model, by its
-        name in `06_models` or its path. Beside `checkpoint`, the architecture that a `.pth` file holds.
+        For prediction, screening and release: an architecture, which is the model trained here, or the folder of a
+        model, by its name in `06_models` or its path. Beside `checkpoint`, the architecture that a `.pth` file holds.
     checkpoint : str
-        For prediction: a folder or `.pth` file to use in place of the trained model.
+        For prediction and screening: a folder or `.pth` file to use in place of the trained model.
     release : str
         Folder for a model to give away.
     regions, entry_list : str
@@ -62,6 +66,8 @@ class RunOptions(Parameters):
     pairs: str | None = None
     validation_pairs: str | None = None
     test_pairs: str | None = None
+    queries: str | None = None
+    known_pairs: str | None = None
     features: str | None = None
     encoder: str | None = None
     model: str | None = None

@@ -1,28 +1,19 @@
 """Embedding on many machines: parts of a long list of proteins, embedded by the workers of a Dask cluster."""
 
 import functools
-import logging
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from torch import Tensor
 
+from esm2_amp.cluster import results_of_workers
 from esm2_amp.devices import resolve_device
 from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters
 from esm2_amp.parameters.run import Device
-
-logger = logging.getLogger(__name__)
-
-WAIT_FOR_WORKERS = 60.0
-"""Seconds until a scheduler without workers is an error."""
-
-_AHEAD = 2
-"""Parts submitted for each thread of a worker: with one to spare no thread is idle, and more would only take memory."""
 
 
 class Work(NamedTuple):
@@ -92,34 +83,6 @@ def embed_on_cluster(work: Work, parts: Iterable[Sequence[str]], address: str) -
     Raises
     ------
     InputError
-        Dask isn't installed, no scheduler or no worker answers, or a worker has no such encoder or another one.
+        As `esm2_amp.cluster.results_of_workers`, or a worker has no such encoder or another one.
     """
-    try:
-        from dask.distributed import Client, as_completed  # an extra
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "feature_extraction.cluster needs Dask, which isn't installed: pip install 'esm2_amp[dask]', or leave it "
-            "out"
-        ) from error
-    try:
-        client = Client(address)
-    except (OSError, ValueError) as error:  # a time limit is an OSError
-        raise InputError(
-            f"feature_extraction.cluster must be the address of a running Dask scheduler, as tcp://host:8786, got "
-            f"{address!r} ({error}); start one with `dask scheduler`, or leave it out"
-        ) from error
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS)
-        except TimeoutError as error:
-            raise InputError(
-                f"The Dask scheduler at {address} has no worker; start some with `dask worker {address} --nthreads 1`"
-            ) from error
-        threads = sum(client.nthreads().values())
-        logger.info("Dask cluster at %s: %d workers, %d threads", address, len(client.nthreads()), threads)
-        waiting = (client.submit(work.embed_part, number, part, pure=False) for number, part in enumerate(parts))
-        running = as_completed(islice(waiting, _AHEAD * threads), with_results=True)
-        for _, result in running:
-            yield result
-            for future in islice(waiting, 1):
-                running.add(future)
+    yield from results_of_workers(Work.embed_part, work, enumerate(parts), address, "feature_extraction.cluster")

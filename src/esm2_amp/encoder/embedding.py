@@ -1,8 +1,6 @@
 """From sequences to the 13 vectors of each protein, for proteins of any length on any device."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
@@ -10,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from esm2_amp.devices import side_by_side
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.encoder.packed import PackedEsm
 from esm2_amp.encoder.pooling import pool
@@ -148,7 +147,7 @@ def _visit_batches(
         return int(lengths[batch].sum())
 
     batches = list(_batches(lengths, options.whole_up_to, capacity))
-    with _side_by_side(len(batches), device) as workers:
+    with side_by_side(len(batches), device) as workers:
         for residues in workers.map(embed_batch, batches):
             if on_batch is not None:
                 on_batch(residues)
@@ -187,19 +186,3 @@ def _windowed(packed: PackedEsm, tokens: NDArray[np.uint8], options: EmbeddingPa
         for state in packed(windows[first : first + together]).split(options.window + 2)
     ]
     return merge_windows(states, starts)
-
-
-@contextmanager
-def _side_by_side(batches: int, device: torch.device) -> Iterator[ThreadPoolExecutor]:
-    """Workers that share PyTorch's threads on the CPU, and one worker for any other device.
-
-    A batch is a sequence of short operations. Threads that split an operation wait for one another at its end; threads
-    with a batch of their own don't.
-    """
-    threads = torch.get_num_threads()
-    workers = min(threads, max(1, batches)) if device.type == "cpu" else 1
-    try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,)) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(threads)

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 from typing_extensions import override
 
 from esm2_amp.explanation.autoencoder import Autoencoder
+from esm2_amp.pairs import hash_tensors
 from esm2_amp.parameters.latent_explanation import AutoencoderParameters
 from esm2_amp.training.callbacks import EpochRecord, Patience
-from esm2_amp.training.fit import hash_tensors
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
 from esm2_amp.training.trainer import quiet_trainer
 

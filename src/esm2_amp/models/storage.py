@@ -66,6 +66,13 @@ class TrainedModel(NamedTuple):
         self.check_features(features)
         return Pairs.of(features, pairs, self.network.protein_tokens)
 
+    @property
+    def validation_prevalence(self) -> float | None:
+        """Share of its validation pairs that interact, on which its temperature was fitted; None where unknown."""
+        validation = self.card.get("split", {}).get("validation", {})
+        pairs, positives = validation.get("pairs"), validation.get("positives")
+        return positives / pairs if pairs and positives and positives < pairs else None
+
     def seen(self, features: ProteinFeatures, pairs: pd.DataFrame) -> pd.Series:
         """How many proteins of each pair the model was trained on, by their sequences (Park and Marcotte 2012).
 

@@ -7,6 +7,7 @@ its options, must not wait for. When the program runs, each of these names is `A
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import networkx
     import plotly.graph_objects
     from matplotlib.figure import Figure as Figure
     from optuna import Trial as Trial
@@ -39,10 +40,14 @@ if TYPE_CHECKING:
     from esm2_amp.pairs import Pairs as Pairs
     from esm2_amp.regions.charts import Charts as Charts
     from esm2_amp.report.parts import Section as Section
+    from esm2_amp.screening.kept import Kept as Kept
+    from esm2_amp.screening.kept import Watch as Watch
+    from esm2_amp.screening.tiles import WantedPairs as WantedPairs
     from esm2_amp.splits.splitting import SplitFractions as SplitFractions
     from esm2_amp.statistics.metrics import Metrics as Metrics
     from esm2_amp.validation.proteins import CleanProteins as CleanProteins
 
+    Network = networkx.Graph[str]
     PlotlyFigure = plotly.graph_objects.Figure
 else:
 

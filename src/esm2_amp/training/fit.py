@@ -1,6 +1,5 @@
 """Fitting one network: resumable, deterministic from its seed, best checkpoint by validation MCC."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor
 from esm2_amp.errors import InputError
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import build_network
-from esm2_amp.pairs import Pairs
+from esm2_amp.pairs import Pairs, hash_pairs
 from esm2_amp.parameters.model_training import ModelParameters, TrainingParameters
 from esm2_amp.training.callbacks import EpochRecord, EpochReport, Patience
 from esm2_amp.training.classifier import PairClassifier, PairData
@@ -221,18 +220,3 @@ def _load_weights(classifier: PairClassifier, file: Path) -> int:
     state = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
     classifier.network.load_state_dict(state)
     return int(checkpoint["epoch"]) + 1
-
-
-def hash_pairs(*parts: Pairs) -> str:
-    """SHA-256 of pairs, labels and vectors: whether two fits saw the same data. The parts share one table."""
-    columns = [column for pairs in parts for column in (pairs.a, pairs.b, pairs.label) if column is not None]
-    return hash_tensors(*columns, parts[0].table)
-
-
-def hash_tensors(*tensors: Tensor) -> str:
-    """SHA-256 of shapes and values: whether two fits saw the same data."""
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().numpy().data)
-    return digest.hexdigest()

@@ -78,10 +78,9 @@ def search_hyperparameters(
         a value.
     """
     from esm2_amp.models.registry import MODELS
-    from esm2_amp.pairs import Pairs
+    from esm2_amp.pairs import Pairs, hash_pairs
     from esm2_amp.search.report import best_parameters, epochs_table, study_figures, trials_table
     from esm2_amp.search.study import open_study, quiet_optuna, run_search
-    from esm2_amp.training.fit import hash_pairs
 
     settings = with_values(settings, {"epochs": parameters.epochs or settings.training.epochs})
     check_space(space, settings)
