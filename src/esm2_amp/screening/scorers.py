@@ -20,7 +20,7 @@ from esm2_amp.models.mean import ESM2MEAN
 Prepared = tuple[Tensor, ...]
 """What a scorer computes once for each of n proteins: tensors whose first axis are the proteins."""
 
-FLOATS_AT_ONCE: Final = {"cpu": 1 << 19, "cuda": 1 << 27, "mps": 1 << 25}
+FLOATS_AT_ONCE: Final = {"cpu": 1 << 18, "cuda": 1 << 27, "mps": 1 << 25}
 """Numbers that the pairs scored together may fill, by the type of the device: on the CPU they stay in its cache."""
 
 FEWEST_AT_ONCE: Final = 32
