@@ -11,6 +11,8 @@ class ExplanationParameters(Parameters):
 
     Attributes
     ----------
+    data_name : str
+        What figures call the pairs.
     residues_up_to : int
         Pairs, those of highest probability, of which residues are explained; 0 leaves residues out.
     scanned_pairs : int
@@ -21,6 +23,7 @@ class ExplanationParameters(Parameters):
         The method whose most and least important segments are looked up in annotated regions.
     """
 
+    data_name: str
     residues_up_to: int = Field(ge=0)
     scanned_pairs: int = Field(ge=0)
     drawn_pairs: int = Field(ge=0)

@@ -14,6 +14,8 @@ class ScreeningParameters(Parameters):
 
     Attributes
     ----------
+    data_name : str
+        What the report calls the proteins.
     top : int
         Best partners that are kept of each protein, or of each query where queries are given.
     threshold : float
@@ -45,6 +47,7 @@ class ScreeningParameters(Parameters):
         Address of a Dask scheduler whose workers score the tiles, each on its own device.
     """
 
+    data_name: str
     top: Count
     threshold: Fraction
     prevalence: Fraction | None = None

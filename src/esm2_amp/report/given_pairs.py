@@ -27,6 +27,7 @@ from esm2_amp.report.parts import (
     table_of,
     text_cells,
 )
+from esm2_amp.screening.cautions import auroc_of
 
 
 class ExplainedResidues(NamedTuple):
@@ -222,27 +223,19 @@ def _all_pairs(explanations: Explanations, plots: Mapping[str, Any]) -> Iterator
         yield Group("Tokens by importance, the mean of all pairs", [Gallery(pictures)])
 
 
-def _auroc(card: Mapping[str, Any]) -> tuple[float | None, str]:
-    """The AUROC that a model's card tells, and of which pairs: test pairs, or else those that chose its epoch."""
-    measured = card.get("evaluation", {}).get("metrics", {}).get(card["architecture"], {}).get("auroc")
-    if measured is not None:
-        return measured[0], "test"
-    return card.get("selected_epoch", {}).get("validation_auroc"), "validation"
-
-
 def _cautions(card: Mapping[str, Any], explanations: Explanations, residues: ExplainedResidues) -> Iterator[str]:
     if residues.check.get("share_within_tolerance", 1) < 1:
         yield (
             f"Residues don't add up to their tokens within {residues.check['tolerance']:g} of the score's difference "
             f"for {1 - residues.check['share_within_tolerance']:.0%} of the pairs."
         )
-    auroc, of_pairs = _auroc(card)
-    if auroc is not None and auroc < LOW_AUROC:
+    measured = auroc_of(card)
+    if measured is not None and measured[0] < LOW_AUROC:
         yield (
-            f"{card['name']} hardly separates interacting pairs from others (AUROC {auroc:.2f} on its {of_pairs} "
-            "pairs): what its scores rest on shows little about interaction."
+            f"{card['name']} hardly separates interacting pairs from others (AUROC {measured[0]:.2f} on its "
+            f"{measured[1]}): what its scores rest on shows little about interaction."
         )
-    if auroc is None:
+    if measured is None:
         yield f"How good {card['name']} is isn't known: its folder holds no metrics."
     for method, found in explanations.items():
         largest = found.check.get("largest_error")

@@ -159,7 +159,7 @@ def explain_given_pairs(
     kept = found["integrated_gradients"].details.pop("path", None) if "integrated_gradients" in found else None
     path = None if kept is None else GradientPath(kept, context.pairs, context.baseline)
     card = {"name": model.architecture, **model.card, "architecture": model.architecture}
-    drawn = draw_explanations(found, context, Subject(card["name"], _GIVEN, run.data_name))
+    drawn = draw_explanations(found, context, Subject(card["name"], _GIVEN, parameters.data_name))
     return explained, found, token_importance(found), drawn, path, card
 
 
@@ -352,7 +352,6 @@ def rank_given_pairs(
     card: dict[str, Any],
     parameters: ExplanationParameters,
     regions: RegionParameters,
-    run: RunParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame, RegionParameters]:
     """Rank the segments of the explained pairs by importance.
 
@@ -383,7 +382,7 @@ def rank_given_pairs(
             f"{card['name']} ({card['architecture']}) reads whole proteins, not segments that could lie in regions; "
             "give a model that reads segments, such as --params=model=ppi_mini_amps, or leave out regions="
         )
-    of_run = {"explained_model": card["name"], "explained_by": parameters.regions_by, "data_name": run.data_name}
+    of_run = {"explained_model": card["name"], "explained_by": parameters.regions_by, "data_name": parameters.data_name}
     segments = keep_group(rank_segments(found.importance, regions.ranks), regions.group)
     return segments, found.importance, regions.model_copy(update=of_run)
 
@@ -403,7 +402,7 @@ def report_explanation(
     residues: pd.DataFrame,
     residue_windows: pd.DataFrame,
     residue_check: dict[str, Any],
-    run: RunParameters,
+    shown: ExplanationParameters,
 ) -> str:
     """Write one page (HTML) on the explained pairs, which needs nothing but a browser.
 
@@ -413,14 +412,14 @@ def report_explanation(
         Of `explain_given_pairs`, figures as PNGs.
     residues, residue_windows, residue_check
         Of `explain_residues`.
-    run : RunParameters
+    shown : ExplanationParameters
     """
     from esm2_amp.report.given_pairs import ExplainedResidues, explained_chapter
     from esm2_amp.report.page import render
 
     of_residues = ExplainedResidues(residues, residue_windows, residue_check)
-    chapter = explained_chapter(explained, explanations, plots, card, run.data_name, of_residues)
-    return render(f"{card['name']} explained on {run.data_name}", [chapter])
+    chapter = explained_chapter(explained, explanations, plots, card, shown.data_name, of_residues)
+    return render(f"{card['name']} explained on {shown.data_name}", [chapter])
 
 
 def report_explanation_in_regions(
@@ -429,7 +428,7 @@ def report_explanation_in_regions(
     plots: dict[str, Any],
     card: dict[str, Any],
     parameters: RegionParameters,
-    run: RunParameters,
+    shown: ExplanationParameters,
     **found: Any,
 ) -> str:
     """Write the page of `report_explanation`, with the regions that important segments and residues lie in.
@@ -440,7 +439,7 @@ def report_explanation_in_regions(
         Of `explain_given_pairs`, figures as PNGs.
     parameters : RegionParameters
         Of `rank_given_pairs`.
-    run : RunParameters
+    shown : ExplanationParameters
     **found
         `residues`, `residue_windows`, `residue_check`, `regions`; tables and figures as for
         `esm2_amp.report.regions.regions_chapters`.
@@ -455,7 +454,7 @@ def report_explanation_in_regions(
     of_residues = ExplainedResidues(residues, windows, check, regions, found["regions_report"]["types"])
     with_maps = plots | {"pair_maps": found["pair_maps"] or {}}
     chapters = [
-        explained_chapter(explained, explanations, with_maps, card, run.data_name, of_residues),
+        explained_chapter(explained, explanations, with_maps, card, shown.data_name, of_residues),
         regions_chapters(parameters, explained, **found)[0],
     ]
-    return render(f"{card['name']} explained on {run.data_name}", chapters)
+    return render(f"{card['name']} explained on {shown.data_name}", chapters)

@@ -31,7 +31,7 @@ _FOUND: Final = {
     "plots": "plots",
     "card": "model_card",
     **{name: name for name in ("residues", "residue_windows", "residue_check")},
-    "run": "params:run",
+    "shown": "params:explanation",
 }
 _ANNOTATED: Final = ["region_segments", "regions", "region_proteins", "regions_report"]
 _REPORTED: Final = (
@@ -98,7 +98,7 @@ def _in_regions() -> list[Node]:
     return [
         Node(
             rank_given_pairs,
-            inputs=["explanations", "model_card", "params:explanation", "params:functional_regions", "params:run"],
+            inputs=["explanations", "model_card", "params:explanation", "params:functional_regions"],
             outputs=["ranked_segments", "chosen_importance", "region_parameters"],
             name="rank_segments",
         ),

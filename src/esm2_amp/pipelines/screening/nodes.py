@@ -336,6 +336,33 @@ def draw_screen(
     return figures
 
 
+def report_screen(
+    candidates: pd.DataFrame,
+    partners: dict[str, pd.DataFrame],
+    known_metrics: pd.DataFrame,
+    summary: dict[str, Any],
+    plots: dict[str, Any],
+    parameters: ScreeningParameters,
+) -> str:
+    """Write one page (HTML) on the screen, which needs nothing but a browser.
+
+    Parameters
+    ----------
+    candidates, partners
+        Of `list_candidates`.
+    known_metrics, summary
+        Of `measure_screen`.
+    plots
+        Of `draw_screen`, as PNGs.
+    parameters : ScreeningParameters
+    """
+    from esm2_amp.report.page import render
+    from esm2_amp.report.screening import screening_chapter
+
+    chapter = screening_chapter(candidates, partners, known_metrics, summary, plots, parameters.data_name)
+    return render(f"{summary['model']} screens {parameters.data_name}", [chapter])
+
+
 def _of_training(screened: Screened) -> int:
     """Known pairs of two proteins that the model was trained on."""
     if screened.trained is None:

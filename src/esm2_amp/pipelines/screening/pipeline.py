@@ -9,6 +9,7 @@ from esm2_amp.pipelines.screening.nodes import (
     draw_screen,
     list_candidates,
     measure_screen,
+    report_screen,
     screen_pairs,
 )
 
@@ -85,5 +86,11 @@ def _screen() -> list[Node]:
             inputs=["score_distributions", "known_curves", "network", "params:run"],
             outputs="plots",
             name="draw_screen",
+        ),
+        Node(
+            report_screen,
+            inputs=["candidates", "partners", "known_metrics", "summary", "plots", "params:screening"],
+            outputs="report",
+            name="report_screen",
         ),
     ]
