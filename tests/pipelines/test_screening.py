@@ -54,8 +54,12 @@ def test_all_pairs_of_the_examples(screened, place, tmp_path):
         *("candidates.parquet", "candidates.csv", "protein_scores.csv", "network.graphml", "network.sif"),
         *("score_distributions.csv", "known_metrics.csv", "known_curves.csv", "summary.json", "dropped_proteins.csv"),
         *("proteins_report.json", "known_pairs_report.json", "score_distributions.png", "known_pairs.png"),
-        *("network.png", "partners"),
+        *("network.png", "partners", "report.html"),
     }
+    page = (out / "report.html").read_text()
+    assert "ppi_mini screens proteins.fasta" in page
+    assert f"The {len(table)} strongest candidates" in page
+    assert "Are known pairs found?" in page
     table = pd.read_parquet(out / "candidates.parquet")
     pd.testing.assert_frame_equal(pd.read_csv(out / "candidates.csv"), table, check_dtype=False, check_exact=False)
     assert table["Logit"].is_monotonic_decreasing
