@@ -46,12 +46,16 @@ class Corpus:
         starts = np.cumsum([0] + [len(tokens) for tokens in encoded])
         return cls(np.concatenate(encoded), starts)
 
+    def place(self, protein: int, length: int, generator: np.random.Generator) -> slice:
+        """Where a run of at most `length` tokens of one protein lies among the tokens, drawn evenly."""
+        start, end = (int(bound) for bound in self.starts[protein : protein + 2])
+        spare = max(0, end - start - length)
+        first = start + int(generator.integers(spare + 1))
+        return slice(first, min(first + length, end))
+
     def crop(self, protein: int, length: int, generator: np.random.Generator) -> NDArray[np.uint8]:
         """A run of at most `length` tokens of one protein, its place drawn evenly."""
-        start, end = self.starts[protein : protein + 2]
-        spare = max(0, end - start - length)
-        first = start + generator.integers(spare + 1)
-        return self.tokens[first : min(first + length, end)]
+        return self.tokens[self.place(protein, length, generator)]
 
 
 def masked_batch(
@@ -77,16 +81,24 @@ def masked_batch(
     tokens = np.full(shape, PAD, dtype=np.int64)
     for row, crop in zip(tokens, crops, strict=True):
         row[: len(crop)] = crop
-    chosen = (tokens > EOS) & (generator.random(shape) < masked_fraction)
-    labels = np.where(chosen, tokens, IGNORED)
-    fate = generator.random(shape)
-    random_residues = generator.integers(_FIRST_RESIDUE, _FIRST_RESIDUE + len(STANDARD_RESIDUES), shape)
-    inputs = np.select([chosen & (fate < 0.8), chosen & (fate < 0.9)], [MASK, random_residues], tokens)  # noqa: PLR2004
+    inputs, labels = masked(tokens, generator, masked_fraction)
     return {
         "input_ids": torch.from_numpy(inputs),
         "attention_mask": torch.from_numpy((tokens != PAD).astype(np.int64)),
         "labels": torch.from_numpy(labels),
     }
+
+
+def masked(
+    tokens: NDArray[np.int64], generator: np.random.Generator, masked_fraction: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Inputs and labels of tokens of any shape, see `masked_batch`."""
+    chosen = (tokens > EOS) & (generator.random(tokens.shape) < masked_fraction)
+    labels = np.where(chosen, tokens, IGNORED)
+    fate = generator.random(tokens.shape)
+    random_residues = generator.integers(_FIRST_RESIDUE, _FIRST_RESIDUE + len(STANDARD_RESIDUES), tokens.shape)
+    inputs = np.select([chosen & (fate < 0.8), chosen & (fate < 0.9)], [MASK, random_residues], tokens)  # noqa: PLR2004
+    return inputs, labels
 
 
 class MaskedCrops(IterableDataset[dict[str, Tensor]]):
@@ -121,13 +133,17 @@ class MaskedCrops(IterableDataset[dict[str, Tensor]]):
         return len(self.steps)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        starts = self.corpus.starts
         for step in self.steps:
             generator = np.random.default_rng([self.seed, step])
-            places = generator.integers(starts[-1], size=self.batch_size)
-            proteins = np.searchsorted(starts, places, side="right") - 1
-            crops = [self.corpus.crop(protein, self.crop_length, generator) for protein in proteins]
+            crops = [self.corpus.tokens[place] for place in self.places(generator)]
             yield masked_batch(crops, generator, self.masked_fraction)
+
+    def places(self, generator: np.random.Generator) -> list[slice]:
+        """Where the crops of a batch lie among the tokens of the corpus."""
+        starts = self.corpus.starts
+        drawn = generator.integers(starts[-1], size=self.batch_size)
+        proteins = np.searchsorted(starts, drawn, side="right") - 1
+        return [self.corpus.place(protein, self.crop_length, generator) for protein in proteins]
 
 
 class PretrainingData(L.LightningDataModule):
@@ -165,21 +181,31 @@ class PretrainingData(L.LightningDataModule):
 
     @override
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        return DataLoader(MaskedCrops(self.training, self.epoch_steps(), **self.options), batch_size=None)
+
+    def epoch_steps(self) -> range:
+        """Numbers of the batches of the epoch that the trainer is in."""
         assert self.trainer is not None
         first = self.trainer.current_epoch * self.steps_per_epoch
-        steps = range(first, first + self.steps_per_epoch)
-        return DataLoader(MaskedCrops(self.training, steps, **self.options), batch_size=None)
+        return range(first, first + self.steps_per_epoch)
 
     @override
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
-        generator = np.random.default_rng(self.options["seed"])
-        proteins = range(len(self.held_out.starts) - 1)
-        size, length = self.options["batch_size"], self.options["crop_length"]
-        batches = []
-        for first in proteins[::size]:
-            crops = [self.held_out.crop(p, length, generator) for p in proteins[first : first + size]]
-            batches.append(masked_batch(crops, generator, self.options["masked_fraction"]))
+        generator, fraction = np.random.default_rng(self.options["seed"]), self.options["masked_fraction"]
+        batches = [
+            masked_batch([self.held_out.tokens[place] for place in places], generator, fraction)
+            for places in self.held_out_places(generator)
+        ]
         return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+    def held_out_places(self, generator: np.random.Generator) -> Iterator[list[slice]]:
+        """Where the crops of each held-out batch lie among the tokens of the held-out proteins."""
+        proteins, size = range(len(self.held_out.starts) - 1), self.options["batch_size"]
+        for first in proteins[::size]:
+            yield [
+                self.held_out.place(protein, self.options["crop_length"], generator)
+                for protein in proteins[first : first + size]
+            ]
 
 
 class MaskedLanguageModel(L.LightningModule):
