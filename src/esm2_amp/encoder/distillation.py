@@ -1,4 +1,4 @@
-"""Training a small ESM-2 on the hidden states of a larger one, beside masked language modelling (METHOD, section 11)."""
+"""A small ESM-2 that learns the hidden states of a larger one, beside masked language modelling (METHOD section 11)."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -155,10 +155,15 @@ class DistilledLanguageModel(MaskedLanguageModel):
 
     def __init__(self, config: "EsmConfig", teacher: Teacher, weights: Weights, **schedule: Any) -> None:
         super().__init__(config, **schedule)
-        self.weights, self.recipe = weights, f"{teacher.fingerprint} {tuple(weights)}"
+        self.weights, self._teacher = weights, teacher.fingerprint
         with torch.random.fork_rng():
             torch.manual_seed(schedule["seed"])
             self.map = nn.Linear(config.hidden_size, teacher.width)
+
+    @property
+    @override
+    def further_settings(self) -> str:
+        return f"{super().further_settings} {self._teacher} {tuple(self.weights)}"
 
     @override
     def training_step(self, batch: Batch) -> Tensor:

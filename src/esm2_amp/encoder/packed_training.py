@@ -1,4 +1,4 @@
-"""ESM-2's forward pass over crops laid end to end with gradients: what `packed` computes, for an encoder in training."""
+"""ESM-2's forward pass over crops laid end to end, with gradients: that of `packed` for an encoder in training."""
 
 from collections.abc import Sequence
 from itertools import groupby

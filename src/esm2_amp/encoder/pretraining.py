@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 from typing_extensions import override
 
+from esm2_amp.encoder.optimizers import adamw, muon
 from esm2_amp.encoder.tokens import EOS, MASK, PAD, VOCABULARY, encode
+from esm2_amp.parameters.encoder_pretraining import OptimizerName
 from esm2_amp.protein import RESIDUES, STANDARD_RESIDUES
 
 if TYPE_CHECKING:
@@ -209,7 +212,7 @@ class PretrainingData(L.LightningDataModule):
 
 
 class MaskedLanguageModel(L.LightningModule):
-    """`EsmForMaskedLM` under AdamW, with a linear warm-up and a linear decay to zero.
+    """`EsmForMaskedLM` under AdamW or Muon, with a linear warm-up and a linear decay to zero.
 
     Parameters
     ----------
@@ -225,6 +228,8 @@ class MaskedLanguageModel(L.LightningModule):
         Steps after which the learning rate is zero.
     seed : int
         Seed of the initial weights.
+    optimizer : {"adamw", "muon"}
+        What makes the steps, see `esm2_amp.encoder.optimizers`.
     """
 
     def __init__(
@@ -236,6 +241,7 @@ class MaskedLanguageModel(L.LightningModule):
         warmup_steps: int,
         total_steps: int,
         seed: int,
+        optimizer: OptimizerName = "adamw",
     ) -> None:
         from transformers import EsmForMaskedLM  # slow to import
 
@@ -245,6 +251,12 @@ class MaskedLanguageModel(L.LightningModule):
             self.network = EsmForMaskedLM(config)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps, self.total_steps = warmup_steps, total_steps
+        self.optimizer = optimizer
+
+    @property
+    def further_settings(self) -> str:
+        """What decides the outcome of a training beside initial weights and schedule; empty for AdamW."""
+        return "" if self.optimizer == "adamw" else self.optimizer
 
     @override
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
@@ -259,13 +271,13 @@ class MaskedLanguageModel(L.LightningModule):
 
     @override
     def configure_optimizers(self) -> Any:
-        decayed = [p for p in self.parameters() if p.ndim > 1]
-        plain = [p for p in self.parameters() if p.ndim <= 1]
-        optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": self.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-            lr=self.learning_rate,
-            betas=(0.9, 0.98),
-        )
+        if self.optimizer == "muon":
+            matrices = [weight for weight in self.network.esm.encoder.layer.parameters() if weight.ndim > 1]
+            inner = set(matrices)
+            others = [weight for weight in self.parameters() if weight not in inner]
+            optimizer: Optimizer = muon(matrices, others, self.learning_rate, self.weight_decay)
+        else:
+            optimizer = adamw(self.parameters(), self.learning_rate, self.weight_decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

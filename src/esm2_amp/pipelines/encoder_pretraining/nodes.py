@@ -10,8 +10,16 @@ import pandas as pd
 from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable
 from esm2_amp.parameters.encoder_pretraining import PretrainingParameters
-from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.types import Corpus, Encoder, EsmModel, Figure, Perplexities
+from esm2_amp.parameters.run import Device, RunParameters
+from esm2_amp.pipelines.types import (
+    Corpus,
+    Encoder,
+    EsmModel,
+    Figure,
+    MaskedLanguageModel,
+    Perplexities,
+    PretrainingData,
+)
 from esm2_amp.protein import RESIDUES
 
 logger = logging.getLogger(__name__)
@@ -67,7 +75,11 @@ def collect_sequences(
 
 
 def pretrain_encoder(
-    sequences: pd.DataFrame, checkpoints: Path, parameters: PretrainingParameters, run: RunParameters
+    sequences: pd.DataFrame,
+    checkpoints: Path,
+    teacher_states: Path,
+    parameters: PretrainingParameters,
+    run: RunParameters,
 ) -> tuple["EsmModel", pd.DataFrame]:
     """Train the encoder, from its last checkpoint when an earlier run was interrupted.
 
@@ -77,6 +89,8 @@ def pretrain_encoder(
         The result of `collect_sequences`.
     checkpoints : Path
         Folder of the checkpoints.
+    teacher_states : Path
+        Folder of the teacher's states, where they are stored.
     parameters : PretrainingParameters
         Size and training of the encoder.
     run : RunParameters
@@ -87,27 +101,18 @@ def pretrain_encoder(
     encoder : EsmModel
         Without the language-model head.
     record : DataFrame
-        Perplexity of training crops and held-out proteins per epoch.
+        Perplexity of training crops and held-out proteins per epoch; with a teacher, how near its states are, too.
+
+    Raises
+    ------
+    InputError
+        The teacher isn't an ESM-2, or its states can't be used or stored.
+    DivergedError
+        A loss is no longer a finite number.
     """
-    from esm2_amp.encoder.pretraining import MaskedLanguageModel, PretrainingData, small_esm2_config
     from esm2_amp.encoder.pretraining_fit import fit_language_model
 
-    model = MaskedLanguageModel(
-        small_esm2_config(layers=parameters.layers, width=parameters.width, heads=parameters.heads),
-        learning_rate=parameters.learning_rate,
-        weight_decay=parameters.weight_decay,
-        warmup_steps=parameters.warmup_steps,
-        total_steps=parameters.epochs * parameters.steps_per_epoch,
-        seed=parameters.seed,
-    )
-    data = PretrainingData(
-        *_corpora(sequences),
-        steps_per_epoch=parameters.steps_per_epoch,
-        batch_size=parameters.batch_size,
-        crop_length=parameters.crop_length,
-        masked_fraction=parameters.masked_fraction,
-        seed=parameters.seed,
-    )
+    model, data = _model_and_data(_corpora(sequences), teacher_states, parameters, run.device)
     record = fit_language_model(
         model,
         data,
@@ -171,6 +176,27 @@ def describe_encoder(
         counted=counted,
     )
     return page, _perplexity_figure(record, counted)
+
+
+def _model_and_data(
+    corpora: tuple[Corpus, Corpus], teacher_states: Path, parameters: PretrainingParameters, device: Device
+) -> tuple[MaskedLanguageModel, PretrainingData]:
+    """What is trained, and on what: by masked language modelling alone, or beside a teacher."""
+    from esm2_amp.encoder.distillation import DistillationData, DistilledLanguageModel, Weights
+    from esm2_amp.encoder.pretraining import MaskedLanguageModel, PretrainingData, small_esm2_config
+    from esm2_amp.encoder.teacher import load_teacher
+
+    config = small_esm2_config(layers=parameters.layers, width=parameters.width, heads=parameters.heads)
+    batches = parameters.model_dump(include={"steps_per_epoch", "batch_size", "crop_length", "masked_fraction", "seed"})
+    schedule = parameters.model_dump(include={"learning_rate", "weight_decay", "warmup_steps", "seed", "optimizer"})
+    schedule["total_steps"] = parameters.epochs * parameters.steps_per_epoch
+    if parameters.teacher is None:
+        return MaskedLanguageModel(config, **schedule), PretrainingData(*corpora, **batches)
+    options = parameters.distillation
+    teacher = load_teacher(parameters.teacher, corpora, teacher_states, options, device)
+    weights = Weights(options.weight, options.mean_weight)
+    model = DistilledLanguageModel(config, teacher, weights, **schedule)
+    return model, DistillationData(*corpora, teacher, **batches)
 
 
 def _corpora(sequences: pd.DataFrame) -> tuple[Corpus, Corpus]:
