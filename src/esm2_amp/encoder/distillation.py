@@ -177,7 +177,8 @@ class DistilledLanguageModel(MaskedLanguageModel):
         for name, value in parts.items():
             self.log(f"training_{name}", value, on_step=False, on_epoch=True, batch_size=len(batch["sizes"]))
         language, states, means = parts.values()
-        return language + self.weights.states * states + self.weights.means * means
+        loss: Tensor = language + self.weights.states * states + self.weights.means * means
+        return loss
 
     @override
     def validation_step(self, batch: Batch) -> None:

@@ -11,11 +11,10 @@ from typing_extensions import override
 
 def adamw(weights: Iterable[Parameter], learning_rate: float, weight_decay: float) -> AdamW:
     """AdamW with the momenta of ESM-2; biases and norms have no weight decay."""
-    decayed, plain = [], []
-    for weight in weights:
-        (decayed if weight.ndim > 1 else plain).append(weight)
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return AdamW(groups, lr=learning_rate, betas=(0.9, 0.98))
+    given = list(weights)
+    decayed = {"params": [weight for weight in given if weight.ndim > 1], "weight_decay": weight_decay}
+    plain = {"params": [weight for weight in given if weight.ndim <= 1], "weight_decay": 0.0}
+    return AdamW([decayed, plain], lr=learning_rate, betas=(0.9, 0.98))
 
 
 def muon(

@@ -1,7 +1,9 @@
 """Training a small ESM-2 by masked language modelling, as ESM-2 itself was trained (Lin et al. 2023, section A.2)."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lightning as L
@@ -48,6 +50,11 @@ class Corpus:
         encoded = [encode(sequence) for sequence in sequences]
         starts = np.cumsum([0] + [len(tokens) for tokens in encoded])
         return cls(np.concatenate(encoded), starts)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the proteins in their order."""
+        return hashlib.sha256(self.tokens.tobytes()).hexdigest()
 
     def place(self, protein: int, length: int, generator: np.random.Generator) -> slice:
         """Where a run of at most `length` tokens of one protein lies among the tokens, drawn evenly."""
