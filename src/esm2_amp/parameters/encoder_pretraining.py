@@ -74,6 +74,8 @@ class PretrainingParameters(Parameters):
         AdamW for all weights, or Muon for the matrices of the layers.
     teacher : str, optional
         Folder, file of fair-esm or hub name of an ESM-2 whose hidden states the encoder learns, too.
+    teacher_name : str, optional
+        What the teacher is, for the card; by default `teacher`.
     teacher_licence : str
         Licence of the teacher, for the card.
     distillation : DistillationParameters
@@ -100,6 +102,7 @@ class PretrainingParameters(Parameters):
     precision: str
     optimizer: OptimizerName = "adamw"
     teacher: str | None = None
+    teacher_name: str | None = None
     teacher_licence: str = "not stated"
     distillation: DistillationParameters = DistillationParameters()
     seed: int

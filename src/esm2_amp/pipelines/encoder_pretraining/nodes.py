@@ -1,8 +1,9 @@
-"""Nodes of `encoder_pretraining`: a small ESM-2 by masked language modelling on protein sequences."""
+"""Nodes of `encoder_pretraining`: a small ESM-2 by masked language modelling, and from a teacher where one is given."""
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,13 @@ from esm2_amp.pipelines.types import (
 from esm2_amp.protein import RESIDUES
 
 logger = logging.getLogger(__name__)
+
+
+class _Agreement(NamedTuple):
+    """Mean cosine of the teacher's states with those of the encoder, and with their mean over all tokens."""
+
+    cosine: float
+    constant: float
 
 
 def collect_sequences(
@@ -157,6 +165,7 @@ def describe_encoder(
 
     encoder, counted = load(), counted_perplexities(*_corpora(sequences))
     last = float(record["held_out_perplexity"].iloc[-1])
+    agreement = _agreement(record)
     logger.info(
         "Perplexity of held-out proteins: %.2f; by bigrams %.2f, by amino-acid frequencies %.2f",
         last, counted.bigram, counted.frequencies,
@@ -167,13 +176,17 @@ def describe_encoder(
         licence=parameters.licence,
         tags=["biology", "protein-language-model", "esm"],
         task="fill-mask",
-        measured=[MeasuredValue("held-out proteins", "perplexity", last)],
+        measured=[
+            MeasuredValue("held-out proteins", "perplexity", last),
+            *([MeasuredValue("held-out proteins", "cosine with the teacher", agreement.cosine)] if agreement else []),
+        ],
         fingerprint=encoder.fingerprint,
         weights=sum(weight.numel() for weight in encoder.weights.tensors.values()),
         report=report,
         parameters=parameters,
         perplexity=last,
         counted=counted,
+        agreement=agreement,
     )
     return page, _perplexity_figure(record, counted)
 
@@ -197,6 +210,14 @@ def _model_and_data(
     weights = Weights(options.weight, options.mean_weight)
     model = DistilledLanguageModel(config, teacher, weights, **schedule)
     return model, DistillationData(*corpora, teacher, **batches)
+
+
+def _agreement(record: pd.DataFrame) -> _Agreement | None:
+    """That of the last epoch; None where there was no teacher."""
+    if "held_out_cosine" not in record:
+        return None
+    last = record.iloc[-1]
+    return _Agreement(float(last["held_out_cosine"]), float(last["held_out_constant_cosine"]))
 
 
 def _corpora(sequences: pd.DataFrame) -> tuple[Corpus, Corpus]:
