@@ -22,7 +22,7 @@ from measuring import report
 from torch import Tensor
 from transformers import EsmModel
 
-from esm2_amp.encoder.distillation import Batch, DistilledLanguageModel, Weights, packed_batch
+from esm2_amp.encoder.distillation import Batch, DistilledLanguageModel, Objective, packed_batch
 from esm2_amp.encoder.kernels import fast_bfloat16
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.encoder.pretraining import Corpus, MaskedCrops, masked_batch, small_esm2_config
@@ -90,7 +90,7 @@ def bench(arguments: argparse.Namespace, folder: Path) -> None:
     report(f"storing states of {len(corpus.tokens):,} tokens: {len(corpus.tokens) / spent:,.0f} tokens/s")
     config = small_esm2_config(layers=arguments.layers, width=arguments.width, heads=arguments.heads)
     schedule = {"learning_rate": 1e-3, "weight_decay": 0.0, "warmup_steps": 1, "total_steps": 2, "seed": 0}
-    model = DistilledLanguageModel(config, computed, Weights(1.0, 1.0), **schedule)
+    model = DistilledLanguageModel(config, computed, Objective(1.0, 1.0), **schedule)
     draw = MaskedCrops(
         corpus, range(1), batch_size=arguments.crops, crop_length=256, masked_fraction=FRACTION, seed=0
     ).places

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 from transformers import EsmForMaskedLM
 
-from esm2_amp.encoder.distillation import DistillationData, DistilledLanguageModel, Weights, packed_batch
+from esm2_amp.encoder.distillation import DistillationData, DistilledLanguageModel, Objective, packed_batch
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.encoder.pretraining import IGNORED, Corpus, MaskedCrops, small_esm2_config
 from esm2_amp.encoder.pretraining_fit import fit_language_model
@@ -30,9 +30,9 @@ def random_teacher(seed=0):
     return ComputedStates(Encoder(EsmWeights.from_model(model.esm), "teacher"), torch.device("cpu"), torch.float32)
 
 
-def student(teacher, weights=Weights(2.0, 3.0), **schedule):  # noqa: B008
+def student(teacher, objective=Objective(2.0, 3.0), **schedule):  # noqa: B008
     return DistilledLanguageModel(
-        small_esm2_config(layers=1, width=16, heads=2), teacher, weights, **SCHEDULE | schedule
+        small_esm2_config(layers=1, width=16, heads=2), teacher, objective, **SCHEDULE | schedule
     )
 
 
@@ -73,7 +73,8 @@ def loss_by_hand(model, batch):
     for tokens, labels, states in parts:
         hidden = network.esm(tokens[None]).last_hidden_state[0]
         mapped = model.map(hidden)
-        mapped = (mapped - mapped.mean(1, keepdim=True)) / (mapped.var(1, keepdim=True, correction=0) + 1e-5).sqrt()
+        if model.objective.normalised:
+            mapped = (mapped - mapped.mean(1, keepdim=True)) / (mapped.var(1, keepdim=True, correction=0) + 1e-5).sqrt()
         distances += ((mapped - states) ** 2).mean(1)[tokens != MASK].tolist()
         means.append(float(((mapped - states).mean(0) ** 2).mean()))
         language += F.cross_entropy(network.lm_head(hidden), labels, ignore_index=IGNORED, reduction="none")[
@@ -82,17 +83,18 @@ def loss_by_hand(model, batch):
     return np.mean(language) + 2 * np.mean(distances) + 3 * np.mean(means)
 
 
-def test_loss_is_that_of_the_crops_one_by_one():
+@pytest.mark.parametrize("is_normalised", [True, False])
+def test_loss_is_that_of_the_crops_one_by_one(is_normalised):
     teacher = random_teacher()
     _, batch = batch_of(teacher)
-    model = student(teacher)
+    model = student(teacher, Objective(2.0, 3.0, is_normalised))
     assert float(model.training_step(batch)) == pytest.approx(loss_by_hand(model, batch), rel=1e-4)
 
 
 def test_the_teachers_state_of_a_masked_residue_is_not_asked_for():
     teacher = random_teacher()
     _, batch = batch_of(teacher)
-    model = student(teacher, Weights(2.0, 0.0))
+    model = student(teacher, Objective(2.0, 0.0))
     before, masked = float(model.training_step(batch)), batch["input_ids"] == MASK
     batch["states"][masked] += 5
     assert float(model.training_step(batch)) == before
@@ -100,15 +102,15 @@ def test_the_teachers_state_of_a_masked_residue_is_not_asked_for():
     assert float(model.training_step(batch)) > before + 1
 
 
-def gradients(weights):
+def gradients(objective):
     teacher = random_teacher()
-    model = student(teacher, weights)
+    model = student(teacher, objective)
     model.training_step(batch_of(teacher)[1]).backward()
     return {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
 
 
 def test_gradients_of_the_distance_reach_every_weight_of_the_encoder_and_the_map():
-    language, both = gradients(Weights(0.0, 0.0)), gradients(Weights(1.0, 0.0))
+    language, both = gradients(Objective(0.0, 0.0)), gradients(Objective(1.0, 0.0))
     still = {name for name in both if torch.allclose(both[name], language[name], atol=1e-7, rtol=0)}
     of_language = {name for name in both if name.startswith("network.lm_head.")}
     assert still - {"network.esm.encoder.layer.0.attention.self.key.bias"} == of_language  # softmax cancels that bias
@@ -131,9 +133,9 @@ class StopAt(DistillationData):
         return super().train_dataloader()
 
 
-def distil(folder, data_class=DistillationData, teacher=None, weights=Weights(2.0, 3.0), epochs=4, **schedule):  # noqa: B008
+def distil(folder, data_class=DistillationData, teacher=None, objective=Objective(2.0, 3.0), epochs=4, **schedule):  # noqa: B008
     teacher = teacher or random_teacher()
-    model = student(teacher, weights, total_steps=4 * epochs, **schedule)
+    model = student(teacher, objective, total_steps=4 * epochs, **schedule)
     data = data_class(TRAINING, HELD_OUT, teacher, **OPTIONS)
     record = fit_language_model(
         model, data, epochs=epochs, precision="32-true", gradient_clip=10.0, folder=folder, device="cpu"
@@ -153,7 +155,7 @@ def test_an_interrupted_distillation_goes_on_as_if_undisturbed(tmp_path, optimiz
 
 
 @pytest.mark.parametrize(
-    "changed", [{"teacher": random_teacher(1)}, {"weights": Weights(2.0, 4.0)}, {"optimizer": "muon"}]
+    "changed", [{"teacher": random_teacher(1)}, {"objective": Objective(2.0, 4.0)}, {"optimizer": "muon"}]
 )
 def test_an_unfinished_distillation_of_something_else_is_not_gone_on_with(tmp_path, changed):
     with pytest.raises(Killed):

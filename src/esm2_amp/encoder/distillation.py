@@ -120,8 +120,8 @@ class DistillationData(PretrainingData):
         return [batch | {"constant": constant} for batch in batches]
 
 
-class Weights(NamedTuple):
-    """Weights of the parts of the loss beside the masked-language loss, which has 1.
+class Objective(NamedTuple):
+    """How the parts of the loss beside the masked-language loss, which has the weight 1, are computed.
 
     Attributes
     ----------
@@ -129,10 +129,14 @@ class Weights(NamedTuple):
         Of the mean squared difference between the states of each residue.
     means : float
         Of the mean squared difference between the means over each crop, of which features of proteins are made.
+    normalised : bool
+        Whether the student's mapped states are normalised as the teacher's are. Without, they may be short where the
+        teacher's state can't be known, and their means over crops are nearer to the teacher's.
     """
 
     states: float
     means: float
+    normalised: bool = True
 
 
 class DistilledLanguageModel(MaskedLanguageModel):
@@ -147,15 +151,15 @@ class DistilledLanguageModel(MaskedLanguageModel):
         Architecture of the encoder.
     teacher : Teacher
         Its width and fingerprint are read.
-    weights : Weights
-        Weights of the loss.
+    objective : Objective
+        Parts of the loss.
     **schedule
         As for `MaskedLanguageModel`.
     """
 
-    def __init__(self, config: "EsmConfig", teacher: Teacher, weights: Weights, **schedule: Any) -> None:
+    def __init__(self, config: "EsmConfig", teacher: Teacher, objective: Objective, **schedule: Any) -> None:
         super().__init__(config, **schedule)
-        self.weights, self._teacher = weights, teacher.fingerprint
+        self.objective, self._teacher = objective, teacher.fingerprint
         with torch.random.fork_rng():
             torch.manual_seed(schedule["seed"])
             self.map = nn.Linear(config.hidden_size, teacher.width)
@@ -163,12 +167,13 @@ class DistilledLanguageModel(MaskedLanguageModel):
     @property
     @override
     def further_settings(self) -> str:
-        return f"{super().further_settings} {self._teacher} {tuple(self.weights)}"
+        return f"{super().further_settings} {self._teacher} {tuple(self.objective)}"
 
     @override
     def training_step(self, batch: Batch) -> Tensor:
         hidden = packed_states(self.network.esm, batch["input_ids"], batch["sizes"])
-        difference = normalised(self.map(hidden)) - batch["states"]
+        mapped = self.map(hidden).float()
+        difference = (normalised(mapped) if self.objective.normalised else mapped) - batch["states"]
         parts = {
             "loss": self._language_loss(hidden, batch["labels"]),
             "distance": difference[batch["input_ids"] != MASK].square().mean(),
@@ -177,7 +182,7 @@ class DistilledLanguageModel(MaskedLanguageModel):
         for name, value in parts.items():
             self.log(f"training_{name}", value, on_step=False, on_epoch=True, batch_size=len(batch["sizes"]))
         language, states, means = parts.values()
-        loss: Tensor = language + self.weights.states * states + self.weights.means * means
+        loss: Tensor = language + self.objective.states * states + self.objective.means * means
         return loss
 
     @override

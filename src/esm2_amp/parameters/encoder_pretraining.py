@@ -19,6 +19,8 @@ class DistillationParameters(Parameters):
         the weight 1.
     mean_weight : float
         Weight of the mean squared difference between the means of the two over each crop.
+    normalise_student : bool
+        Whether its mapped states are normalised, as the teacher's are.
     states : {"computed", "stored"}
         Whether the teacher computes its states from each crop as it is needed, or from the whole protein, once, into a
         store of float16.
@@ -29,6 +31,7 @@ class DistillationParameters(Parameters):
 
     weight: Positive = 1.0
     mean_weight: Annotated[float, Field(ge=0)] = 0.0
+    normalise_student: bool = True
     states: Literal["computed", "stored"] = "computed"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 

@@ -195,7 +195,7 @@ def _model_and_data(
     corpora: tuple[Corpus, Corpus], teacher_states: Path, parameters: PretrainingParameters, device: Device
 ) -> tuple[MaskedLanguageModel, PretrainingData]:
     """What is trained, and on what: by masked language modelling alone, or beside a teacher."""
-    from esm2_amp.encoder.distillation import DistillationData, DistilledLanguageModel, Weights
+    from esm2_amp.encoder.distillation import DistillationData, DistilledLanguageModel, Objective
     from esm2_amp.encoder.pretraining import MaskedLanguageModel, PretrainingData, small_esm2_config
     from esm2_amp.encoder.teacher import load_teacher
 
@@ -207,8 +207,8 @@ def _model_and_data(
         return MaskedLanguageModel(config, **schedule), PretrainingData(*corpora, **batches)
     options = parameters.distillation
     teacher = load_teacher(parameters.teacher, corpora, teacher_states, options, device)
-    weights = Weights(options.weight, options.mean_weight)
-    model = DistilledLanguageModel(config, teacher, weights, **schedule)
+    objective = Objective(options.weight, options.mean_weight, options.normalise_student)
+    model = DistilledLanguageModel(config, teacher, objective, **schedule)
     return model, DistillationData(*corpora, teacher, **batches)
 
 
