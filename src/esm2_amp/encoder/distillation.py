@@ -121,14 +121,14 @@ class DistillationData(PretrainingData):
 
 
 class Objective(NamedTuple):
-    """How the parts of the loss beside the masked-language loss, which has the weight 1, are computed.
+    """The parts of the loss beside the masked-language loss, which has the weight 1.
 
     Attributes
     ----------
     states : float
-        Of the mean squared difference between the states of each residue.
+        Weight of the mean squared difference between the states of each residue.
     means : float
-        Of the mean squared difference between the means over each crop, of which features of proteins are made.
+        Weight of the mean squared difference between the means over each crop, of which features of proteins are made.
     normalised : bool
         Whether the student's mapped states are normalised as the teacher's are. Without, they may be short where the
         teacher's state can't be known, and their means over crops are nearer to the teacher's.

@@ -29,8 +29,8 @@ class DistillationParameters(Parameters):
         for it.
     """
 
-    weight: Positive = 1.0
-    mean_weight: Annotated[float, Field(ge=0)] = 0.0
+    weight: Positive = 10.0
+    mean_weight: Annotated[float, Field(ge=0)] = 10.0
     normalise_student: bool = True
     states: Literal["computed", "stored"] = "computed"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
