@@ -12,7 +12,7 @@ import gzip
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from measuring import report
 from torch import Tensor
 from transformers import EsmModel
 
-from esm2_amp.encoder.distillation import Batch, DistilledLanguageModel, Objective, packed_batch
+from esm2_amp.encoder.distillation import DistilledLanguageModel, Objective, packed_batch
 from esm2_amp.encoder.kernels import fast_bfloat16
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.encoder.pretraining import Corpus, MaskedCrops, masked_batch, small_esm2_config
@@ -47,7 +47,7 @@ class NoTeacher:
     def __init__(self, width: int) -> None:
         self.width, self.fingerprint = width, "none"
 
-    def __call__(self, corpus: Corpus, places: list[slice]) -> Tensor:
+    def __call__(self, corpus: Corpus, places: Sequence[slice]) -> Tensor:
         """Zeros of shape (N, D)."""
         return torch.zeros(sum(place.stop - place.start for place in places), self.width)
 
@@ -77,51 +77,60 @@ def main() -> None:
         bench(arguments, Path(folder))
 
 
+def stored_states(computed: ComputedStates, corpus: Corpus, folder: Path) -> StoredStates:
+    """A store of all states, and a line of how fast it was filled."""
+    start = time.perf_counter()
+    stored = StoredStates.of(computed, [corpus], folder)
+    rate = len(corpus.tokens) / (time.perf_counter() - start)
+    report(f"storing the states of {len(corpus.tokens):,} tokens: {rate:,.0f} tokens/s")
+    return stored
+
+
+class Steps:
+    """Training steps of one student on the same crops; each returns its number of tokens."""
+
+    def __init__(self, corpus: Corpus, arguments: argparse.Namespace, width: int) -> None:
+        options = {"batch_size": arguments.crops, "crop_length": 256, "masked_fraction": FRACTION, "seed": 0}
+        generator = np.random.default_rng(0)
+        self.corpus, self.places = corpus, MaskedCrops(corpus, range(1), **options).places(generator)
+        config = small_esm2_config(layers=arguments.layers, width=arguments.width, heads=arguments.heads)
+        schedule = {"learning_rate": 1e-3, "weight_decay": 0.0, "warmup_steps": 1, "total_steps": 2, "seed": 0}
+        self.model = DistilledLanguageModel(config, NoTeacher(width), Objective(1.0, 1.0), **schedule)
+        self.tokens = sum(place.stop - place.start for place in self.places)
+
+    def padded(self) -> int:
+        """By transformers, as `encoder_pretraining` trains without a teacher."""
+        crops = [self.corpus.tokens[place] for place in self.places]
+        batch = masked_batch(crops, np.random.default_rng(0), FRACTION)
+        training_step(self.model, lambda: self.model.network(**batch).loss)
+        return self.tokens
+
+    def packed(self, teacher: Teacher) -> int:
+        """Laid end to end, with the states of a teacher."""
+        batch = packed_batch(self.corpus, self.places, teacher, np.random.default_rng(0), FRACTION)
+        training_step(self.model, lambda: self.model.training_step(batch))
+        return self.tokens
+
+
 def bench(arguments: argparse.Namespace, folder: Path) -> None:
     """Train in turns, and print the fastest and the median rate of each row."""
     corpus = some_proteins(arguments.bernett, arguments.proteins)
     esm = EsmModel(small_esm2_config(layers=6, width=320, heads=20), add_pooling_layer=False)
     dtype = torch.bfloat16 if fast_bfloat16(CPU) else torch.float32
-    computed = ComputedStates(Encoder(EsmWeights.from_model(esm), "t6_8M"), CPU, dtype)
-    start = time.perf_counter()
-    stored = StoredStates.of(computed, [corpus], folder)
-    spent = time.perf_counter() - start
     report(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {dtype}")
-    report(f"storing states of {len(corpus.tokens):,} tokens: {len(corpus.tokens) / spent:,.0f} tokens/s")
-    config = small_esm2_config(layers=arguments.layers, width=arguments.width, heads=arguments.heads)
-    schedule = {"learning_rate": 1e-3, "weight_decay": 0.0, "warmup_steps": 1, "total_steps": 2, "seed": 0}
-    model = DistilledLanguageModel(config, computed, Objective(1.0, 1.0), **schedule)
-    draw = MaskedCrops(
-        corpus, range(1), batch_size=arguments.crops, crop_length=256, masked_fraction=FRACTION, seed=0
-    ).places
-
-    def padded(number: int) -> int:
-        generator = np.random.default_rng(number)
-        places = draw(generator)
-        batch = masked_batch([corpus.tokens[place] for place in places], generator, FRACTION)
-        training_step(model, lambda: model.network(**batch).loss)
-        return sum(place.stop - place.start for place in places)
-
-    def packed(teacher: Teacher) -> Callable[[int], int]:
-        def step(number: int) -> int:
-            generator = np.random.default_rng(number)
-            batch: Batch = packed_batch(corpus, draw(generator), teacher, generator, FRACTION)
-            training_step(model, lambda: model.training_step(batch))
-            return len(batch["labels"])
-
-        return step
-
-    rows = {
-        "no teacher, padded (transformers)": padded,
-        "no teacher, packed": packed(NoTeacher(320)),
-        "teacher, stored": packed(stored),
-        "teacher, computed": packed(computed),
+    computed = ComputedStates(Encoder(EsmWeights.from_model(esm), "t6_8M"), CPU, dtype)
+    stored, steps = stored_states(computed, corpus, folder), Steps(corpus, arguments, computed.width)
+    rows: dict[str, Callable[[], int]] = {
+        "no teacher, padded (transformers)": steps.padded,
+        "no teacher, packed": lambda: steps.packed(NoTeacher(computed.width)),
+        "teacher, stored": lambda: steps.packed(stored),
+        "teacher, computed": lambda: steps.packed(computed),
     }
     rates: dict[str, list[float]] = {name: [] for name in rows}
     for _ in range(1 + arguments.rounds):  # the first round warms up
         for name, step in rows.items():
             start = time.perf_counter()
-            tokens = step(0)
+            tokens = step()
             rates[name].append(tokens / (time.perf_counter() - start))
     for name, (_, *measured) in rates.items():
         report(f"{name:36}{max(measured):10,.0f}{np.median(measured):10,.0f} tokens/s")
