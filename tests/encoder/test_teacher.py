@@ -117,6 +117,7 @@ def test_a_full_disk_is_told_with_the_need_before_any_work(source, tmp_path, mon
     corpus = Corpus.from_sequences(["A" * 9_999_998] * 5)  # 50 million tokens · 16 · 2 bytes
     with pytest.raises(InputError, match=r"needs 1\.6 GB for states of the teacher, but its disk has 0\.0 GB free"):
         stored(source, tmp_path / "store", [corpus])
+    assert not list((tmp_path / "store").iterdir())
 
 
 @contextmanager

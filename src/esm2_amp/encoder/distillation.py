@@ -13,7 +13,14 @@ from torch.utils.data import DataLoader
 from typing_extensions import override
 
 from esm2_amp.encoder.packed_training import crop_means, packed_states
-from esm2_amp.encoder.pretraining import IGNORED, Corpus, MaskedCrops, MaskedLanguageModel, PretrainingData, masked
+from esm2_amp.encoder.pretraining import (
+    IGNORED,
+    Corpus,
+    MaskedCrops,
+    MaskedLanguageModel,
+    PretrainingData,
+    mask_residues,
+)
 from esm2_amp.encoder.teacher import Teacher, normalised
 from esm2_amp.encoder.tokens import MASK
 
@@ -50,7 +57,7 @@ def packed_batch(
     """
     ordered = sorted(places, key=lambda place: place.start - place.stop)
     tokens: NDArray[np.int64] = np.concatenate([corpus.tokens[place] for place in ordered]).astype(np.int64)
-    inputs, labels = masked(tokens, generator, masked_fraction)
+    inputs, labels = mask_residues(tokens, generator, masked_fraction)
     return {
         "input_ids": torch.from_numpy(inputs),
         "labels": torch.from_numpy(labels),
@@ -128,7 +135,8 @@ class Objective(NamedTuple):
     states : float
         Weight of the mean squared difference between the states of each residue.
     means : float
-        Weight of the mean squared difference between the means over each crop, of which features of proteins are made.
+        Weight of the mean squared difference between the means over all tokens of each crop; features of proteins are
+        such means.
     normalised : bool
         Whether the student's mapped states are normalised as the teacher's are. Without, they may be short where the
         teacher's state can't be known, and their means over crops are nearer to the teacher's.

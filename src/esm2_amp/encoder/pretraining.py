@@ -91,7 +91,7 @@ def masked_batch(
     tokens = np.full(shape, PAD, dtype=np.int64)
     for row, crop in zip(tokens, crops, strict=True):
         row[: len(crop)] = crop
-    inputs, labels = masked(tokens, generator, masked_fraction)
+    inputs, labels = mask_residues(tokens, generator, masked_fraction)
     return {
         "input_ids": torch.from_numpy(inputs),
         "attention_mask": torch.from_numpy((tokens != PAD).astype(np.int64)),
@@ -99,7 +99,7 @@ def masked_batch(
     }
 
 
-def masked(
+def mask_residues(
     tokens: NDArray[np.int64], generator: np.random.Generator, masked_fraction: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Inputs and labels of tokens of any shape, see `masked_batch`."""

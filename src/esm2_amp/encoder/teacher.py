@@ -32,6 +32,8 @@ _WINDOWS: Final = EmbeddingParameters(precision="float32", whole_up_to=1022, win
 """How proteins above the length of ESM-2's training are read for a store; the precision isn't used."""
 
 _STORED: Final = np.dtype("<f2")
+_MARK: Final = "teacher.json"
+"""The file of a store that names its teacher."""
 
 
 class Teacher(Protocol):
@@ -200,9 +202,12 @@ class StoredStates:
         InputError
             The folder holds states of another teacher, the disk is too full, or a state isn't finite.
         """
-        store = cls(folder, teacher)
-        store._claim(teacher)
+        store, mark = cls(folder, teacher), folder / _MARK
+        folder.mkdir(parents=True, exist_ok=True)
+        store._check_teacher(mark, teacher)
         store._check_space(corpora)
+        own = {"source": teacher.source, "fingerprint": store.fingerprint}
+        write_atomically(mark, json.dumps(own, indent=2).encode())
         total = sum(len(corpus.tokens) for corpus in corpora)
         progress = Progress(logger, "storing states of the teacher, tokens", total)
         for corpus in corpora:
@@ -221,13 +226,9 @@ class StoredStates:
         """Bytes of a corpus's states."""
         return len(corpus.tokens) * self.width * _STORED.itemsize
 
-    def _claim(self, teacher: ComputedStates) -> None:
-        """Write down whose states the folder holds, or check that they are this teacher's."""
-        mark, own = self._folder / "teacher.json", {"source": teacher.source, "fingerprint": self.fingerprint}
-        if not mark.exists():
-            write_atomically(mark, json.dumps(own, indent=2).encode())
-            return
-        held = json.loads(mark.read_text(encoding="utf-8"))
+    def _check_teacher(self, mark: Path, teacher: ComputedStates) -> None:
+        """Raise InputError where the folder is marked as holding the states of another teacher."""
+        held = json.loads(mark.read_text(encoding="utf-8")) if mark.exists() else {"fingerprint": self.fingerprint}
         if held["fingerprint"] != self.fingerprint:
             raise InputError(
                 f"{self._folder} must hold states of the teacher {teacher.source} ({self.fingerprint[:12]}), but holds "
