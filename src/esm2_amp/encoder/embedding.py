@@ -143,7 +143,7 @@ def _visit_batches(
     def embed_batch(batch: NDArray[np.int64]) -> int:
         of_batch = [tokens[protein] for protein in batch]
         whole = lengths[batch[0]] <= options.whole_up_to
-        visit(batch, packed(of_batch) if whole else _windowed(packed, of_batch[0], options, capacity))
+        visit(batch, packed(of_batch) if whole else windowed_states(packed, of_batch[0], options, capacity))
         return int(lengths[batch].sum())
 
     batches = list(_batches(lengths, options.whole_up_to, capacity))
@@ -175,8 +175,27 @@ def _batches(lengths: NDArray[np.int64], whole_up_to: int, capacity: int) -> Ite
         yield order[first:]
 
 
-def _windowed(packed: PackedEsm, tokens: NDArray[np.uint8], options: EmbeddingParameters, capacity: int) -> Tensor:
-    """Hidden states of a protein from those of its overlapping windows, computed in batches."""
+def windowed_states(
+    packed: PackedEsm, tokens: NDArray[np.uint8], options: EmbeddingParameters, capacity: int
+) -> Tensor:
+    """Hidden states of one protein from those of its overlapping windows, computed in batches.
+
+    Parameters
+    ----------
+    packed : PackedEsm
+        The encoder.
+    tokens : ndarray, shape (L + 2,), uint8
+        `<cls> s1 … sL <eos>`.
+    options : EmbeddingParameters
+        Windows and their overlap.
+    capacity : int
+        Tokens of a batch, where a window isn't longer.
+
+    Returns
+    -------
+    hidden : Tensor, shape (L + 2, D), float32
+        Averaged where windows overlap.
+    """
     starts = options.window_starts(len(tokens) - 2)
     windows = [np.r_[CLS, tokens[s + 1 : s + 1 + options.window], EOS].astype(np.uint8) for s in starts]
     together = max(1, capacity // (options.window + 2))

@@ -200,16 +200,30 @@ class PackedEsm:
         groups = [(size, len(list(group))) for size, group in groupby(sizes)]
 
         def attend_groups(qkv: Tensor) -> Tensor:
-            return torch.cat(list(_attended(qkv, groups)))
+            return torch.cat(list(attended(qkv, groups)))
 
         return attend_groups
 
 
-def _attended(qkv: Tensor, groups: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
+def attended(qkv: Tensor, groups: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
+    """Attention within proteins laid end to end.
+
+    Parameters
+    ----------
+    qkv : Tensor, shape (N, 3, H, d)
+        Queries, keys and values, protein after protein.
+    groups : sequence of (int, int)
+        Size of neighbours of equal size, and how many they are.
+
+    Yields
+    ------
+    states : Tensor, shape (size · count, D)
+        Of the proteins of a group.
+    """
     start = 0
     for size, count in groups:
         stop = start + size * count
         query, key, value = qkv[start:stop].unflatten(0, (count, size)).permute(2, 0, 3, 1, 4)  # (B, H, L, d) each
-        attended = F.scaled_dot_product_attention(query, key, value)
-        yield attended.transpose(1, 2).reshape(stop - start, -1)
+        states = F.scaled_dot_product_attention(query, key, value)
+        yield states.transpose(1, 2).reshape(stop - start, -1)
         start = stop

@@ -1,7 +1,9 @@
 """Training a small ESM-2 by masked language modelling, as ESM-2 itself was trained (Lin et al. 2023, section A.2)."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lightning as L
@@ -9,10 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 from typing_extensions import override
 
+from esm2_amp.encoder.optimizers import adamw, muon
 from esm2_amp.encoder.tokens import EOS, MASK, PAD, VOCABULARY, encode
+from esm2_amp.parameters.encoder_pretraining import OptimizerName
 from esm2_amp.protein import RESIDUES, STANDARD_RESIDUES
 
 if TYPE_CHECKING:
@@ -46,12 +51,21 @@ class Corpus:
         starts = np.cumsum([0] + [len(tokens) for tokens in encoded])
         return cls(np.concatenate(encoded), starts)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the proteins in their order."""
+        return hashlib.sha256(self.tokens.tobytes()).hexdigest()
+
+    def place(self, protein: int, length: int, generator: np.random.Generator) -> slice:
+        """Where a run of at most `length` tokens of one protein lies among the tokens, drawn evenly."""
+        start, end = (int(bound) for bound in self.starts[protein : protein + 2])
+        spare = max(0, end - start - length)
+        first = start + int(generator.integers(spare + 1))
+        return slice(first, min(first + length, end))
+
     def crop(self, protein: int, length: int, generator: np.random.Generator) -> NDArray[np.uint8]:
         """A run of at most `length` tokens of one protein, its place drawn evenly."""
-        start, end = self.starts[protein : protein + 2]
-        spare = max(0, end - start - length)
-        first = start + generator.integers(spare + 1)
-        return self.tokens[first : min(first + length, end)]
+        return self.tokens[self.place(protein, length, generator)]
 
 
 def masked_batch(
@@ -77,16 +91,24 @@ def masked_batch(
     tokens = np.full(shape, PAD, dtype=np.int64)
     for row, crop in zip(tokens, crops, strict=True):
         row[: len(crop)] = crop
-    chosen = (tokens > EOS) & (generator.random(shape) < masked_fraction)
-    labels = np.where(chosen, tokens, IGNORED)
-    fate = generator.random(shape)
-    random_residues = generator.integers(_FIRST_RESIDUE, _FIRST_RESIDUE + len(STANDARD_RESIDUES), shape)
-    inputs = np.select([chosen & (fate < 0.8), chosen & (fate < 0.9)], [MASK, random_residues], tokens)  # noqa: PLR2004
+    inputs, labels = mask_residues(tokens, generator, masked_fraction)
     return {
         "input_ids": torch.from_numpy(inputs),
         "attention_mask": torch.from_numpy((tokens != PAD).astype(np.int64)),
         "labels": torch.from_numpy(labels),
     }
+
+
+def mask_residues(
+    tokens: NDArray[np.int64], generator: np.random.Generator, masked_fraction: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Inputs and labels of tokens of any shape, see `masked_batch`."""
+    chosen = (tokens > EOS) & (generator.random(tokens.shape) < masked_fraction)
+    labels = np.where(chosen, tokens, IGNORED)
+    fate = generator.random(tokens.shape)
+    random_residues = generator.integers(_FIRST_RESIDUE, _FIRST_RESIDUE + len(STANDARD_RESIDUES), tokens.shape)
+    inputs = np.select([chosen & (fate < 0.8), chosen & (fate < 0.9)], [MASK, random_residues], tokens)  # noqa: PLR2004
+    return inputs, labels
 
 
 class MaskedCrops(IterableDataset[dict[str, Tensor]]):
@@ -121,13 +143,17 @@ class MaskedCrops(IterableDataset[dict[str, Tensor]]):
         return len(self.steps)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        starts = self.corpus.starts
         for step in self.steps:
             generator = np.random.default_rng([self.seed, step])
-            places = generator.integers(starts[-1], size=self.batch_size)
-            proteins = np.searchsorted(starts, places, side="right") - 1
-            crops = [self.corpus.crop(protein, self.crop_length, generator) for protein in proteins]
+            crops = [self.corpus.tokens[place] for place in self.places(generator)]
             yield masked_batch(crops, generator, self.masked_fraction)
+
+    def places(self, generator: np.random.Generator) -> list[slice]:
+        """Where the crops of a batch lie among the tokens of the corpus."""
+        starts = self.corpus.starts
+        drawn = generator.integers(starts[-1], size=self.batch_size)
+        proteins = np.searchsorted(starts, drawn, side="right") - 1
+        return [self.corpus.place(protein, self.crop_length, generator) for protein in proteins]
 
 
 class PretrainingData(L.LightningDataModule):
@@ -165,25 +191,35 @@ class PretrainingData(L.LightningDataModule):
 
     @override
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        return DataLoader(MaskedCrops(self.training, self.epoch_steps(), **self.options), batch_size=None)
+
+    def epoch_steps(self) -> range:
+        """Numbers of the batches of the epoch that the trainer is in."""
         assert self.trainer is not None
         first = self.trainer.current_epoch * self.steps_per_epoch
-        steps = range(first, first + self.steps_per_epoch)
-        return DataLoader(MaskedCrops(self.training, steps, **self.options), batch_size=None)
+        return range(first, first + self.steps_per_epoch)
 
     @override
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
-        generator = np.random.default_rng(self.options["seed"])
-        proteins = range(len(self.held_out.starts) - 1)
-        size, length = self.options["batch_size"], self.options["crop_length"]
-        batches = []
-        for first in proteins[::size]:
-            crops = [self.held_out.crop(p, length, generator) for p in proteins[first : first + size]]
-            batches.append(masked_batch(crops, generator, self.options["masked_fraction"]))
+        generator, fraction = np.random.default_rng(self.options["seed"]), self.options["masked_fraction"]
+        batches = [
+            masked_batch([self.held_out.tokens[place] for place in places], generator, fraction)
+            for places in self.held_out_places(generator)
+        ]
         return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+    def held_out_places(self, generator: np.random.Generator) -> Iterator[list[slice]]:
+        """Where the crops of each held-out batch lie among the tokens of the held-out proteins."""
+        proteins, size = range(len(self.held_out.starts) - 1), self.options["batch_size"]
+        for first in proteins[::size]:
+            yield [
+                self.held_out.place(protein, self.options["crop_length"], generator)
+                for protein in proteins[first : first + size]
+            ]
 
 
 class MaskedLanguageModel(L.LightningModule):
-    """`EsmForMaskedLM` under AdamW, with a linear warm-up and a linear decay to zero.
+    """`EsmForMaskedLM` under AdamW or Muon, with a linear warm-up and a linear decay to zero.
 
     Parameters
     ----------
@@ -199,6 +235,8 @@ class MaskedLanguageModel(L.LightningModule):
         Steps after which the learning rate is zero.
     seed : int
         Seed of the initial weights.
+    optimizer : {"adamw", "muon"}
+        What makes the steps, see `esm2_amp.encoder.optimizers`.
     """
 
     def __init__(
@@ -210,6 +248,7 @@ class MaskedLanguageModel(L.LightningModule):
         warmup_steps: int,
         total_steps: int,
         seed: int,
+        optimizer: OptimizerName = "adamw",
     ) -> None:
         from transformers import EsmForMaskedLM  # slow to import
 
@@ -219,6 +258,12 @@ class MaskedLanguageModel(L.LightningModule):
             self.network = EsmForMaskedLM(config)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps, self.total_steps = warmup_steps, total_steps
+        self.optimizer = optimizer
+
+    @property
+    def further_settings(self) -> str:
+        """What decides the outcome of a training beside initial weights and schedule; empty for AdamW."""
+        return "" if self.optimizer == "adamw" else self.optimizer
 
     @override
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
@@ -233,13 +278,13 @@ class MaskedLanguageModel(L.LightningModule):
 
     @override
     def configure_optimizers(self) -> Any:
-        decayed = [p for p in self.parameters() if p.ndim > 1]
-        plain = [p for p in self.parameters() if p.ndim <= 1]
-        optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": self.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-            lr=self.learning_rate,
-            betas=(0.9, 0.98),
-        )
+        if self.optimizer == "muon":
+            matrices = [weight for weight in self.network.esm.encoder.layer.parameters() if weight.ndim > 1]
+            inner = set(matrices)
+            others = [weight for weight in self.parameters() if weight not in inner]
+            optimizer: Optimizer = muon(matrices, others, self.learning_rate, self.weight_decay)
+        else:
+            optimizer = adamw(self.parameters(), self.learning_rate, self.weight_decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

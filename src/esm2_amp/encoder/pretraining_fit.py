@@ -11,6 +11,8 @@ from esm2_amp.training.callbacks import EpochRecord
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
 from esm2_amp.training.trainer import quiet_trainer
 
+_OF_DISTILLATION = ("training_distance", "training_mean_distance", "held_out_cosine", "held_out_constant_cosine")
+
 
 def fit_language_model(
     model: MaskedLanguageModel,
@@ -44,7 +46,10 @@ def fit_language_model(
     Returns
     -------
     record : DataFrame
-        Columns `epoch`, `training_perplexity`, `held_out_perplexity`.
+        Columns `epoch`, `training_perplexity`, `held_out_perplexity`; of a distillation also `training_distance` and
+        `training_mean_distance`, mean squared differences from the teacher's states and from their means over crops,
+        and `held_out_cosine`, that of the teacher's states with the mapped ones, beside `held_out_constant_cosine`,
+        that with their mean.
 
     Raises
     ------
@@ -61,7 +66,8 @@ def fit_language_model(
     mark_finished(folder, fingerprint)
     measured = pd.DataFrame(record.rows)
     perplexities = {f"{part}_perplexity": np.exp(measured[f"{part}_loss"]) for part in ("training", "held_out")}
-    return pd.DataFrame({"epoch": measured["epoch"], **perplexities})
+    further = [name for name in _OF_DISTILLATION if name in measured]
+    return pd.DataFrame({"epoch": measured["epoch"], **perplexities, **measured[further]})
 
 
 def _fingerprint(model: MaskedLanguageModel, data: PretrainingData, *settings: float | str) -> str:
@@ -73,4 +79,5 @@ def _fingerprint(model: MaskedLanguageModel, data: PretrainingData, *settings: f
     for name, weight in model.network.state_dict().items():
         digest.update(name.encode())
         digest.update(weight.numpy().data)
+    digest.update(model.further_settings.encode())
     return digest.hexdigest()

@@ -1,8 +1,39 @@
 """Parameters of `encoder_pretraining`."""
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
-from esm2_amp.parameters.base import Count, Fraction, Parameters
+from esm2_amp.parameters.base import Count, Fraction, Parameters, Positive
+
+OptimizerName = Literal["adamw", "muon"]
+
+
+class DistillationParameters(Parameters):
+    """How a small encoder learns from a teacher (METHOD section 11).
+
+    Attributes
+    ----------
+    weight : float
+        Weight of the mean squared difference between its mapped states and the teacher's; the masked-language loss has
+        the weight 1.
+    mean_weight : float
+        Weight of the mean squared difference between the means of the two over each crop.
+    normalise_student : bool
+        Whether its mapped states are normalised, as the teacher's are.
+    states : {"computed", "stored"}
+        Whether the teacher computes its states from each crop as it is needed, or from the whole protein, once, into a
+        store of float16.
+    precision : {"auto", "float32", "bfloat16"}
+        Number format of the teacher's matrix multiplications; `auto` is bfloat16 where the processor has instructions
+        for it.
+    """
+
+    weight: Positive = 10.0
+    mean_weight: Annotated[float, Field(ge=0)] = 10.0
+    normalise_student: bool = True
+    states: Literal["computed", "stored"] = "computed"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
 class PretrainingParameters(Parameters):
@@ -42,6 +73,16 @@ class PretrainingParameters(Parameters):
         Proteins kept from training.
     precision : str
         Lightning's name of the number format.
+    optimizer : {"adamw", "muon"}
+        AdamW for all weights, or Muon for the matrices of the layers.
+    teacher : str, optional
+        Folder, file of fair-esm or hub name of an ESM-2 whose hidden states the encoder learns, too.
+    teacher_name : str, optional
+        What the teacher is, for the card; by default `teacher`.
+    teacher_licence : str
+        Licence of the teacher, for the card.
+    distillation : DistillationParameters
+        How it learns from the teacher.
     seed : int
         Seed of the held-out proteins, the initial weights and the batches.
     """
@@ -62,4 +103,9 @@ class PretrainingParameters(Parameters):
     epochs: Count
     held_out: Count
     precision: str
+    optimizer: OptimizerName = "adamw"
+    teacher: str | None = None
+    teacher_name: str | None = None
+    teacher_licence: str = "not stated"
+    distillation: DistillationParameters = DistillationParameters()
     seed: int

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from esm2_amp.encoder.loading import Encoder as Encoder
     from esm2_amp.encoder.pretraining import Corpus as Corpus
+    from esm2_amp.encoder.pretraining import MaskedLanguageModel as MaskedLanguageModel
     from esm2_amp.encoder.pretraining import Perplexities as Perplexities
+    from esm2_amp.encoder.pretraining import PretrainingData as PretrainingData
     from esm2_amp.evaluation.baselines import ProteinViews as ProteinViews
     from esm2_amp.evaluation.comparison import Comparison as Comparison
     from esm2_amp.explanation.autoencoder import Autoencoder as Autoencoder

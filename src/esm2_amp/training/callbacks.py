@@ -19,7 +19,11 @@ from esm2_amp.progress import time_left
 logger = logging.getLogger(__name__)
 
 _LOSSES = {"training_loss": "loss", "validation_loss": "validation loss", "held_out_loss": "held-out loss"}
-_LOGGED = _LOSSES | {"validation_mcc": "MCC", "validation_auroc": "AUROC"}
+_LOGGED = _LOSSES | {
+    "held_out_cosine": "cosine with the teacher",
+    "validation_mcc": "MCC",
+    "validation_auroc": "AUROC",
+}
 """What is logged of an epoch, as far as the fit measures it, and its name in the log."""
 
 

@@ -1,8 +1,9 @@
-"""Nodes of `encoder_pretraining`: a small ESM-2 by masked language modelling on protein sequences."""
+"""Nodes of `encoder_pretraining`: a small ESM-2 by masked language modelling, and from a teacher where one is given."""
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,26 @@ import pandas as pd
 from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable
 from esm2_amp.parameters.encoder_pretraining import PretrainingParameters
-from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.types import Corpus, Encoder, EsmModel, Figure, Perplexities
+from esm2_amp.parameters.run import Device, RunParameters
+from esm2_amp.pipelines.types import (
+    Corpus,
+    Encoder,
+    EsmModel,
+    Figure,
+    MaskedLanguageModel,
+    Perplexities,
+    PretrainingData,
+)
 from esm2_amp.protein import RESIDUES
 
 logger = logging.getLogger(__name__)
+
+
+class _Agreement(NamedTuple):
+    """Mean cosine of the teacher's states with those of the encoder, and with their mean over all tokens."""
+
+    cosine: float
+    constant: float
 
 
 def collect_sequences(
@@ -67,7 +83,11 @@ def collect_sequences(
 
 
 def pretrain_encoder(
-    sequences: pd.DataFrame, checkpoints: Path, parameters: PretrainingParameters, run: RunParameters
+    sequences: pd.DataFrame,
+    checkpoints: Path,
+    teacher_states: Path,
+    parameters: PretrainingParameters,
+    run: RunParameters,
 ) -> tuple["EsmModel", pd.DataFrame]:
     """Train the encoder, from its last checkpoint when an earlier run was interrupted.
 
@@ -77,6 +97,8 @@ def pretrain_encoder(
         The result of `collect_sequences`.
     checkpoints : Path
         Folder of the checkpoints.
+    teacher_states : Path
+        Folder of the teacher's states, where they are stored.
     parameters : PretrainingParameters
         Size and training of the encoder.
     run : RunParameters
@@ -87,27 +109,18 @@ def pretrain_encoder(
     encoder : EsmModel
         Without the language-model head.
     record : DataFrame
-        Perplexity of training crops and held-out proteins per epoch.
+        Perplexity of training crops and held-out proteins per epoch; with a teacher, how near its states are, too.
+
+    Raises
+    ------
+    InputError
+        The teacher isn't an ESM-2, or its states can't be used or stored.
+    DivergedError
+        A loss is no longer a finite number.
     """
-    from esm2_amp.encoder.pretraining import MaskedLanguageModel, PretrainingData, small_esm2_config
     from esm2_amp.encoder.pretraining_fit import fit_language_model
 
-    model = MaskedLanguageModel(
-        small_esm2_config(layers=parameters.layers, width=parameters.width, heads=parameters.heads),
-        learning_rate=parameters.learning_rate,
-        weight_decay=parameters.weight_decay,
-        warmup_steps=parameters.warmup_steps,
-        total_steps=parameters.epochs * parameters.steps_per_epoch,
-        seed=parameters.seed,
-    )
-    data = PretrainingData(
-        *_corpora(sequences),
-        steps_per_epoch=parameters.steps_per_epoch,
-        batch_size=parameters.batch_size,
-        crop_length=parameters.crop_length,
-        masked_fraction=parameters.masked_fraction,
-        seed=parameters.seed,
-    )
+    model, data = _model_and_data(_corpora(sequences), teacher_states, parameters, run.device)
     record = fit_language_model(
         model,
         data,
@@ -152,6 +165,7 @@ def describe_encoder(
 
     encoder, counted = load(), counted_perplexities(*_corpora(sequences))
     last = float(record["held_out_perplexity"].iloc[-1])
+    agreement = _agreement(record)
     logger.info(
         "Perplexity of held-out proteins: %.2f; by bigrams %.2f, by amino-acid frequencies %.2f",
         last, counted.bigram, counted.frequencies,
@@ -162,15 +176,48 @@ def describe_encoder(
         licence=parameters.licence,
         tags=["biology", "protein-language-model", "esm"],
         task="fill-mask",
-        measured=[MeasuredValue("held-out proteins", "perplexity", last)],
+        measured=[
+            MeasuredValue("held-out proteins", "perplexity", last),
+            *([MeasuredValue("held-out proteins", "cosine with the teacher", agreement.cosine)] if agreement else []),
+        ],
         fingerprint=encoder.fingerprint,
         weights=sum(weight.numel() for weight in encoder.weights.tensors.values()),
         report=report,
         parameters=parameters,
         perplexity=last,
         counted=counted,
+        agreement=agreement,
     )
     return page, _perplexity_figure(record, counted)
+
+
+def _model_and_data(
+    corpora: tuple[Corpus, Corpus], teacher_states: Path, parameters: PretrainingParameters, device: Device
+) -> tuple[MaskedLanguageModel, PretrainingData]:
+    """What is trained, and on what: by masked language modelling alone, or beside a teacher."""
+    from esm2_amp.encoder.distillation import DistillationData, DistilledLanguageModel, Objective
+    from esm2_amp.encoder.pretraining import MaskedLanguageModel, PretrainingData, small_esm2_config
+    from esm2_amp.encoder.teacher import load_teacher
+
+    config = small_esm2_config(layers=parameters.layers, width=parameters.width, heads=parameters.heads)
+    batches = parameters.model_dump(include={"steps_per_epoch", "batch_size", "crop_length", "masked_fraction", "seed"})
+    schedule = parameters.model_dump(include={"learning_rate", "weight_decay", "warmup_steps", "seed", "optimizer"})
+    schedule["total_steps"] = parameters.epochs * parameters.steps_per_epoch
+    if parameters.teacher is None:
+        return MaskedLanguageModel(config, **schedule), PretrainingData(*corpora, **batches)
+    options = parameters.distillation
+    teacher = load_teacher(parameters.teacher, corpora, teacher_states, options, device)
+    objective = Objective(options.weight, options.mean_weight, options.normalise_student)
+    model = DistilledLanguageModel(config, teacher, objective, **schedule)
+    return model, DistillationData(*corpora, teacher, **batches)
+
+
+def _agreement(record: pd.DataFrame) -> _Agreement | None:
+    """That of the last epoch; None where there was no teacher."""
+    if "held_out_cosine" not in record:
+        return None
+    last = record.iloc[-1]
+    return _Agreement(float(last["held_out_cosine"]), float(last["held_out_constant_cosine"]))
 
 
 def _corpora(sequences: pd.DataFrame) -> tuple[Corpus, Corpus]:

@@ -20,6 +20,7 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "pretraining_sequences",
                     "pretraining_checkpoints",
+                    "pretraining_teacher_states",
                     "params:encoder_pretraining",
                     "params:run",
                 ],
