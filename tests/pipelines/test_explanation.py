@@ -139,3 +139,10 @@ def test_imported_features_have_no_residues(data, go, planted, one, tmp_path):
     assert "Residues aren't explained" in " ".join(go("--pipeline=explanation", given).split())
     assert pd.read_csv(tmp_path / "out/residues.csv").empty
     assert len(pd.read_csv(tmp_path / "out/token_importance.csv")) == 20 * 4
+
+
+def test_residues_can_be_left_out(data, go, planted, one, tmp_path):
+    given = f"proteins={planted}/proteins.fasta,pairs={one},model=ESM2_AMPS,explanation.residues_up_to=0"
+    go("--pipeline=explanation", f"--params={given},regions={planted}/regions.tsv,output={tmp_path}/out")
+    assert pd.read_csv(tmp_path / "out/residues.csv").empty
+    assert (tmp_path / "out/hit_rates.csv").exists()

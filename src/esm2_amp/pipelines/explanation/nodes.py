@@ -86,7 +86,7 @@ def explain_given_pairs(
     methods: InterpretabilityParameters,
     evaluation: EvaluationParameters,
     run: RunParameters,
-) -> tuple[pd.DataFrame, Explanations, pd.DataFrame, Figures, GradientPath | None, dict[str, Any]]:
+) -> tuple[pd.DataFrame, Explanations, pd.DataFrame, Figures, tuple[GradientPath, ...], dict[str, Any]]:
     """Score given pairs with a model, and explain the scores by every method that it allows.
 
     Nothing but the model's folder is needed: Integrated Gradients start from the average protein of its training.
@@ -119,8 +119,8 @@ def explain_given_pairs(
         Of `esm2_amp.explanation.results.token_importance`.
     figures : dict of Figure
         Of `esm2_amp.explanation.drawing.draw_explanations`.
-    path : Path of Integrated Gradients, or None
-        What the explanation of residues continues; None where they aren't explained.
+    path : tuple of GradientPath
+        What the explanation of residues continues; empty where they aren't explained.
     card : dict
         What is known of the model: the card of its training, with its `name` and `architecture`.
 
@@ -157,7 +157,7 @@ def explain_given_pairs(
     )
     found = explain(names, context)
     kept = found["integrated_gradients"].details.pop("path", None) if "integrated_gradients" in found else None
-    path = None if kept is None else GradientPath(kept, context.pairs, context.baseline)
+    path = () if kept is None else (GradientPath(kept, context.pairs, context.baseline),)
     card = {"name": model.architecture, **model.card, "architecture": model.architecture}
     drawn = draw_explanations(found, context, Subject(card["name"], _GIVEN, parameters.data_name))
     return explained, found, token_importance(found), drawn, path, card
@@ -183,8 +183,8 @@ def _methods_of(model: TrainedModel, parameters: InterpretabilityParameters) -> 
 
 def find_residues(
     proteins: pd.DataFrame, features: ProteinFeatures, encoder: Callable[[], Encoder], run: RunParameters
-) -> ResidueSource | None:
-    """The sequences and the encoder that features come from; None where these were given in place of sequences.
+) -> tuple[ResidueSource, ...]:
+    """The sequences and the encoder that features come from; empty where these were given in place of sequences.
 
     Parameters
     ----------
@@ -205,14 +205,14 @@ def find_residues(
 
     if proteins.empty:
         logger.info("Residues aren't explained, since features are given in place of sequences")
-        return None
-    return ResidueSource.of(features, proteins, encoder(), resolve_device(run.device))
+        return ()
+    return (ResidueSource.of(features, proteins, encoder(), resolve_device(run.device)),)
 
 
 def explain_residues(
     explained: pd.DataFrame,
-    path: GradientPath | None,
-    source: ResidueSource | None,
+    paths: tuple[GradientPath, ...],
+    sources: tuple[ResidueSource, ...],
     model: TrainedModel,
     scans: Path,
     parameters: ExplanationParameters,
@@ -226,9 +226,9 @@ def explain_residues(
 
     Parameters
     ----------
-    explained, path
+    explained, paths
         Of `explain_given_pairs`.
-    source : ResidueSource, optional
+    sources : tuple of ResidueSource
         Of `find_residues`.
     model : TrainedModel
     scans : Path
@@ -245,10 +245,11 @@ def explain_residues(
     from esm2_amp.explanation.mutation_scan import Rescorer, ScanStore
     from esm2_amp.explanation.residues import residue_attributions
 
-    if source is None or path is None:
+    if not (sources and paths):
         columns = residue_tables.RESIDUE_COLUMNS, residue_tables.WINDOW_COLUMNS
         residues, windows = (pd.DataFrame(columns=list(names)) for names in columns)
         return ResidueExplanation(residues, windows, {}, {})
+    (source,), (path,) = sources, paths
     rows = np.sort(_likeliest(explained, parameters.residues_up_to))
     chosen, pairs = explained.iloc[rows].reset_index(drop=True), path.pairs.only(rows)
     found = residue_attributions(path.attributions.take(rows), chosen, pairs, path.baseline, model.network, source)
