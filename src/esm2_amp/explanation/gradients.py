@@ -83,6 +83,30 @@ class Attributions(NamedTuple):
         }
 
 
+class GradientPath(NamedTuple):
+    """Integrated Gradients with their mean gradients, and where they start: what residues are explained from.
+
+    Attributes
+    ----------
+    attributions : Attributions
+        Of the explained pairs, in their order.
+    pairs : Pairs
+        The same pairs as the network reads them.
+    baseline : Tensor, shape (T, D), float32
+    """
+
+    attributions: Attributions
+    pairs: Pairs
+    baseline: Tensor
+
+    @classmethod
+    def taken_from(cls, explanations: Explanations) -> "tuple[GradientPath, ...]":
+        """The path among the details of explanations, which is taken out of them; empty where there is none."""
+        found = explanations.get("integrated_gradients")
+        path = found.details.pop("path", None) if found is not None else None
+        return () if path is None else (path,)
+
+
 def log_error(found: Attributions, parameters: GradientParameters) -> None:
     """Log for how many pairs the attributions add up, as a warning where these are too few."""
     within = float(np.mean(found.error <= parameters.tolerance))
@@ -253,6 +277,6 @@ def explanation_of(found: Attributions, context: ModelContext) -> Explanation:
         tokens,
         attributions=LabelledArray(found.attribution, axes),
         contributions=contributions,
-        **({"path": found} if context.keep_path else {}),
+        **({"path": GradientPath(found, context.pairs, context.baseline)} if context.keep_path else {}),
     )
     return explanation._replace(check=found.summary(context.gradients))

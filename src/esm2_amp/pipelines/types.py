@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from esm2_amp.explanation.autoencoder import Autoencoder as Autoencoder
     from esm2_amp.explanation.drawing import Figures as Figures
     from esm2_amp.explanation.drawing import Subject as Subject
-    from esm2_amp.explanation.gradients import Attributions as Attributions
+    from esm2_amp.explanation.gradients import GradientPath as GradientPath
     from esm2_amp.explanation.latent_forest import LabelledPairs as LabelledPairs
     from esm2_amp.explanation.mutation_scan import Rescorer as Rescorer
     from esm2_amp.explanation.mutation_scan import ScanStore as ScanStore

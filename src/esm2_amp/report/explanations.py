@@ -101,6 +101,11 @@ def _introduction(explained: pd.DataFrame) -> str:
 def _trust(name: str, found: Mapping[str, Any]) -> Iterator[Block]:
     parts = {
         "planted_truth": ("Is it right? Planted truth", "How often the top tokens hold a planted site", _planted),
+        "planted_residues": (
+            "Is it right to the residue? Planted motifs",
+            "Residues of planted motifs among the top ones",
+            _residues,
+        ),
         "faithfulness": ("Does the score rest on it? Faithfulness", "Deletion and insertion of tokens", _faithfulness),
         "randomised_weights": ("Is it of what was learnt? Random weights", "Control with random weights", _randomised),
         "agreement": ("Do the methods agree?", "Rank correlations between the methods", _agreement),
@@ -125,6 +130,24 @@ def _planted(table: pd.DataFrame) -> Table:
         columns[f"By chance, {words}"] = number_cells(rows["Chance"], ".0%")
     pairs = table["Pairs"].iloc[0]
     return table_of(f"share of {pairs:,} recognised interacting pairs whose top tokens hold a planted site", columns)
+
+
+def _residues(table: pd.DataFrame) -> Table:
+    first = table.iloc[0]
+    columns = {
+        "Measure": text_cells(table["Method"]),
+        f"Of the motif among the top {first['Top']}": interval_cells(table[["Share", "Low", "High"]], ".0%"),
+        "Median": number_cells(table["MedianShare"], ".0%"),
+        "By chance": number_cells(table["ShareByChance"], ".0%"),
+        f"Peaks up to {first['Near']} residues away": interval_cells(
+            table[["AtMotif", "AtMotifLow", "AtMotifHigh"]], ".0%"
+        ),
+        "Peaks by chance": number_cells(table["AtMotifByChance"], ".0%"),
+    }
+    proteins = first["Proteins"]
+    return table_of(
+        f"{proteins:,} proteins with a motif, in recognised interacting pairs, by Integrated Gradients", columns
+    )
 
 
 def _faithfulness(table: pd.DataFrame) -> Table:

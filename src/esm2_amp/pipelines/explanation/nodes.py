@@ -1,7 +1,6 @@
 """Nodes of `explanation`: what an existing model's scores of given pairs rest on, with labels or without."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,17 +19,14 @@ from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.functional_regions.nodes import place_annotations
 from esm2_amp.pipelines.prediction.nodes import score_new_pairs
 from esm2_amp.pipelines.types import (
-    Attributions,
-    Encoder,
     Figures,
-    Pairs,
+    GradientPath,
     Profiles,
     ProteinFeatures,
     RegionFile,
     Rescorer,
     ResidueSource,
     ScanStore,
-    Tensor,
     TrainedModel,
 )
 
@@ -38,23 +34,6 @@ logger = logging.getLogger(__name__)
 
 _GIVEN: Final = "given"
 """What stands in place of the split in titles of figures."""
-
-
-class GradientPath(NamedTuple):
-    """Integrated Gradients with their mean gradients, and where they start.
-
-    Attributes
-    ----------
-    attributions : Attributions
-        Of the explained pairs, in their order.
-    pairs : Pairs
-        The same pairs as the network reads them.
-    baseline : Tensor, shape (T, D), float32
-    """
-
-    attributions: Attributions
-    pairs: Pairs
-    baseline: Tensor
 
 
 class ResidueExplanation(NamedTuple):
@@ -132,7 +111,7 @@ def explain_given_pairs(
     from esm2_amp.devices import resolve_device
     from esm2_amp.explanation.context import ModelContext
     from esm2_amp.explanation.drawing import Subject, draw_explanations
-    from esm2_amp.explanation.gradients import average_pair
+    from esm2_amp.explanation.gradients import GradientPath, average_pair
     from esm2_amp.explanation.results import token_importance
     from esm2_amp.explanation.selection import find_pairs
     from esm2_amp.validation.pairs import known_pairs
@@ -156,8 +135,7 @@ def explain_given_pairs(
         keep_path=parameters.residues_up_to > 0,
     )
     found = explain(names, context)
-    kept = found["integrated_gradients"].details.pop("path", None) if "integrated_gradients" in found else None
-    path = () if kept is None else (GradientPath(kept, context.pairs, context.baseline),)
+    path = GradientPath.taken_from(found)
     card = {"name": model.architecture, **model.card, "architecture": model.architecture}
     drawn = draw_explanations(found, context, Subject(card["name"], _GIVEN, parameters.data_name))
     return explained, found, token_importance(found), drawn, path, card
@@ -179,34 +157,6 @@ def _methods_of(model: TrainedModel, parameters: InterpretabilityParameters) -> 
     if len(names) < len(parameters.methods):
         logger.info("%s has no attention: it is explained by %s", model.architecture, ", ".join(names))
     return names
-
-
-def find_residues(
-    proteins: pd.DataFrame, features: ProteinFeatures, encoder: Callable[[], Encoder], run: RunParameters
-) -> tuple[ResidueSource, ...]:
-    """The sequences and the encoder that features come from; empty where these were given in place of sequences.
-
-    Parameters
-    ----------
-    proteins : DataFrame
-        `Entry`, `Sequence`; empty without sequences.
-    features : ProteinFeatures
-    encoder : callable
-        Loads the encoder.
-    run : RunParameters
-
-    Raises
-    ------
-    InputError
-        The features are of another encoder or of other sequences.
-    """
-    from esm2_amp.devices import resolve_device
-    from esm2_amp.explanation.residues import ResidueSource
-
-    if proteins.empty:
-        logger.info("Residues aren't explained, since features are given in place of sequences")
-        return ()
-    return (ResidueSource.of(features, proteins, encoder(), resolve_device(run.device)),)
 
 
 def explain_residues(

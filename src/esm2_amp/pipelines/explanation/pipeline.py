@@ -8,7 +8,6 @@ from esm2_amp.pipelines import feature_extraction
 from esm2_amp.pipelines.explanation.nodes import (
     explain_given_pairs,
     explain_residues,
-    find_residues,
     measure_residues,
     place_given_annotations,
     rank_given_pairs,
@@ -22,6 +21,7 @@ from esm2_amp.pipelines.functional_regions.nodes import (
     measure_enrichment,
     write_workbook,
 )
+from esm2_amp.pipelines.interpretability.nodes import find_residues
 from esm2_amp.pipelines.prediction.nodes import clean_new_pairs
 
 _GROUPS: Final = ("feature_extraction", "prediction", "explanation", "interpretability", "evaluation", "run")

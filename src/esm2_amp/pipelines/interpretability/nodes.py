@@ -1,8 +1,8 @@
 """Nodes of `interpretability`: which tokens of a pair a model's score rests on, by attention and by its gradients."""
 
 import logging
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,23 @@ from esm2_amp.explanation.results import Explanations, importances, of_same_pair
 from esm2_amp.parameters.interpretability import InterpretabilityParameters
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.types import Figure, Figures, ProteinFeatures, Subject, Tensor, TrainedModel
+from esm2_amp.pipelines.types import (
+    Encoder,
+    Figure,
+    Figures,
+    GradientPath,
+    ProteinFeatures,
+    ResidueSource,
+    Subject,
+    Tensor,
+    TrainedModel,
+)
 
 logger = logging.getLogger(__name__)
+
+RESIDUES: Final = "residues"
+AVERAGED_RESIDUES: Final = "residues, averaged with their neighbours"
+"""What profiles of residues by Integrated Gradients are called, as they are and smoothed."""
 
 
 def select_explained_pairs(
@@ -106,7 +120,7 @@ def explain_pairs(
     model: TrainedModel,
     parameters: InterpretabilityParameters,
     run: RunParameters,
-) -> tuple[Explanations, Figures]:
+) -> tuple[Explanations, Figures, tuple[GradientPath, ...]]:
     """Explain the pairs by the methods that look into the model itself, and draw what they find.
 
     Attention: which tokens the model attends to while it scores a pair. Integrated Gradients: how the difference
@@ -119,10 +133,13 @@ def explain_pairs(
     figures : dict of Figure
         Tokens by mean importance for each method; attention of every layer as heat maps, the mean of all pairs and for
         each chosen pair; and for each chosen pair the tokens that speak for and against an interaction.
+    paths : tuple of GradientPath
+        What residues are explained from; empty where Integrated Gradients aren't among the methods.
     """
     from esm2_amp.devices import resolve_device
     from esm2_amp.explanation.context import ModelContext
     from esm2_amp.explanation.drawing import Subject, draw_explanations
+    from esm2_amp.explanation.gradients import GradientPath
 
     context = ModelContext(
         explained,
@@ -133,9 +150,108 @@ def explain_pairs(
         parameters.integrated_gradients,
         parameters.batch_size,
         resolve_device(run.device),
+        keep_path=True,
     )
     found = explain(parameters.methods, context)
-    return found, draw_explanations(found, context, Subject(model.architecture, parameters.split, run.data_name))
+    paths = GradientPath.taken_from(found)
+    drawn = draw_explanations(found, context, Subject(model.architecture, parameters.split, run.data_name))
+    return found, drawn, paths
+
+
+def find_residues(
+    proteins: pd.DataFrame, features: ProteinFeatures, encoder: Callable[[], Encoder], run: RunParameters
+) -> tuple[ResidueSource, ...]:
+    """The sequences and the encoder that features come from; empty where these were given in place of sequences.
+
+    Parameters
+    ----------
+    proteins : DataFrame
+        `Entry`, `Sequence`; empty without sequences.
+    features : ProteinFeatures
+    encoder : callable
+        Loads the encoder.
+    run : RunParameters
+
+    Raises
+    ------
+    InputError
+        The features are of another encoder or of other sequences.
+    """
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.explanation.residues import ResidueSource
+
+    if proteins.empty:
+        logger.info("Residues aren't explained, since features are given in place of sequences")
+        return ()
+    return (ResidueSource.of(features, proteins, encoder(), resolve_device(run.device)),)
+
+
+def explain_residues(
+    explained: pd.DataFrame,
+    paths: tuple[GradientPath, ...],
+    sources: tuple[ResidueSource, ...],
+    sites: pd.DataFrame | None,
+    model: TrainedModel,
+    parameters: InterpretabilityParameters,
+    run: RunParameters,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame, Figure]:
+    """Split what each token adds to a score among its residues, and compare these with planted motifs.
+
+    A segment is the mean of its residues, so that its Integrated Gradients go on to them exactly (METHOD section 10).
+
+    Parameters
+    ----------
+    explained : DataFrame
+        `explained_pairs`.
+    paths : tuple of GradientPath
+        Of `explain_pairs`.
+    sources : tuple of ResidueSource
+        Of `find_residues`.
+    sites : DataFrame, optional
+        Planted sites of synthetic proteins.
+    model : TrainedModel
+    parameters : InterpretabilityParameters
+    run : RunParameters
+
+    Returns
+    -------
+    residues : DataFrame
+        Of `esm2_amp.explanation.residue_tables.residue_table`; empty where residues can't be explained.
+    windows : DataFrame
+        Of `esm2_amp.explanation.residue_tables.strongest_windows`.
+    check : dict
+        How well residues add up to tokens.
+    planted : DataFrame
+        Of `esm2_amp.explanation.planted_residues.planted_residues`; no rows without known sites.
+    plot : Figure
+        The same; blank without rows.
+    """
+    from matplotlib.figure import Figure
+
+    from esm2_amp.explanation import residue_tables
+    from esm2_amp.explanation.planted_residues import COLUMNS, planted_residues
+    from esm2_amp.explanation.residue_figures import planted_residues_figure
+    from esm2_amp.explanation.residues import averaged, residue_attributions
+
+    none = pd.DataFrame(columns=COLUMNS)
+    if not (sources and paths):
+        columns = residue_tables.RESIDUE_COLUMNS, residue_tables.WINDOW_COLUMNS
+        residues, windows = (pd.DataFrame(columns=list(names)) for names in columns)
+        return residues, windows, {}, none, Figure()
+    (source,), (path,) = sources, paths
+    options = parameters.residues
+    found = residue_attributions(path.attributions, explained, path.pairs, path.baseline, model.network, source)
+    table = residue_tables.residue_table(explained, source.sequences, found.values)
+    windows = residue_tables.strongest_windows(table, options.window, options.windows)
+    if sites is None or "Start" not in sites:
+        return table, windows, found.summary(), none, Figure()
+    views = {RESIDUES: found.values, AVERAGED_RESIDUES: averaged(found.values, options.smoothing)}  # noqa: PD011
+    planted = planted_residues(views, explained, sites, top=options.top, near=options.near, smoothing=options.smoothing)
+    if planted.empty:
+        return table, windows, found.summary(), planted, Figure()
+    title = _subject(model.architecture, parameters, run).title("planted motifs", explained)
+    names = {name: name.capitalize() for name in views}
+    return table, windows, found.summary(), planted, planted_residues_figure(planted, names, title)
 
 
 def baseline_of(

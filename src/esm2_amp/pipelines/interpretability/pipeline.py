@@ -9,13 +9,15 @@ from esm2_amp.pipelines.interpretability.nodes import (
     check_planted_truth,
     compare_methods,
     explain_pairs,
+    explain_residues,
+    find_residues,
     measure_faithfulness,
     randomise_weights,
     select_explained_pairs,
 )
 from esm2_amp.pipelines.per_model import for_every_model
 
-_SHARED: Final = {"model_pairs", "protein_features", "planted_sites"}
+_SHARED: Final = {"model_pairs", "protein_features", "planted_sites", "residue_source"}
 _PARAMETERS: Final = {"params:interpretability", "params:run"}
 _FOUND: Final = ["explained_pairs", "explanations", "latent_explanations"]
 _DATA: Final = ["model_pairs", "protein_features", "model"]
@@ -24,7 +26,7 @@ _PARAMS: Final = ["params:interpretability", "params:run"]
 
 def create_pipeline() -> Pipeline:
     """Trained models and their scores → importance of each token by each method, and how far to trust it."""
-    return _for_explained_models(_explanation()) + create_trust_pipeline()
+    return _sequences() + _for_explained_models(_explanation()) + create_trust_pipeline()
 
 
 def create_trust_pipeline() -> Pipeline:
@@ -43,6 +45,17 @@ def _for_explained_models(nodes: list[Node]) -> Pipeline:
     )
 
 
+def _sequences() -> Pipeline:
+    """What residues are explained from, whichever model reads them."""
+    node = Node(
+        find_residues,
+        inputs=["proteins", "protein_features", "encoder", "params:run"],
+        outputs="residue_source",
+        name="find_residues",
+    )
+    return Pipeline([node], tags="interpretability")
+
+
 def _explanation() -> list[Node]:
     return [
         Node(
@@ -54,8 +67,14 @@ def _explanation() -> list[Node]:
         Node(
             explain_pairs,
             inputs=["explained_pairs", *_DATA, *_PARAMS],
-            outputs=["explanations", "explanation_plots"],
+            outputs=["explanations", "explanation_plots", "gradient_path"],
             name="explain_pairs",
+        ),
+        Node(
+            explain_residues,
+            inputs=["explained_pairs", "gradient_path", "residue_source", "planted_sites", "model", *_PARAMS],
+            outputs=["residues", "residue_windows", "residue_check", "planted_residues", "planted_residues_plot"],
+            name="explain_residues",
         ),
     ]
 

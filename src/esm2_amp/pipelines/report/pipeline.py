@@ -17,6 +17,7 @@ from esm2_amp.pipelines.report.nodes import (
 
 _OF_EXPLANATIONS: Final = (
     *("agreement", "agreement_plot", "faithfulness", "faithfulness_plot", "randomised_weights"),
+    *("planted_residues", "planted_residues_plot"),
     *("randomised_weights_plot", "planted_truth", "planted_truth_plot", "forest_metrics", "network_metrics"),
 )
 _OF_REGIONS: Final = (
