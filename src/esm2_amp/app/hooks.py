@@ -183,12 +183,12 @@ class TrackingWhereEnabled:
 
 def _written(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[Path]:
     """The files and folders of what a pipeline makes; of a set of figures, each figure."""
-    from esm2_amp.io.figure_sets import FigureSetDataset
-
     for name in pipeline.all_outputs():
         dataset = catalog.get(name)
-        if isinstance(dataset, FigureSetDataset):
-            yield from dataset.files()
+        if (
+            files := getattr(dataset, "files", None)
+        ) is not None:  # of a FigureSetDataset, whose module loads Matplotlib
+            yield from files()
         elif path := dataset_path(dataset):
             yield path
 
