@@ -69,3 +69,12 @@ def test_comparison_is_read_from_the_tables_of_the_run(execute, data):
     assert shown["auroc"].tolist() == of_run["auroc"].round(3).tolist()
     assert len(shown_as("image/png", outputs)) == 3
     assert len(shown_as("application/vnd.plotly.v1+json", outputs)) == 1
+
+
+def test_a_protein_is_screened_against_a_proteome(execute):
+    outputs = execute("04_screening.ipynb")
+    candidates, ranked = tables(outputs)
+    assert candidates["Logit"].is_monotonic_decreasing
+    assert len(ranked) == 5
+    assert ranked["Lower"].is_monotonic_increasing
+    assert len(shown_as("image/png", outputs)) == 2

@@ -40,13 +40,15 @@ from esm2_amp.parameters.feature_extraction import EmbeddingParameters, Extracti
 from esm2_amp.parameters.interpretability import GradientParameters
 from esm2_amp.parameters.prediction import PredictionParameters
 from esm2_amp.parameters.run import Device, RunParameters
+from esm2_amp.parameters.screening import ScreeningParameters
 from esm2_amp.pipelines.feature_extraction.nodes import check_proteins
 from esm2_amp.pipelines.feature_extraction.nodes import extract_features as extract
 from esm2_amp.pipelines.prediction.nodes import clean_new_pairs, score_new_pairs
+from esm2_amp.pipelines.screening.nodes import list_candidates, screen_pairs
 from esm2_amp.protein import TOKENS
 from esm2_amp.validation.pairs import clean_pairs
 
-__all__ = ["explain", "extract_features", "predict"]
+__all__ = ["explain", "extract_features", "predict", "screen"]
 
 Proteins = pd.DataFrame | Mapping[str, str] | str | Path | ProteinFeatures
 """A table with `Entry` and `Sequence`, sequences by id, a file, or features that were extracted before."""
@@ -249,6 +251,69 @@ def explain(
                 average_pair(trained, features) if averaged is None else mean_pair(trained.pairs(features, averaged))
             )
             return explain_by([method], _context(table, features, trained, start, run))[method]
+
+
+def screen(
+    proteins: Proteins,
+    queries: Iterable[str] | None = None,
+    model: str | Path | TrainedModel = "ppi_mini",
+    *,
+    top: int = 100,
+    threshold: float = 0.9,
+    encoder: str | Path | None = None,
+    device: Device = "auto",
+    store: str | Path | None = None,
+) -> pd.DataFrame:
+    """Score proteins with all others, and list the best partners of each; as `kedro run --pipeline=screening`.
+
+    Parameters
+    ----------
+    proteins : DataFrame, mapping of str to str, path or ProteinFeatures
+        As for `extract_features`.
+    queries : iterable of str, optional
+        Ids of the proteins whose partners are sought; by default those of all.
+    model : str, Path or TrainedModel
+        As for `predict`.
+    top : int
+        Best partners that are listed of each protein, or of each query where queries are given.
+    threshold : float
+        Probability from which every pair is listed.
+    encoder : str or Path, optional
+        As for `predict`.
+    device : {"auto", "cpu", "cuda", "mps"}
+        As for `extract_features`.
+    store : path, optional
+        As for `extract_features`.
+
+    Returns
+    -------
+    candidates : DataFrame
+        Best first, each pair once: `Protein1`, `Protein2` in the order of `proteins`; `Logit`, `Probability`,
+        `CalibratedProbability`; `Rank1` of Protein2 among the partners of Protein1, 1 being the best, and `Above1`, the
+        share of Protein1's scores that are higher; `Rank2`, `Above2` the other way round; `InTraining`, how many of the
+        two proteins the model was trained on.
+
+    Raises
+    ------
+    InputError
+        As for `predict`; also for a query that isn't among the proteins, or fewer than two proteins.
+
+    Examples
+    --------
+    >>> import esm2_amp
+    >>> found = esm2_amp.screen("data/01_raw/examples/proteins.fasta", ["P01308"], top=3)
+    >>> found.shape, bool(((found == "P01308").sum(axis=1) == 1).all())
+    ((3, 10), True)
+    """
+    trained, run = _model_of(model), _run_parameters(device)
+    parameters = _valid(ScreeningParameters, data_name="", top=top, threshold=threshold)
+    none = pd.DataFrame({"Protein1": [], "Protein2": []}, dtype="str")
+    with _input_errors(), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        known = _checked(proteins)
+        names = pd.DataFrame({"Entry": pd.Series(list(queries or ()), dtype="str"), "InProteome": True})
+        with _extracted(known, _encoder_of(trained, encoder), store, run) as features:
+            screened = screen_pairs(features, names, none, trained, Path(folder), parameters, run)
+            return list_candidates(screened, trained, parameters)[0].drop(columns="Known")
 
 
 def _context(

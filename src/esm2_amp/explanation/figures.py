@@ -202,6 +202,9 @@ def randomised_weights_figure(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
+NOTHING_PLANTED: Final = "no interacting pair with a planted site\nis recognised by the model"
+
+
 def planted_truth_figure(table: pd.DataFrame, title: str) -> Figure:
     """How often the top tokens hold a planted site, per method, against chance.
 
@@ -213,7 +216,7 @@ def planted_truth_figure(table: pd.DataFrame, title: str) -> Figure:
         Title of the figure.
     """
     if table.empty:
-        return _note("no interacting pair with a planted site\nis recognised by the model", title)
+        return note_figure(NOTHING_PLANTED, title)
     methods = list(dict.fromkeys(table["Method"]))
     figure = Figure(figsize=(PAGE, 1.15 + 0.28 * len(methods)), layout="constrained")
     panels = figure.subplots(1, table["Top"].nunique(), sharey=True, squeeze=False)[0]
@@ -239,7 +242,8 @@ def planted_truth_figure(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _note(text: str, title: str) -> Figure:
+def note_figure(text: str, title: str) -> Figure:
+    """A remark in place of a figure."""
     figure = Figure(figsize=(COLUMN, 1.2), layout="constrained")
     axes = figure.subplots()
     axes.set_axis_off()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from esm2_amp.explanation.figures import COLUMN, PAGE, SMALL, add_title
+from esm2_amp.explanation.figures import COLUMN, NOTHING_PLANTED, PAGE, SMALL, add_title, note_figure
 from esm2_amp.explanation.residue_deletion import CHOSEN
 from esm2_amp.figures.axes import label_axes
 from esm2_amp.figures.palette import ACCENT, COLOURS, GREY, MAIN
@@ -49,12 +49,15 @@ def planted_residues_figure(table: pd.DataFrame, names: Mapping[str, str], title
     Parameters
     ----------
     table : DataFrame
-        As from `esm2_amp.explanation.planted_residues.planted_residues`, with rows.
+        As from `esm2_amp.explanation.planted_residues.planted_residues`; where it is empty, the figure has a remark
+        only.
     names : mapping of str to str
         What the methods are called.
     title : str
         Title of the figure.
     """
+    if table.empty:
+        return note_figure(NOTHING_PLANTED, title)
     first = table.iloc[0]
     shown = {
         f"Motif among the top {first['Top']} residues (%)": ["Share", "Low", "High", "ShareByChance"],

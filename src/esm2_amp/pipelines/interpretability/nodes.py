@@ -224,7 +224,7 @@ def explain_residues(
     planted : DataFrame
         Of `esm2_amp.explanation.planted_residues.planted_residues`; no rows without known sites.
     plot : Figure
-        The same; blank without rows.
+        The same; blank without known sites.
     """
     from matplotlib.figure import Figure
 
@@ -232,6 +232,7 @@ def explain_residues(
     from esm2_amp.explanation.planted_residues import COLUMNS, planted_residues
     from esm2_amp.explanation.residue_figures import planted_residues_figure
     from esm2_amp.explanation.residues import averaged, residue_attributions
+    from esm2_amp.explanation.selection import is_true_positive
 
     none = pd.DataFrame(columns=COLUMNS)
     if not (sources and paths):
@@ -247,9 +248,9 @@ def explain_residues(
         return table, windows, found.summary(), none, Figure()
     views = {RESIDUES: found.values, AVERAGED_RESIDUES: averaged(found.values, options.smoothing)}  # noqa: PD011
     planted = planted_residues(views, explained, sites, top=options.top, near=options.near, smoothing=options.smoothing)
-    if planted.empty:
-        return table, windows, found.summary(), planted, Figure()
-    title = _subject(model.architecture, parameters, run).title("planted motifs", explained)
+    is_used = is_true_positive(explained)
+    used = explained[is_used] if is_used.any() else explained
+    title = _subject(model.architecture, parameters, run).title("planted motifs", used)
     names = {name: name.capitalize() for name in views}
     return table, windows, found.summary(), planted, planted_residues_figure(planted, names, title)
 

@@ -17,7 +17,7 @@ from esm2_amp.pipelines.interpretability.nodes import (
 )
 from esm2_amp.pipelines.per_model import for_every_model
 
-_SHARED: Final = {"model_pairs", "protein_features", "planted_sites", "residue_source"}
+_SHARED: Final = {"model_pairs", "protein_features", "planted_sites", "proteins", "encoder"}
 _PARAMETERS: Final = {"params:interpretability", "params:run"}
 _FOUND: Final = ["explained_pairs", "explanations", "latent_explanations"]
 _DATA: Final = ["model_pairs", "protein_features", "model"]
@@ -26,7 +26,7 @@ _PARAMS: Final = ["params:interpretability", "params:run"]
 
 def create_pipeline() -> Pipeline:
     """Trained models and their scores → importance of each token by each method, and how far to trust it."""
-    return _sequences() + _for_explained_models(_explanation()) + create_trust_pipeline()
+    return _for_explained_models(_explanation()) + create_trust_pipeline()
 
 
 def create_trust_pipeline() -> Pipeline:
@@ -45,17 +45,6 @@ def _for_explained_models(nodes: list[Node]) -> Pipeline:
     )
 
 
-def _sequences() -> Pipeline:
-    """What residues are explained from, whichever model reads them."""
-    node = Node(
-        find_residues,
-        inputs=["proteins", "protein_features", "encoder", "params:run"],
-        outputs="residue_source",
-        name="find_residues",
-    )
-    return Pipeline([node], tags="interpretability")
-
-
 def _explanation() -> list[Node]:
     return [
         Node(
@@ -69,6 +58,12 @@ def _explanation() -> list[Node]:
             inputs=["explained_pairs", *_DATA, *_PARAMS],
             outputs=["explanations", "explanation_plots", "gradient_path"],
             name="explain_pairs",
+        ),
+        Node(
+            find_residues,
+            inputs=["proteins", "protein_features", "encoder", "params:run"],
+            outputs="residue_source",
+            name="find_residues",
         ),
         Node(
             explain_residues,
