@@ -39,6 +39,8 @@ FILES = {
     "validation_pairs": "validation_pairs.csv",
     "test_pairs": "test_pairs.csv",
     "regions": "regions.tsv",
+    "queries": "proteins.fasta",
+    "known_pairs": "train_pairs.csv",
 }
 
 bootstrap_project(ROOT)

@@ -306,7 +306,7 @@ def screen(
     ((3, 10), True)
     """
     trained, run = _model_of(model), _run_parameters(device)
-    parameters = _valid(ScreeningParameters, data_name="", top=top, threshold=threshold)
+    parameters = _valid(ScreeningParameters, top=top, threshold=threshold)
     none = pd.DataFrame({"Protein1": [], "Protein2": []}, dtype="str")
     with _input_errors(), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         known = _checked(proteins)

@@ -47,7 +47,7 @@ class ScreeningParameters(Parameters):
         Address of a Dask scheduler whose workers score the tiles, each on its own device.
     """
 
-    data_name: str
+    data_name: str = ""
     top: Count
     threshold: Fraction
     prevalence: Fraction | None = None
