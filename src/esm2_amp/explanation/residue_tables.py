@@ -23,6 +23,11 @@ _ATTRIBUTES: Final = {"Attribution": "esm2ampAttribution", "ScanEffect": "esm2am
 """Names of the measures in ChimeraX."""
 
 
+def no_residues() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables of residues and of windows where residues can't be explained."""
+    return pd.DataFrame(columns=list(RESIDUE_COLUMNS)), pd.DataFrame(columns=list(WINDOW_COLUMNS))
+
+
 def residue_table(
     explained: pd.DataFrame,
     sequences: Mapping[str, str],

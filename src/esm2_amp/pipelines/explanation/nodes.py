@@ -196,9 +196,7 @@ def explain_residues(
     from esm2_amp.explanation.residues import residue_attributions
 
     if not (sources and paths):
-        columns = residue_tables.RESIDUE_COLUMNS, residue_tables.WINDOW_COLUMNS
-        residues, windows = (pd.DataFrame(columns=list(names)) for names in columns)
-        return ResidueExplanation(residues, windows, {}, {})
+        return ResidueExplanation(*residue_tables.no_residues(), {}, {})
     (source,), (path,) = sources, paths
     rows = np.sort(_likeliest(explained, parameters.residues_up_to))
     chosen, pairs = explained.iloc[rows].reset_index(drop=True), path.pairs.only(rows)

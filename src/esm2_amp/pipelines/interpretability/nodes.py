@@ -236,9 +236,7 @@ def explain_residues(
 
     none = pd.DataFrame(columns=COLUMNS)
     if not (sources and paths):
-        columns = residue_tables.RESIDUE_COLUMNS, residue_tables.WINDOW_COLUMNS
-        residues, windows = (pd.DataFrame(columns=list(names)) for names in columns)
-        return residues, windows, {}, none, Figure()
+        return *residue_tables.no_residues(), {}, none, Figure()
     (source,), (path,) = sources, paths
     options = parameters.residues
     found = residue_attributions(path.attributions, explained, path.pairs, path.baseline, model.network, source)
