@@ -1,5 +1,6 @@
 """Logits of pairs by a network, in batches."""
 
+import logging
 from typing import Final
 
 import numpy as np
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.pairs import Pairs
+from esm2_amp.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 SCORED: Final = "scored"
 """Status of a pair that has a score."""
@@ -30,5 +34,8 @@ def score_pairs(network: PairNetwork, pairs: Pairs, *, batch_size: int, device: 
     """
     network = network.to(device).eval()
     pairs = pairs.to(device)
-    logits = [network(pairs.tokens(rows)).float().cpu() for rows in pairs.batches(batch_size)]
+    logits, progress = [], Progress(logger, "scoring pairs", len(pairs))
+    for rows in pairs.batches(batch_size):
+        logits.append(network(pairs.tokens(rows)).float().cpu())
+        progress.add(len(rows))
     return torch.cat(logits).numpy() if logits else np.empty(0, dtype=np.float32)
