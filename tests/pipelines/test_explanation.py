@@ -141,6 +141,14 @@ def test_imported_features_have_no_residues(data, go, planted, one, tmp_path):
     assert len(pd.read_csv(tmp_path / "out/token_importance.csv")) == 20 * 4
 
 
+def test_long_proteins_are_not_scanned(data, go, planted, one, tmp_path):
+    given = f"proteins={planted}/proteins.fasta,pairs={one},model=ESM2_AMPS,explanation.scanned_up_to=20"
+    assert "No pair is scanned" in go("--pipeline=explanation", f"--params={given},output={tmp_path}/out")
+    residues = pd.read_csv(tmp_path / "out/residues.csv")
+    assert residues["ScanEffect"].isna().all()
+    assert residues["Attribution"].notna().all()
+
+
 def test_residues_can_be_left_out(data, go, planted, one, tmp_path):
     given = f"proteins={planted}/proteins.fasta,pairs={one},model=ESM2_AMPS,explanation.residues_up_to=0"
     go("--pipeline=explanation", f"--params={given},regions={planted}/regions.tsv,output={tmp_path}/out")

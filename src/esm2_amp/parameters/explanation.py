@@ -17,6 +17,8 @@ class ExplanationParameters(Parameters):
         Pairs, those of highest probability, of which residues are explained; 0 leaves residues out.
     scanned_pairs : int
         How many of these, again those of highest probability, are scanned by changing their sequences.
+    scanned_up_to : int
+        Residues of the longest protein that is scanned; pairs with longer ones are passed over.
     drawn_pairs : int
         How many pairs, those of highest probability, get figures of their own.
     regions_by : {"attention", "attention_last_layer", "attention_rollout", "integrated_gradients"}
@@ -26,5 +28,6 @@ class ExplanationParameters(Parameters):
     data_name: str
     residues_up_to: int = Field(ge=0)
     scanned_pairs: int = Field(ge=0)
+    scanned_up_to: int = Field(ge=1)
     drawn_pairs: int = Field(ge=0)
     regions_by: ModelMethod

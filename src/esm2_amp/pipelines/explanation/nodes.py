@@ -201,9 +201,15 @@ def explain_residues(
     rows = np.sort(_likeliest(explained, parameters.residues_up_to))
     chosen, pairs = explained.iloc[rows].reset_index(drop=True), path.pairs.only(rows)
     found = residue_attributions(path.attributions.take(rows), chosen, pairs, path.baseline, model.network, source)
-    rows = _likeliest(chosen, parameters.scanned_pairs)
-    rescorer = Rescorer.of(model.network, chosen.iloc[rows], pairs.only(rows), source, methods.batch_size)
-    effects = _scanned(found.values, rows, rescorer, methods.residues.scan, run.seed, ScanStore(scans))
+    longest = np.array([max(map(len, of_pair)) for of_pair in found.values])  # noqa: PD011
+    rows = _likeliest(chosen, len(chosen))
+    rows = rows[longest[rows] <= parameters.scanned_up_to][: parameters.scanned_pairs]
+    effects = None
+    if len(rows):
+        rescorer = Rescorer.of(model.network, chosen.iloc[rows], pairs.only(rows), source, methods.batch_size)
+        effects = _scanned(found.values, rows, rescorer, methods.residues.scan, run.seed, ScanStore(scans))
+    else:
+        logger.info("No pair is scanned (explanation.scanned_pairs, scanned_up_to)")
     table = residue_tables.residue_table(chosen, source.sequences, found.values, effects)
     windows = residue_tables.strongest_windows(table, methods.residues.window, methods.residues.windows)
     drawn = chosen.iloc[_likeliest(chosen, parameters.drawn_pairs)]
@@ -227,7 +233,7 @@ def _scanned(
     from esm2_amp.explanation.mutation_scan import mutation_scan
 
     effects = [(np.full(len(of_a), np.nan), np.full(len(of_b), np.nan)) for of_a, of_b in attribution]
-    shortest = min((len(values) for row in rows for values in attribution[row]), default=0)
+    shortest = min(len(values) for row in rows for values in attribution[row])
     if shortest <= parameters.window:
         logger.info("No sequence is scanned: the shortest has %d residues, a window %d", shortest, parameters.window)
         return effects
