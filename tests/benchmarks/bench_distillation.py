@@ -96,7 +96,7 @@ class Steps:
         config = small_esm2_config(layers=arguments.layers, width=arguments.width, heads=arguments.heads)
         schedule = {"learning_rate": 1e-3, "weight_decay": 0.0, "warmup_steps": 1, "total_steps": 2, "seed": 0}
         self.model = DistilledLanguageModel(config, NoTeacher(width), Objective(1.0, 1.0), **schedule)
-        self.tokens = sum(place.stop - place.start for place in self.places)
+        self.tokens: int = sum(place.stop - place.start for place in self.places)
 
     def padded(self) -> int:
         """By transformers, as `encoder_pretraining` trains without a teacher."""

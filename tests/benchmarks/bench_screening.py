@@ -159,7 +159,7 @@ def through_a_file(model: TrainedModel, features: RandomFeatures, pairs: int) ->
         proteins = pd.DataFrame({"Entry": features.entries}, dtype="str")
         start = time.perf_counter()
         raw = PairsDataset(str(file)).load()
-        cleaned, _ = clean_new_pairs(raw, proteins, None, PredictionParameters())
+        cleaned, *_ = clean_new_pairs(raw, proteins, None, PredictionParameters())
         scored = score_new_pairs(cleaned, cast("ProteinFeatures", features), model, EVALUATION, RUN)
         scored.to_csv(Path(folder) / "scored.csv", index=False)
         return time.perf_counter() - start
