@@ -55,6 +55,7 @@ class Pairs:
         Parameters
         ----------
         vectors : ProteinVectors
+            Vectors of proteins by name.
         pairs : DataFrame, B rows
             `Protein1`, `Protein2` and, where labels are known, `label`.
         protein_tokens : slice

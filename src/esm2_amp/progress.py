@@ -31,6 +31,7 @@ class Progress:
     Parameters
     ----------
     logger : logging.Logger
+        Where the lines go.
     what : str
         The work and its unit, as in `embedding residues`.
     total : int

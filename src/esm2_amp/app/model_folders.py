@@ -29,6 +29,7 @@ def model_folder(name: str, data: str, project: Path | None = None) -> Path:
     Parameters
     ----------
     name : str
+        The model, as after `model=`.
     data : str
         Data folder of the environment.
     project : Path, optional
@@ -56,6 +57,7 @@ def check_model(name: str, data: str, project: Path) -> None:
     Parameters
     ----------
     name : str
+        The model, as after `model=`.
     data : str
         Data folder of the environment.
     project : Path

@@ -104,9 +104,11 @@ def move_outputs(pipeline: Pipeline, catalog: DataCatalog, data: Path, output: P
     Parameters
     ----------
     pipeline : Pipeline
+        Whose outputs are moved.
     catalog : DataCatalog
         Changed in place.
     data, output : Path
+        The data folder, and the folder in its place.
     """
     from esm2_amp.io.models import FolderDataset  # imports torch
 

@@ -88,6 +88,7 @@ def measure(label: ArrayLike, logit: ArrayLike, threshold: float, temperature: f
     Parameters
     ----------
     label, logit : array_like, shape (B,)
+        Labels, 0 or 1, and scores of the pairs.
     threshold : float
         Probability from which a pair is said to interact.
     temperature : float, optional

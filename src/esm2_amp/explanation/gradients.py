@@ -93,11 +93,15 @@ class GradientPath(NamedTuple):
     pairs : Pairs
         The same pairs as the network reads them.
     baseline : Tensor, shape (T, D), float32
+        Where the paths start.
+    network : PairNetwork
+        The explained network.
     """
 
     attributions: Attributions
     pairs: Pairs
     baseline: Tensor
+    network: PairNetwork
 
     @classmethod
     def taken_from(cls, explanations: Explanations) -> "tuple[GradientPath, ...]":
@@ -271,12 +275,13 @@ def explanation_of(found: Attributions, context: ModelContext) -> Explanation:
     contributions = importance_table(context.explained, found.attribution.sum(axis=-1), tokens).assign(
         Logit=found.logit, BaselineLogit=found.baseline_logit, Error=found.error, Steps=found.steps
     )
+    path = GradientPath(found, context.pairs, context.baseline, context.network)
     explanation = Explanation.of_pairs(
         context.explained,
         found.importance,
         tokens,
         attributions=LabelledArray(found.attribution, axes),
         contributions=contributions,
-        **({"path": GradientPath(found, context.pairs, context.baseline)} if context.keep_path else {}),
+        **({"path": path} if context.keep_path else {}),
     )
     return explanation._replace(check=found.summary(context.gradients))

@@ -32,6 +32,7 @@ def dataset_path(dataset: AbstractDataset[Any, Any] | None) -> Path | None:
     Parameters
     ----------
     dataset : AbstractDataset, optional
+        The catalog entry.
 
     Returns
     -------

@@ -17,6 +17,7 @@ class ModelDataset(LocalDataset[TrainedModel, TrainedModel]):
     Parameters
     ----------
     filepath : str
+        Where it lies.
     architecture : str, optional
         Name in the registry; needed for a `.pth` file, which doesn't carry it.
     metadata : mapping, optional

@@ -32,6 +32,7 @@ class ProteinsDataset(InputFileDataset[SourceTable]):
     Parameters
     ----------
     filepath : str, optional
+        The file.
     replaced_by : str, optional
         A file of features that takes the place of the proteins; where it is named they load as None.
     metadata : mapping, optional
@@ -76,6 +77,7 @@ def read_fasta(path: Path) -> SourceTable:
     Parameters
     ----------
     path : Path
+        The file.
 
     Returns
     -------

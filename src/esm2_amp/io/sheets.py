@@ -36,6 +36,7 @@ def read_sheet(path: Path, wanted: WantedColumns) -> tuple[Header, Rows]:
     path : Path
         A workbook in the format .xlsx.
     wanted : WantedColumns
+        The columns to read.
 
     Raises
     ------

@@ -26,6 +26,7 @@ class WorkbookDataset(LocalDataset[dict[str, pd.DataFrame], NoReturn]):
     Parameters
     ----------
     filepath : str
+        Where it lies.
     number_format : str
         How Excel shows fractions; the cells keep all digits.
     metadata : mapping, optional

@@ -39,6 +39,7 @@ class TrainedModel(NamedTuple):
     architecture : str
         Its name in the registry.
     network : PairNetwork
+        The network, in eval mode.
     card : dict
         Data, split, parameters and metrics of its training; empty for a published checkpoint.
     training_proteins : frozenset of str

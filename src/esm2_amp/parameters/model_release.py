@@ -9,6 +9,7 @@ class ReleaseParameters(Parameters):
     Attributes
     ----------
     name : str
+        What the model is called.
     summary : str
         One paragraph: what it is, and for what.
     data : str

@@ -21,10 +21,12 @@ class PlantedParameters(Parameters):
     Attributes
     ----------
     seed : int
+        Seed of what is drawn at random.
     n_proteins, n_pairs : SplitCounts
         No protein belongs to two splits. Half the pairs interact; of the others one half are hard (both partners
         carry a site) and one half have a partner without a site.
     n_families : int
+        Families of a lock and its key.
     motif_length : int
         Residues of a site.
     length_range : tuple of two int

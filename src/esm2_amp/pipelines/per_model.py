@@ -20,9 +20,11 @@ def for_every_model(
     Parameters
     ----------
     nodes : iterable of Node
+        Steps of one model.
     inputs, parameters : iterable of str
         What all models share, and so keeps its name; everything else is the model's own.
     tags : str
+        Tag of every step.
     models : iterable of str
         Those of the registry, or some of them.
     """

@@ -87,6 +87,7 @@ def explained_chapter(
     data_name : str
         What the pairs are called.
     residues : ExplainedResidues
+        Residues of the pairs, and their regions.
     """
     blocks: list[Block] = [
         Paragraph(_introduction(explained, card, data_name)),

@@ -54,6 +54,7 @@ def screening_chapter(
     summary : mapping
         Of `measure_screen`.
     plots : mapping of PNGs
+        Figures of the screen.
     data_name : str
         What the proteins are called.
     """

@@ -116,6 +116,7 @@ def ranks_of(pairs: ScoredPairs, kept: Kept, background: Kept | None = None) -> 
     pairs : ScoredPairs
         Of `candidate_pairs`.
     kept : Kept
+        What is kept of the scores.
     background : Kept, optional
         Counts of the scores of further proteins with a sample; of these proteins the share that is higher is given,
         and no rank.
@@ -153,9 +154,11 @@ def candidate_table(
     Parameters
     ----------
     kept : Kept
+        What is kept of the scores.
     entries : list of P str
         Names of the proteins.
     calibration : Calibration
+        How logits become calibrated probabilities.
     known : ndarray, shape (M, 2), int64
         Rows of known pairs, the earlier protein first.
     trained : ndarray, shape (P,), bool, optional
@@ -200,6 +203,7 @@ def partners_of_query(candidates: pd.DataFrame, query: str) -> pd.DataFrame:
     candidates : DataFrame
         Of `candidate_table`.
     query : str
+        Its name.
 
     Returns
     -------
@@ -231,7 +235,9 @@ def protein_table(kept: Kept, entries: list[str], trained: NDArray[np.bool_] | N
     Parameters
     ----------
     kept : Kept
+        What is kept of the scores.
     entries : list of P str
+        Names of the proteins.
     trained : ndarray, shape (P,), bool, optional
         Proteins that the model was trained on; None where that isn't known.
 
@@ -266,7 +272,9 @@ def score_distributions(kept: Kept, entries: list[str], queries: list[str]) -> p
     Parameters
     ----------
     kept : Kept
+        What is kept of the scores.
     entries : list of P str
+        Names of the proteins.
     queries : list of str
         Names of the queries, where any are given.
 

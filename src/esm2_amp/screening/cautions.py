@@ -30,6 +30,7 @@ def cautions(
     candidates : DataFrame
         Of `candidates.candidate_table`, best first.
     kept : Kept
+        What is kept of the scores.
     card : dict
         The model's.
     n_proteins : int

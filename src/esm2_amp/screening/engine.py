@@ -51,12 +51,15 @@ class Work:
     Attributes
     ----------
     network : PairNetwork
+        The network that scores.
     device : {"auto", "cpu", "cuda", "mps"}
         Where tiles are scored, on each worker's machine.
     precision : {"float32", "bfloat16"}
         Number format of the network while it scores.
     wanted : WantedPairs
+        The pairs that are scored.
     keeping : Keeping
+        What is kept of the scores.
     """
 
     network: PairNetwork
@@ -89,11 +92,13 @@ def screen(work: Work, table: Tensor, folder: Path, parameters: ScreeningParamet
     Parameters
     ----------
     work : Work
+        What all tiles have in common.
     table : Tensor, shape (P, T / 2, D), float32 or float16
         The vectors of the proteins that the network reads, on the CPU.
     folder : Path
         Where what is kept so far is written. A screen of the same proteins, model and parameters goes on from there.
     parameters : ScreeningParameters
+        Which pairs are scored, and what is kept of them.
 
     Raises
     ------
@@ -137,6 +142,7 @@ def background_of(
     work : Work
         A screen of queries.
     table : Tensor, shape (P, T / 2, D), float32 or float16
+        The vectors of each protein that the network reads.
     kept : Kept
         What is kept of it.
     folder : Path
@@ -172,9 +178,11 @@ def keep_of_tile(work: Work, number: int, tile: Tile, of_rows: Tensor, of_column
     Parameters
     ----------
     work : Work
+        What all tiles have in common.
     number : int
         Of the tile, which is returned with the part.
     tile : Tile
+        The rows and columns that are scored.
     of_rows, of_columns : Tensor, shape (r, T / 2, D) and (c, T / 2, D), float32 or float16
         The vectors of its proteins.
     """
@@ -225,10 +233,12 @@ def score_grid(scorer: Scorer, pool: Executor, of_rows: Tensor, of_columns: Tens
     Parameters
     ----------
     scorer : Scorer
+        The network as it scores.
     pool : Executor
         Of `esm2_amp.devices.side_by_side`, so that each operation is by one thread, and no score depends on how many
         threads there are.
     of_rows, of_columns : Tensor, shape (r, T / 2, D) and (c, T / 2, D), float32 or float16
+        The vectors of both sides' proteins.
     mask : ndarray, shape (r, c), bool
         Which pairs are wanted. Others are scored or not.
 

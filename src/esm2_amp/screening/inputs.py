@@ -83,6 +83,7 @@ def rows_of_known(entries: list[str], known: pd.DataFrame) -> Rows:
     Parameters
     ----------
     entries : list of P str
+        Names of the proteins.
     known : DataFrame
         `Protein1`, `Protein2`.
 

@@ -46,6 +46,7 @@ class ScoredPairs(NamedTuple):
     a, b : ndarray, shape (B,), int32
         Rows, a ≤ b.
     logit : ndarray, shape (B,), float32
+        Their scores.
     """
 
     a: NDArray[np.int32]
@@ -125,6 +126,7 @@ class Keeping(NamedTuple):
     threshold : float
         Logit from which every pair is kept.
     watch : Watch
+        Pairs that are looked at beside all others.
     """
 
     top: int
@@ -254,7 +256,9 @@ def keep(
     rows, columns : ndarray, shape (r,) and (c,), int64
         Rows of the table.
     wanted : WantedPairs
+        The pairs that are scored.
     keeping : Keeping
+        What is kept of the scores.
 
     Raises
     ------

@@ -77,6 +77,7 @@ def studied_watch(
     known : ndarray, shape (M, 2), int64
         Rows of known pairs, the earlier protein first.
     wanted : WantedPairs
+        The pairs that are scored.
     trained : ndarray, shape (P,), bool, optional
         Proteins that the model was trained on; None where that isn't known.
     among_all : bool
@@ -99,9 +100,11 @@ def measure_known(kept: Kept, watch: Watch, wanted: WantedPairs, prevalence: flo
     Parameters
     ----------
     kept : Kept
+        What is kept of the scores.
     watch : Watch
         Of `studied_watch`, as the screen had it.
     wanted : WantedPairs
+        The pairs that are scored.
     prevalence : float, optional
         Share of the studied pairs that interact, for the precision; by default that of the known ones, with which it is
         a lower bound, since others may interact too.

@@ -4,6 +4,7 @@ The first linear layer of DPM and MEAN splits into one product a protein; the fi
 normalises and maps single tokens; the GRU reads A before it sees B. The scores equal the network's, but for rounding.
 """
 
+from abc import ABC, abstractmethod
 from typing import Final, cast
 
 import torch
@@ -27,7 +28,7 @@ FEWEST_AT_ONCE: Final = 32
 """With fewer pairs, a product of matrices waits for the weights."""
 
 
-class Scorer:
+class Scorer(ABC):
     """Scores pairs of prepared proteins.
 
     Parameters
@@ -51,6 +52,7 @@ class Scorer:
         weight = next(network.parameters())
         self.device, self.dtype = weight.device, weight.dtype
 
+    @abstractmethod
     def prepare(self, vectors: Tensor) -> Prepared:
         """What scoring needs of each of n proteins.
 
@@ -59,8 +61,8 @@ class Scorer:
         vectors : Tensor, shape (n, T / 2, D), float
             The vectors that the network reads, on any device.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def score(self, a: Prepared, b: Prepared) -> Tensor:
         """Logits of all pairs of r proteins with c proteins.
 
@@ -75,7 +77,6 @@ class Scorer:
         -------
         logit : Tensor, shape (r, c), float32
         """
-        raise NotImplementedError
 
     def _read(self, vectors: Tensor) -> Tensor:
         return vectors.to(self.device, self.dtype)

@@ -28,6 +28,7 @@ class ScreenStore:
     Parameters
     ----------
     folder : Path
+        Where the state lies.
     fingerprint : str
         Of everything that decides the scores and what is kept of them.
     save_every : float

@@ -94,6 +94,7 @@ def tile_shape(wanted: WantedPairs, bytes_per_protein: int, pairs: int = PAIRS_O
     Parameters
     ----------
     wanted : WantedPairs
+        The pairs that are scored.
     bytes_per_protein : int
         What a prepared protein fills; one side of a tile stays below `BYTES_OF_A_SIDE`.
     pairs : int

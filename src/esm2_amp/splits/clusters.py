@@ -51,7 +51,9 @@ def cluster_disjoint_split(
     cluster : ndarray, shape (P,), int64
         Of every protein, as from `similarity_clusters`.
     fractions : SplitFractions
+        Shares of validation and test pairs.
     seed : int
+        Seed of what is drawn at random.
 
     Returns
     -------

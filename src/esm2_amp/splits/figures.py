@@ -21,6 +21,7 @@ def audit_figure(audit: Audit, title: str) -> Figure:
     Parameters
     ----------
     audit : Audit
+        The audit of the splits.
     title : str
         Names the data.
     """

@@ -27,7 +27,9 @@ def similar_proteins(sequences: Sequence[str], thresholds: SimilarityThresholds)
     Parameters
     ----------
     sequences : sequence of P str
+        Sequences of the proteins.
     thresholds : SimilarityThresholds
+        From when on two sequences are similar.
 
     Returns
     -------

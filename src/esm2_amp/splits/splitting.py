@@ -30,8 +30,11 @@ def random_split(label: NDArray[np.int8], fractions: SplitFractions, seed: int) 
     Parameters
     ----------
     label : ndarray, shape (pairs,), int8
+        Labels of the pairs, 0 or 1.
     fractions : SplitFractions
+        Shares of validation and test pairs.
     seed : int
+        Seed of what is drawn at random.
 
     Returns
     -------
@@ -60,7 +63,9 @@ def protein_disjoint_split(
     a, b : ndarray, shape (pairs,), int32
         Numbers of the partners.
     fractions : SplitFractions
+        Shares of validation and test pairs.
     seed : int
+        Seed of what is drawn at random.
 
     Returns
     -------

@@ -72,6 +72,7 @@ def fit_temperature(label: ArrayLike, logit: ArrayLike, name: str = "the model")
     Parameters
     ----------
     label, logit : array_like, shape (B,)
+        Labels, 0 or 1, and scores of the pairs.
     name : str
         Whose logits they are, for the log.
 

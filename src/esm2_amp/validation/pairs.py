@@ -139,6 +139,7 @@ def matched_names(pairs: pd.DataFrame, entries: Sequence[str], file: str) -> dic
     pairs : DataFrame
         `Protein1`, `Protein2`.
     entries : sequence of str
+        Names of the proteins there are.
     file : str
         The file of the pairs, for the log.
     """

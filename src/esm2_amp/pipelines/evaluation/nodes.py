@@ -127,7 +127,9 @@ def score_baselines(
     proteins : DataFrame
         `Entry`, `Sequence`; empty beside imported features. A baseline that reads what isn't there is left out.
     parameters : EvaluationParameters
+        Threshold, baselines, and replicates of the bootstrap.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------
@@ -203,7 +205,9 @@ def compare_models(
     Parameters
     ----------
     parameters : EvaluationParameters
+        Threshold, baselines, and replicates of the bootstrap.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
     baseline_scores, baseline_metrics
         Of `score_baselines`.
     *scored_then_metrics : DataFrame, then dict
@@ -237,9 +241,11 @@ def plot_comparison(
     Parameters
     ----------
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
     models, differences, strata
         Of `Comparison`.
     baseline_scores : DataFrame
+        Scores of the baselines.
     *scored : DataFrame
         The scored pairs of every model of the registry, in its order.
     """

@@ -76,15 +76,18 @@ def explain_given_pairs(
         Of `esm2_amp.pipelines.prediction.nodes.clean_new_pairs`. Pairs that can't be scored are left out, and of a
         pair that stands there twice the first row is explained.
     features : ProteinFeatures
+        Vectors of the proteins in the pairs.
     model : TrainedModel
         Attention is left out for a model that has none.
     parameters : ExplanationParameters
+        What is shown of the pairs, and which are scanned.
     methods : InterpretabilityParameters
         Its methods, how they are computed, and the pairs that get figures of their own in place of those of highest
         probability.
     evaluation : EvaluationParameters
         The threshold of decisions.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------
@@ -163,7 +166,6 @@ def explain_residues(
     explained: pd.DataFrame,
     paths: tuple[GradientPath, ...],
     sources: tuple[ResidueSource, ...],
-    model: TrainedModel,
     scans: Path,
     parameters: ExplanationParameters,
     methods: InterpretabilityParameters,
@@ -180,12 +182,14 @@ def explain_residues(
         Of `explain_given_pairs`.
     sources : tuple of ResidueSource
         Of `find_residues`.
-    model : TrainedModel
     scans : Path
         Folder of finished scans, from which an interrupted run goes on.
     parameters : ExplanationParameters
+        What is shown of the pairs, and which are scanned.
     methods : InterpretabilityParameters
+        How pairs and residues are explained.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------
@@ -200,13 +204,13 @@ def explain_residues(
     (source,), (path,) = sources, paths
     rows = np.sort(_likeliest(explained, parameters.residues_up_to))
     chosen, pairs = explained.iloc[rows].reset_index(drop=True), path.pairs.only(rows)
-    found = residue_attributions(path.attributions.take(rows), chosen, pairs, path.baseline, model.network, source)
+    found = residue_attributions(path.attributions.take(rows), chosen, pairs, path.baseline, path.network, source)
     longest = np.array([max(map(len, of_pair)) for of_pair in found.values])  # noqa: PD011
     rows = _likeliest(chosen, len(chosen))
     rows = rows[longest[rows] <= parameters.scanned_up_to][: parameters.scanned_pairs]
     effects = None
     if len(rows):
-        rescorer = Rescorer.of(model.network, chosen.iloc[rows], pairs.only(rows), source, methods.batch_size)
+        rescorer = Rescorer.of(path.network, chosen.iloc[rows], pairs.only(rows), source, methods.batch_size)
         effects = _scanned(found.values, rows, rescorer, methods.residues.scan, run.seed, ScanStore(scans))
     else:
         logger.info("No pair is scanned (explanation.scanned_pairs, scanned_up_to)")
@@ -275,7 +279,9 @@ def measure_residues(
     enrichment : DataFrame
         Of `measure_enrichment`.
     parameters : RegionParameters
+        How differences from chance are tested.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------
@@ -368,6 +374,7 @@ def report_explanation(
     residues, residue_windows, residue_check
         Of `explain_residues`.
     shown : ExplanationParameters
+        What the page calls the pairs.
     """
     from esm2_amp.report.given_pairs import ExplainedResidues, explained_chapter
     from esm2_amp.report.page import render
@@ -395,6 +402,7 @@ def report_explanation_in_regions(
     parameters : RegionParameters
         Of `rank_given_pairs`.
     shown : ExplanationParameters
+        What the page calls the pairs.
     **found
         `residues`, `residue_windows`, `residue_check`, `regions`; tables and figures as for
         `esm2_amp.report.regions.regions_chapters`.

@@ -4,7 +4,6 @@ from typing import Final
 
 from kedro.pipeline import Node, Pipeline
 
-from esm2_amp.pipelines import feature_extraction
 from esm2_amp.pipelines.explanation.nodes import (
     explain_given_pairs,
     explain_residues,
@@ -14,15 +13,9 @@ from esm2_amp.pipelines.explanation.nodes import (
     report_explanation,
     report_explanation_in_regions,
 )
-from esm2_amp.pipelines.functional_regions.nodes import (
-    draw_groups,
-    draw_pairs,
-    measure_coverage,
-    measure_enrichment,
-    write_workbook,
-)
+from esm2_amp.pipelines.functional_regions.pipeline import annotated_nodes
 from esm2_amp.pipelines.interpretability.nodes import find_residues
-from esm2_amp.pipelines.prediction.nodes import clean_new_pairs
+from esm2_amp.pipelines.prediction.pipeline import new_pairs_nodes
 
 _GROUPS: Final = ("feature_extraction", "prediction", "explanation", "interpretability", "evaluation", "run")
 _FOUND: Final = {
@@ -52,7 +45,7 @@ def create_pipeline(*, regions: bool = False) -> Pipeline:
     parameters = [f"params:{group}" for group in (*_GROUPS, *(["functional_regions"] if regions else []))]
     return Pipeline(
         [
-            *feature_extraction.create_pipeline("paired_proteins").nodes,
+            *new_pairs_nodes(),
             *_explanation(),
             *(_in_regions() if regions else [report]),
         ],
@@ -65,12 +58,6 @@ def create_pipeline(*, regions: bool = False) -> Pipeline:
 
 def _explanation() -> list[Node]:
     return [
-        Node(
-            clean_new_pairs,
-            inputs=["pairs_raw", "proteins", "dropped_proteins", "params:prediction"],
-            outputs=["pairs", "pairs_report", "paired_proteins"],
-            name="clean_pairs",
-        ),
         Node(
             explain_given_pairs,
             inputs=["pairs", "protein_features", "model", "params:explanation", "params:interpretability",
@@ -86,7 +73,7 @@ def _explanation() -> list[Node]:
         ),
         Node(
             explain_residues,
-            inputs=["explained_pairs", "gradient_path", "residue_source", "model", "scans", "params:explanation",
+            inputs=["explained_pairs", "gradient_path", "residue_source", "scans", "params:explanation",
                     "params:interpretability", "params:run"],
             outputs=["residues", "residue_windows", "residue_tracks", "residue_check"],
             name="explain_residues",
@@ -108,42 +95,12 @@ def _in_regions() -> list[Node]:
             outputs=[*_ANNOTATED, "region_problems"],
             name="place_annotations",
         ),
-        Node(
-            measure_coverage,
-            inputs=[*_ANNOTATED, "region_parameters"],
-            outputs=["segment_coverage", "hit_rates"],
-            name="measure_coverage",
-        ),
-        Node(
-            measure_enrichment,
-            inputs=[*_ANNOTATED, "region_parameters", "params:run"],
-            outputs=["region_enrichment", "region_summary"],
-            name="measure_enrichment",
-        ),
+        *annotated_nodes("region_parameters"),
         Node(
             measure_residues,
             inputs=["residues", *_ANNOTATED, "region_enrichment", "region_parameters", "params:run"],
             outputs=["residue_enrichment", "both_views"],
             name="measure_residues",
-        ),
-        Node(
-            write_workbook,
-            inputs=["hit_rates", "region_enrichment", "region_summary", "segment_coverage", "region_proteins",
-                    "region_problems"],
-            outputs="regions_workbook",
-            name="write_workbook",
-        ),
-        Node(
-            draw_groups,
-            inputs=[*_ANNOTATED, "region_enrichment", "region_parameters"],
-            outputs=["donut_plots", "coverage_plots", "enrichment_plots"],
-            name="draw_groups",
-        ),
-        Node(
-            draw_pairs,
-            inputs=[*_ANNOTATED, "chosen_importance", "region_parameters"],
-            outputs="pair_maps",
-            name="draw_pairs",
         ),
         Node(
             report_explanation_in_regions,

@@ -44,6 +44,7 @@ def check_proteins(proteins_raw: SourceTable | None, parameters: ExtractionParam
     proteins_raw : SourceTable, optional
         `Entry` and `Sequence`; None where features were given in place of proteins.
     parameters : ExtractionParameters
+        How sequences are checked and embedded.
 
     Returns
     -------
@@ -85,7 +86,9 @@ def extract_features(
     published : PublishedFeatures, optional
         Features in the published layout, which take the place of proteins and encoder.
     parameters : ExtractionParameters
+        How sequences are checked and embedded.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Yields
     ------

@@ -22,10 +22,10 @@ _PARAMETERS: Final = "params:functional_regions"
 
 def create_pipeline() -> Pipeline:
     """Explanations or ranked segments, and annotations → coverage, hit rates, tests and charts."""
-    return Pipeline([*_measurement(), *_presentation()], tags="functional_regions")
+    return Pipeline([*_placed_segments(), *annotated_nodes(_PARAMETERS)], tags="functional_regions")
 
 
-def _measurement() -> list[Node]:
+def _placed_segments() -> list[Node]:
     return [
         Node(
             select_segments,
@@ -39,23 +39,30 @@ def _measurement() -> list[Node]:
             outputs=[*_ANNOTATED, "region_problems"],
             name="place_annotations",
         ),
+    ]
+
+
+def annotated_nodes(parameters: str) -> list[Node]:
+    """Ranked segments and placed annotations → coverage, hit rates, tests and charts.
+
+    Parameters
+    ----------
+    parameters : str
+        The dataset of the `RegionParameters`.
+    """
+    return [
         Node(
             measure_coverage,
-            inputs=[*_ANNOTATED, _PARAMETERS],
+            inputs=[*_ANNOTATED, parameters],
             outputs=["segment_coverage", "hit_rates"],
             name="measure_coverage",
         ),
         Node(
             measure_enrichment,
-            inputs=[*_ANNOTATED, _PARAMETERS, "params:run"],
+            inputs=[*_ANNOTATED, parameters, "params:run"],
             outputs=["region_enrichment", "region_summary"],
             name="measure_enrichment",
         ),
-    ]
-
-
-def _presentation() -> list[Node]:
-    return [
         Node(
             write_workbook,
             inputs=[
@@ -71,13 +78,13 @@ def _presentation() -> list[Node]:
         ),
         Node(
             draw_groups,
-            inputs=[*_ANNOTATED, "region_enrichment", _PARAMETERS],
+            inputs=[*_ANNOTATED, "region_enrichment", parameters],
             outputs=["donut_plots", "coverage_plots", "enrichment_plots"],
             name="draw_groups",
         ),
         Node(
             draw_pairs,
-            inputs=[*_ANNOTATED, "chosen_importance", _PARAMETERS],
+            inputs=[*_ANNOTATED, "chosen_importance", parameters],
             outputs="pair_maps",
             name="draw_pairs",
         ),

@@ -51,6 +51,7 @@ def select_explained_pairs(
     pairs : DataFrame
         `model_pairs` of `pair_building`.
     features : ProteinFeatures
+        Vectors of the proteins in the pairs.
     model : TrainedModel
         Scores training pairs, where these are explained: the evaluation leaves them out.
     scored : DataFrame
@@ -58,7 +59,9 @@ def select_explained_pairs(
     metrics : dict
         The model's, of `evaluation`, with the `threshold` of its decisions.
     parameters : InterpretabilityParameters
+        Which pairs are explained, and how.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------
@@ -168,9 +171,11 @@ def find_residues(
     proteins : DataFrame
         `Entry`, `Sequence`; empty without sequences.
     features : ProteinFeatures
+        Vectors of the proteins in the pairs.
     encoder : callable
         Loads the encoder.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Raises
     ------
@@ -191,7 +196,7 @@ def explain_residues(
     paths: tuple[GradientPath, ...],
     sources: tuple[ResidueSource, ...],
     sites: pd.DataFrame | None,
-    model: TrainedModel,
+    settings: ModelParameters,
     parameters: InterpretabilityParameters,
     run: RunParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame, Figure]:
@@ -209,9 +214,12 @@ def explain_residues(
         Of `find_residues`.
     sites : DataFrame, optional
         Planted sites of synthetic proteins.
-    model : TrainedModel
+    settings : ModelParameters
+        Of the explained model.
     parameters : InterpretabilityParameters
+        Which pairs are explained, and how.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------
@@ -239,7 +247,7 @@ def explain_residues(
         return *residue_tables.no_residues(), {}, none, Figure()
     (source,), (path,) = sources, paths
     options = parameters.residues
-    found = residue_attributions(path.attributions, explained, path.pairs, path.baseline, model.network, source)
+    found = residue_attributions(path.attributions, explained, path.pairs, path.baseline, path.network, source)
     table = residue_tables.residue_table(explained, source.sequences, found.values)
     windows = residue_tables.strongest_windows(table, options.window, options.windows)
     if sites is None or "Start" not in sites:
@@ -248,7 +256,7 @@ def explain_residues(
     planted = planted_residues(views, explained, sites, top=options.top, near=options.near, smoothing=options.smoothing)
     is_used = is_true_positive(explained)
     used = explained[is_used] if is_used.any() else explained
-    title = _subject(model.architecture, parameters, run).title("planted motifs", used)
+    title = _subject(settings.network.architecture, parameters, run).title("planted motifs", used)
     names = {name: name.capitalize() for name in views}
     return table, windows, found.summary(), planted, planted_residues_figure(planted, names, title)
 
@@ -295,7 +303,9 @@ def compare_methods(
     settings : ModelParameters
         Of the explained model.
     parameters : InterpretabilityParameters
+        Which pairs are explained, and how.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------

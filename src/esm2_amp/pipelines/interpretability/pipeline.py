@@ -67,7 +67,7 @@ def _explanation() -> list[Node]:
         ),
         Node(
             explain_residues,
-            inputs=["explained_pairs", "gradient_path", "residue_source", "planted_sites", "model", *_PARAMS],
+            inputs=["explained_pairs", "gradient_path", "residue_source", "planted_sites", "params:settings", *_PARAMS],
             outputs=["residues", "residue_windows", "residue_check", "planted_residues", "planted_residues_plot"],
             name="explain_residues",
         ),

@@ -20,9 +20,11 @@ def release_model(
     Parameters
     ----------
     model : TrainedModel
+        The network, and what is known of its training.
     comparison : DataFrame
         `model_comparison` of `evaluation`: the model and the baselines on the same test pairs.
     parameters : ReleaseParameters
+        What the card says.
 
     Returns
     -------

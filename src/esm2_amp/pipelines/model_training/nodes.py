@@ -34,12 +34,15 @@ def train_model(
     pairs : DataFrame
         `model_pairs` of `pair_building`.
     features : ProteinFeatures
+        Vectors of the proteins in the pairs.
     leakage_audit : dict
         How the pairs were split and what the splits share, for the model's card.
     checkpoints : Path
         Folder that an interrupted fit goes on from.
     settings : ModelParameters
+        Network and training of the model.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------

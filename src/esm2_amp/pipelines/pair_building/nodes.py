@@ -30,6 +30,7 @@ def compare_sequences(proteins: pd.DataFrame, parameters: PairParameters) -> pd.
     proteins : DataFrame
         Columns `Entry`, `Sequence`; empty where features were imported in their place.
     parameters : PairParameters
+        How pairs are cleaned, split and audited.
 
     Returns
     -------
@@ -70,6 +71,7 @@ def clean_pair_files(
     dropped_proteins : DataFrame, optional
         Proteins that were left out of the features, whose pairs are left out, too.
     parameters : PairParameters
+        How pairs are cleaned, split and audited.
 
     Returns
     -------
@@ -127,10 +129,13 @@ def split_pairs(
     pairs : DataFrame
         Pairs from `clean_pair_files`.
     features : ProteinFeatures
+        Vectors of the proteins in the pairs.
     proteins, similar : DataFrame
         The input and the result of `compare_sequences`.
     parameters : PairParameters
+        How pairs are cleaned, split and audited.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------
@@ -270,10 +275,13 @@ def audit_split(
     split_report : dict
         The report of `split_pairs`.
     features : ProteinFeatures
+        Vectors of the proteins in the pairs.
     similar : DataFrame
         Similar proteins from `compare_sequences`.
     parameters : PairParameters
+        How pairs are cleaned, split and audited.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------

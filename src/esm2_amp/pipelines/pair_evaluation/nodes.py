@@ -68,10 +68,13 @@ def measure_model(
     pairs : DataFrame
         Of `clean_labelled_pairs`; pairs that can't be scored are left out.
     features : ProteinFeatures
+        Vectors of the proteins in the pairs.
     model : TrainedModel
         Its card gives the temperature of its training. Nothing is fitted or chosen on the pairs.
     parameters : EvaluationParameters
+        Threshold, baselines, and replicates of the bootstrap.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------
@@ -145,6 +148,7 @@ def draw_evaluation(
     scored, comparison, strata, metrics
         Of `measure_model`.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
     """
     from esm2_amp.evaluation import figures
     from esm2_amp.statistics.curves import confusion, pair_curves
@@ -172,6 +176,7 @@ def report_evaluation(
     scored, comparison, strata, metrics
         Of `measure_model`.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
     """
     from esm2_amp.report.page import render
     from esm2_amp.report.results import pair_evaluation_chapter

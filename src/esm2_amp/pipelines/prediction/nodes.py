@@ -33,6 +33,7 @@ def clean_new_pairs(
     dropped_proteins : DataFrame, optional
         Columns `Entry` and `Problem` of the proteins that were left out.
     parameters : PredictionParameters
+        How many pairs are made where none are given.
 
     Returns
     -------
@@ -78,9 +79,13 @@ def score_new_pairs(
     pairs : DataFrame
         Of `clean_new_pairs`.
     features : ProteinFeatures
+        Vectors of the proteins in the pairs.
     model : TrainedModel
+        The network, and what is known of its training.
     parameters : EvaluationParameters
+        Threshold, baselines, and replicates of the bootstrap.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------

@@ -10,12 +10,6 @@ def create_pipeline() -> Pipeline:
     """New proteins and pairs, and a model → a row with probability and decision for every pair."""
     scoring = [
         Node(
-            clean_new_pairs,
-            inputs=["pairs_raw", "proteins", "dropped_proteins", "params:prediction"],
-            outputs=["pairs", "pairs_report", "paired_proteins"],
-            name="clean_pairs",
-        ),
-        Node(
             score_new_pairs,
             inputs=["pairs", "protein_features", "model", "params:evaluation", "params:run"],
             outputs="predicted_pairs",
@@ -23,7 +17,7 @@ def create_pipeline() -> Pipeline:
         ),
     ]
     return Pipeline(
-        [*feature_extraction.create_pipeline("paired_proteins").nodes, *scoring],
+        [*new_pairs_nodes(), *scoring],
         namespace="prediction",
         tags="prediction",
         inputs={"encoder", "stored_features", "published_features"},
@@ -32,3 +26,16 @@ def create_pipeline() -> Pipeline:
             f"params:{group}": f"params:{group}" for group in ("feature_extraction", "prediction", "evaluation", "run")
         },
     )
+
+
+def new_pairs_nodes() -> list[Node]:
+    """A user's proteins and pairs, checked, and the features of the proteins in pairs."""
+    return [
+        *feature_extraction.create_pipeline("paired_proteins").nodes,
+        Node(
+            clean_new_pairs,
+            inputs=["pairs_raw", "proteins", "dropped_proteins", "params:prediction"],
+            outputs=["pairs", "pairs_report", "paired_proteins"],
+            name="clean_pairs",
+        ),
+    ]

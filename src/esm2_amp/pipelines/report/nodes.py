@@ -80,6 +80,7 @@ def write_report(run: RunParameters, *sections: Section) -> str:
     Parameters
     ----------
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
     *sections : Section
         In the order of the page.
 

@@ -78,6 +78,7 @@ def add_queries(
     dropped_proteins : DataFrame
         `Entry` and `Problem` of the proteins that were left out.
     parameters : ExtractionParameters
+        How sequences are checked and embedded.
 
     Returns
     -------
@@ -172,15 +173,19 @@ def screen_pairs(
     Parameters
     ----------
     features : ProteinFeatures
+        Vectors of the proteins in the pairs.
     queries : DataFrame
         Of `add_queries`.
     known : DataFrame
         Of `clean_known_pairs`.
     model : TrainedModel
+        The network, and what is known of its training.
     folder : Path
         What is kept so far: an interrupted screen goes on from there.
     parameters : ScreeningParameters
+        Which pairs are scored, and what is kept of them.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
 
     Raises
     ------
@@ -226,9 +231,11 @@ def list_candidates(
     Parameters
     ----------
     screened : Screened
+        The finished screen.
     model : TrainedModel
         Its card tells how its logits are calibrated.
     parameters : ScreeningParameters
+        Which pairs are scored, and what is kept of them.
 
     Returns
     -------
@@ -265,10 +272,13 @@ def measure_screen(
     Parameters
     ----------
     screened : Screened
+        The finished screen.
     candidates : DataFrame
         Of `list_candidates`.
     model : TrainedModel
+        The network, and what is known of its training.
     parameters : ScreeningParameters
+        Which pairs are scored, and what is kept of them.
 
     Returns
     -------
@@ -325,6 +335,7 @@ def draw_screen(
     network : Graph
         Of `list_candidates`.
     run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
     """
     from esm2_amp.screening.figures import distribution_figure, known_figure, network_figure
 
@@ -355,6 +366,7 @@ def report_screen(
     plots
         Of `draw_screen`, as PNGs.
     parameters : ScreeningParameters
+        Which pairs are scored, and what is kept of them.
     """
     from esm2_amp.report.page import render
     from esm2_amp.report.screening import screening_chapter
