@@ -39,7 +39,8 @@ class ModelContext(NamedTuple):
     device : torch.device
         Where the pairs are explained.
     keep_path : bool
-        Whether Integrated Gradients give their `GradientPath` as the detail `path`, which no file holds.
+        Whether Integrated Gradients give their `Attributions`, with the mean gradients, as the detail `path`, which no
+        file holds.
     """
 
     explained: pd.DataFrame

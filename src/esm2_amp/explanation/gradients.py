@@ -96,19 +96,24 @@ class GradientPath(NamedTuple):
         Where the paths start.
     network : PairNetwork
         The explained network.
+    features : ProteinFeatures
+        What the pairs' vectors are read from.
     """
 
     attributions: Attributions
     pairs: Pairs
     baseline: Tensor
     network: PairNetwork
+    features: ProteinFeatures
 
     @classmethod
-    def taken_from(cls, explanations: Explanations) -> "tuple[GradientPath, ...]":
+    def taken_from(
+        cls, explanations: Explanations, context: ModelContext, features: ProteinFeatures
+    ) -> "tuple[GradientPath, ...]":
         """The path among the details of explanations, which is taken out of them; empty where there is none."""
         found = explanations.get("integrated_gradients")
         path = found.details.pop("path", None) if found is not None else None
-        return () if path is None else (path,)
+        return () if path is None else (cls(path, context.pairs, context.baseline, context.network, features),)
 
 
 def log_error(found: Attributions, parameters: GradientParameters) -> None:
@@ -275,13 +280,12 @@ def explanation_of(found: Attributions, context: ModelContext) -> Explanation:
     contributions = importance_table(context.explained, found.attribution.sum(axis=-1), tokens).assign(
         Logit=found.logit, BaselineLogit=found.baseline_logit, Error=found.error, Steps=found.steps
     )
-    path = GradientPath(found, context.pairs, context.baseline, context.network)
     explanation = Explanation.of_pairs(
         context.explained,
         found.importance,
         tokens,
         attributions=LabelledArray(found.attribution, axes),
         contributions=contributions,
-        **({"path": path} if context.keep_path else {}),
+        **({"path": found} if context.keep_path else {}),
     )
     return explanation._replace(check=found.summary(context.gradients))

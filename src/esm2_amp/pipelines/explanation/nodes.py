@@ -1,6 +1,7 @@
 """Nodes of `explanation`: what an existing model's scores of given pairs rest on, with labels or without."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,15 +18,16 @@ from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.parameters.interpretability import InterpretabilityParameters, ScanParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.functional_regions.nodes import place_annotations
+from esm2_amp.pipelines.interpretability.nodes import residue_source
 from esm2_amp.pipelines.prediction.nodes import score_new_pairs
 from esm2_amp.pipelines.types import (
+    Encoder,
     Figures,
     GradientPath,
     Profiles,
     ProteinFeatures,
     RegionFile,
     Rescorer,
-    ResidueSource,
     ScanStore,
     TrainedModel,
 )
@@ -138,7 +140,7 @@ def explain_given_pairs(
         keep_path=parameters.residues_up_to > 0,
     )
     found = explain(names, context)
-    path = GradientPath.taken_from(found)
+    path = GradientPath.taken_from(found, context, features)
     card = {"name": model.architecture, **model.card, "architecture": model.architecture}
     drawn = draw_explanations(found, context, Subject(card["name"], _GIVEN, parameters.data_name))
     return explained, found, token_importance(found), drawn, path, card
@@ -165,7 +167,8 @@ def _methods_of(model: TrainedModel, parameters: InterpretabilityParameters) -> 
 def explain_residues(
     explained: pd.DataFrame,
     paths: tuple[GradientPath, ...],
-    sources: tuple[ResidueSource, ...],
+    proteins: pd.DataFrame,
+    encoder: Callable[[], Encoder],
     scans: Path,
     parameters: ExplanationParameters,
     methods: InterpretabilityParameters,
@@ -180,8 +183,10 @@ def explain_residues(
     ----------
     explained, paths
         Of `explain_given_pairs`.
-    sources : tuple of ResidueSource
-        Of `find_residues`.
+    proteins : DataFrame
+        `Entry`, `Sequence`; empty where features are given in their place, which have no residues.
+    encoder : callable
+        Loads the encoder.
     scans : Path
         Folder of finished scans, from which an interrupted run goes on.
     parameters : ExplanationParameters
@@ -199,9 +204,10 @@ def explain_residues(
     from esm2_amp.explanation.mutation_scan import Rescorer, ScanStore
     from esm2_amp.explanation.residues import residue_attributions
 
-    if not (sources and paths):
+    source = residue_source(paths[0], proteins, encoder, run) if paths else None
+    if source is None:
         return ResidueExplanation(*residue_tables.no_residues(), {}, {})
-    (source,), (path,) = sources, paths
+    (path,) = paths
     rows = np.sort(_likeliest(explained, parameters.residues_up_to))
     chosen, pairs = explained.iloc[rows].reset_index(drop=True), path.pairs.only(rows)
     found = residue_attributions(path.attributions.take(rows), chosen, pairs, path.baseline, path.network, source)

@@ -14,7 +14,6 @@ from esm2_amp.pipelines.explanation.nodes import (
     report_explanation_in_regions,
 )
 from esm2_amp.pipelines.functional_regions.pipeline import annotated_nodes
-from esm2_amp.pipelines.interpretability.nodes import find_residues
 from esm2_amp.pipelines.prediction.pipeline import new_pairs_nodes
 
 _GROUPS: Final = ("feature_extraction", "prediction", "explanation", "interpretability", "evaluation", "run")
@@ -66,14 +65,8 @@ def _explanation() -> list[Node]:
             name="explain_pairs",
         ),
         Node(
-            find_residues,
-            inputs=["paired_proteins", "protein_features", "encoder", "params:run"],
-            outputs="residue_source",
-            name="find_residues",
-        ),
-        Node(
             explain_residues,
-            inputs=["explained_pairs", "gradient_path", "residue_source", "scans", "params:explanation",
+            inputs=["explained_pairs", "gradient_path", "paired_proteins", "encoder", "scans", "params:explanation",
                     "params:interpretability", "params:run"],
             outputs=["residues", "residue_windows", "residue_tracks", "residue_check"],
             name="explain_residues",

@@ -156,45 +156,29 @@ def explain_pairs(
         keep_path=True,
     )
     found = explain(parameters.methods, context)
-    paths = GradientPath.taken_from(found)
+    paths = GradientPath.taken_from(found, context, features)
     drawn = draw_explanations(found, context, Subject(model.architecture, parameters.split, run.data_name))
     return found, drawn, paths
 
 
-def find_residues(
-    proteins: pd.DataFrame, features: ProteinFeatures, encoder: Callable[[], Encoder], run: RunParameters
-) -> tuple[ResidueSource, ...]:
-    """The sequences and the encoder that features come from; empty where these were given in place of sequences.
-
-    Parameters
-    ----------
-    proteins : DataFrame
-        `Entry`, `Sequence`; empty without sequences.
-    features : ProteinFeatures
-        Vectors of the proteins in the pairs.
-    encoder : callable
-        Loads the encoder.
-    run : RunParameters
-        Device, seed, size of scoring batches, and what figures call the data.
-
-    Raises
-    ------
-    InputError
-        The features are of another encoder or of other sequences.
-    """
+def residue_source(
+    path: GradientPath, proteins: pd.DataFrame, encoder: Callable[[], Encoder], run: RunParameters
+) -> ResidueSource | None:
+    """The sequences and the encoder that features come from; None where these were given in place of sequences."""
     from esm2_amp.devices import resolve_device
     from esm2_amp.explanation.residues import ResidueSource
 
     if proteins.empty:
         logger.info("Residues aren't explained, since features are given in place of sequences")
-        return ()
-    return (ResidueSource.of(features, proteins, encoder(), resolve_device(run.device)),)
+        return None
+    return ResidueSource.of(path.features, proteins, encoder(), resolve_device(run.device))
 
 
 def explain_residues(
     explained: pd.DataFrame,
     paths: tuple[GradientPath, ...],
-    sources: tuple[ResidueSource, ...],
+    proteins: pd.DataFrame,
+    encoder: Callable[[], Encoder],
     sites: pd.DataFrame | None,
     settings: ModelParameters,
     parameters: InterpretabilityParameters,
@@ -210,8 +194,10 @@ def explain_residues(
         `explained_pairs`.
     paths : tuple of GradientPath
         Of `explain_pairs`.
-    sources : tuple of ResidueSource
-        Of `find_residues`.
+    proteins : DataFrame
+        `Entry`, `Sequence`; empty where features are given in their place, which have no residues.
+    encoder : callable
+        Loads the encoder.
     sites : DataFrame, optional
         Planted sites of synthetic proteins.
     settings : ModelParameters
@@ -243,9 +229,10 @@ def explain_residues(
     from esm2_amp.explanation.selection import is_true_positive
 
     none = pd.DataFrame(columns=COLUMNS)
-    if not (sources and paths):
+    source = residue_source(paths[0], proteins, encoder, run) if paths else None
+    if source is None:
         return *residue_tables.no_residues(), {}, none, Figure()
-    (source,), (path,) = sources, paths
+    (path,) = paths
     options = parameters.residues
     found = residue_attributions(path.attributions, explained, path.pairs, path.baseline, path.network, source)
     table = residue_tables.residue_table(explained, source.sequences, found.values)
