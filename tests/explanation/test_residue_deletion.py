@@ -13,11 +13,17 @@ from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.encoder.tokens import MASK
 from esm2_amp.explanation import residue_deletion as module
 from esm2_amp.explanation.mutation_scan import Rescorer
-from esm2_amp.explanation.residue_deletion import place_at_random, residue_deletion, run_lengths, top_residues
+from esm2_amp.explanation.residue_deletion import (
+    FEWEST_PAIRS,
+    no_deletion,
+    place_at_random,
+    residue_deletion,
+    run_lengths,
+    top_residues,
+)
 from esm2_amp.explanation.residues import ResidueSource
 from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters
-from esm2_amp.statistics.metrics import sigmoid
 
 GOLDEN = Path(__file__).parents[1] / "data/golden"
 CPU = torch.device("cpu")
@@ -67,26 +73,57 @@ def found(rescorer):
 def test_masking_what_the_score_rests_on_is_better_than_random_windows(found):
     areas = found.areas.set_index("Method")
     assert areas.loc["true", "Verdict"] == "better than random"
-    assert areas.loc["true", "Difference"] < 0
+    assert 0 < areas.loc["true", "Low"] < areas.loc["true", "Difference"] < areas.loc["true", "High"]
     assert areas.loc["reverse", "Verdict"] == "worse than random"
 
 
 def test_curve_counts_the_masked_residues_of_the_motif(found):
-    curve = found.curves.set_index(["Method", "Order", "Share"])["Probability"]
-    # 8, 16 and 32 residues of 80 are masked, and the motifs have 16 of them
-    expected = [sigmoid(np.array([left])).item() for left in (4.0, 0.0, -4.0, -4.0)]
-    np.testing.assert_allclose(curve["true", "chosen"].to_numpy(), expected, atol=1e-6)
-    np.testing.assert_allclose(curve["reverse", "chosen"].to_numpy(), expected[0], atol=1e-6)
+    curve = found.curves.set_index(["Method", "Order", "Share"])["Fall"]
+    # 8, 16 and 32 residues of 80 are masked, and the motifs have 16 of them, each half a logit
+    np.testing.assert_allclose(curve["true", "chosen"].to_numpy(), [0, 4, 8, 8], atol=1e-6)
+    np.testing.assert_allclose(curve["reverse", "chosen"].to_numpy(), 0, atol=1e-6)
     at_random = curve["true", "random windows"].to_numpy()
-    assert at_random[0] == pytest.approx(expected[0])
-    assert (np.diff(at_random) < 0).all()
+    assert at_random[0] == 0
+    assert (np.diff(at_random) > 0).all()
 
 
-def test_area_is_the_mean_height_over_the_shares(found):
-    curve = found.curves[(found.curves["Method"] == "true") & (found.curves["Order"] == "chosen")]
-    heights, shares = curve["Probability"].to_numpy(), curve["Share"].to_numpy()
-    area = ((heights[1:] + heights[:-1]) / 2 * np.diff(shares)).sum() / shares[-1]
-    assert found.areas.set_index("Method").loc["true", "Area"] == pytest.approx(area)
+def test_area_is_the_mean_fall_over_the_shares(found):
+    curves = found.curves.set_index(["Method", "Order"])
+    areas = found.areas.set_index("Method").loc["true"]
+    for order, name in (("chosen", "Fall"), ("random windows", "RandomFall")):
+        falls, shares = curves.loc[("true", order), "Fall"].to_numpy(), curves.loc[("true", order), "Share"].to_numpy()
+        area = ((falls[1:] + falls[:-1]) / 2 * np.diff(shares)).sum() / shares[-1]
+        assert areas[name] == pytest.approx(area)
+    assert areas["Difference"] == pytest.approx(areas["Fall"] - areas["RandomFall"])
+
+
+def test_each_pair_is_compared_with_its_own_placements(found):
+    true, reverse = (found.pairs.query("Method == @name") for name in ("true", "reverse"))
+    assert true[["Protein1", "Protein2"]].iloc[1].tolist() == ["P1", f"P{N_PAIRS + 1}"]
+    assert (true["Exceeded"] == 3).all()
+    assert (reverse["Exceeded"] == 0).all()
+    assert (true["Placements"] == 3).all()
+    for name, of_method in (("true", true), ("reverse", reverse)):
+        areas = found.areas.set_index("Method").loc[name]
+        for column in ("Fall", "RandomFall", "Difference"):
+            assert of_method[column].mean() == pytest.approx(areas[column])
+        assert areas["Pairs"] == N_PAIRS
+
+
+def test_few_pairs_have_no_interval(rescorer):
+    few = rescorer._replace(pairs=rescorer.pairs.only(np.arange(FEWEST_PAIRS - 1)))
+    values = [(np.arange(LENGTH, dtype=float), np.arange(LENGTH, dtype=float))] * (FEWEST_PAIRS - 1)
+    found = residue_deletion({"any": values}, few, [0.2], random_windows=2, seed=0)
+    assert found.areas[["Low", "High"]].isna().all(axis=None)
+    assert found.areas["Verdict"].tolist() == ["too few pairs"]
+    assert found.curves[["Low", "High"]].isna().all(axis=None)
+    assert found.curves["Fall"].notna().all()
+
+
+def test_what_is_not_masked_has_the_same_columns(found):
+    for empty, table in zip(no_deletion(), found, strict=True):
+        assert empty.empty
+        assert empty.columns.tolist() == table.columns.tolist()
 
 
 def test_profiles_without_information_are_not_distinguishable(rescorer):

@@ -13,12 +13,12 @@ SHARES = [0.0, 0.1, 0.4]
 @pytest.fixture
 def curves():
     rows = [
-        (method, order, share, height - share, height - share - 0.1, height - share + 0.1)
+        (method, order, share, slope * share, slope * share - 0.1, slope * share + 0.1)
         for method in NAMES
-        for order, height in (("chosen", 0.7), ("random windows", 0.9))
+        for order, slope in (("chosen", 5.0), ("random windows", 1.0))
         for share in SHARES
     ]
-    return pd.DataFrame(rows, columns=["Method", "Order", "Share", "Probability", "Low", "High"])
+    return pd.DataFrame(rows, columns=["Method", "Order", "Share", "Fall", "Low", "High"])
 
 
 @pytest.fixture
@@ -36,11 +36,11 @@ def test_deletion_has_a_panel_of_each_method_with_both_orders(curves):
     figure = residue_deletion_figure(curves, NAMES, "title")
     assert [axes.get_title() for axes in figure.axes] == list(NAMES.values())
     for axes in figure.axes:
-        chosen, at_random = axes.get_lines()
+        chosen, at_random, _zero = axes.get_lines()
         np.testing.assert_allclose(chosen.get_xdata(), [0, 10, 40])
-        np.testing.assert_allclose(chosen.get_ydata(), [0.7, 0.6, 0.3])
-        np.testing.assert_allclose(at_random.get_ydata(), [0.9, 0.8, 0.5])
-    assert {"chosen", "random windows", "Mean probability"} <= {text.get_text() for text in texts_of(figure)}
+        np.testing.assert_allclose(chosen.get_ydata(), [0, 0.5, 2])
+        np.testing.assert_allclose(at_random.get_ydata(), [0, 0.1, 0.4])
+    assert {"chosen", "random windows", "Fall of the logit"} <= {text.get_text() for text in texts_of(figure)}
 
 
 def test_planted_residues_stand_in_percent_beside_chance(planted):

@@ -13,13 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from esm2_amp.encoder.tokens import MASK, encode
-from esm2_amp.explanation.faithfulness import verdict
 from esm2_amp.explanation.mutation_scan import Rescorer
 from esm2_amp.explanation.residues import Profiles
 from esm2_amp.progress import Progress
 from esm2_amp.protein import SIDES
-from esm2_amp.statistics.intervals import mean_intervals
-from esm2_amp.statistics.metrics import sigmoid
+from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE, MeanIntervals, mean_intervals
 
 logger = logging.getLogger(__name__)
 
@@ -29,25 +27,44 @@ Flags = NDArray[np.bool_]
 CHOSEN, RANDOM_WINDOWS = "chosen", "random windows"
 """Which residues are masked: those of highest value, or as many in windows of the same sizes placed at random."""
 
-_DELETION: Final = "deletion"
+FEWEST_PAIRS: Final = 8
+"""Pairs from which on intervals are given: the spread of fewer says too little of how others would differ."""
+
+TOO_FEW: Final = "too few pairs"
+BETTER, WORSE = "better than random", "worse than random"
+
+_AREAS: Final = ("Method", "Pairs", "Fall", "RandomFall", "Difference", "Low", "High", "Verdict")
+_CURVES: Final = ("Method", "Order", "Share", "Fall", "Low", "High")
+_PAIRS: Final = ("Protein1", "Protein2", "Method", "Fall", "RandomFall", "Difference", "Exceeded", "Placements")
 
 
 class ResidueDeletion(NamedTuple):
-    """What masking residues takes from the scores of pairs.
+    """What masking residues takes from the logits of pairs.
+
+    A fall is the pair's logit minus that of its masked sequences. The area under a curve of falls is taken over the
+    shares masked and divided by the largest: it is the mean fall.
 
     Attributes
     ----------
     areas : DataFrame
-        `Method`; `Area` under the curve of the chosen residues, the mean probability over the shares, with its 95 %
-        interval `Low` to `High`; `Difference` from the curve of random windows with `DifferenceLow` and
-        `DifferenceHigh`; `Verdict` on it: "better than random", "worse than random" or "not distinguishable".
+        `Method`; `Pairs`, how many were masked; `Fall`, the mean fall by the chosen residues; `RandomFall`, that by
+        random windows of the same sizes; their `Difference` with its 95 % interval `Low` to `High`; `Verdict`: "better
+        than random", "worse than random", "not distinguishable", or "too few pairs", which have no interval.
     curves : DataFrame
-        `Method`, `Order` (chosen or random windows), `Share` of the residues masked, mean `Probability` with `Low` and
-        `High`.
+        `Method`, `Order` (chosen or random windows), `Share` of the residues masked, mean `Fall` with `Low` and `High`.
+    pairs : DataFrame
+        `Protein1`, `Protein2`, `Method`; `Fall`, `RandomFall` and `Difference` of the pair; `Exceeded`, how many of the
+        `Placements` at random have a smaller mean fall than the chosen residues.
     """
 
     areas: pd.DataFrame
     curves: pd.DataFrame
+    pairs: pd.DataFrame
+
+
+def no_deletion() -> ResidueDeletion:
+    """The tables where no residue is masked."""
+    return ResidueDeletion(*(pd.DataFrame(columns=list(names)) for names in (_AREAS, _CURVES, _PAIRS)))
 
 
 def residue_deletion(
@@ -58,7 +75,7 @@ def residue_deletion(
     random_windows: int,
     seed: int,
 ) -> ResidueDeletion:
-    """Compare what masking the residues of highest value takes from a score with what masking others takes.
+    """Compare what masking the residues of highest value takes from a logit with what masking others takes.
 
     Parameters
     ----------
@@ -69,22 +86,21 @@ def residue_deletion(
     fractions : sequence of F float
         Shares of a pair's residues to mask, ascending.
     random_windows : int
-        Random placements of the windows for each pair, method and fraction; their probabilities are averaged.
+        Random placements of the windows, R, for each pair, method and fraction.
     seed : int
         Seed of the placements.
     """
     points = np.array([0.0, *fractions])
-    probability = np.empty((len(methods), 2, len(rescorer.pairs), len(points)))  # of chosen and of random residues
+    falls = np.zeros((len(methods), 1 + random_windows, len(rescorer.pairs), len(points)))  # of the chosen ones first
     generator = np.random.default_rng(seed)
     progress = Progress(logger, "masking residues, pairs", len(rescorer.pairs))
     for pair in range(len(rescorer.pairs)):
         masks = _masks([values[pair] for values in methods.values()], fractions, random_windows, generator)
-        unmasked, *masked = sigmoid(_masked_logits(rescorer, pair, masks))
-        found = np.reshape(masked, (len(methods), len(fractions), 1 + random_windows))
-        probability[:, :, pair, 0] = unmasked
-        probability[:, 0, pair, 1:], probability[:, 1, pair, 1:] = found[..., 0], found[..., 1:].mean(axis=2)
+        unmasked, *masked = _masked_logits(rescorer, pair, masks)
+        logits = np.reshape(masked, (len(methods), len(fractions), 1 + random_windows))
+        falls[:, :, pair, 1:] = unmasked - logits.swapaxes(1, 2)
         progress.add(1)
-    return _compared(list(methods), probability, points, rescorer.rows)
+    return _compared(list(methods), falls, points, rescorer)
 
 
 def top_residues(profiles: tuple[Floats, Floats], fraction: float) -> tuple[Flags, Flags]:
@@ -168,19 +184,44 @@ def _masked_logits(rescorer: Rescorer, pair: int, masks: Sequence[tuple[Flags, F
     return rescorer.logits(vectors_a, vectors_b)
 
 
-def _compared(methods: list[str], probability: Floats, points: Floats, rows: NDArray[np.int64]) -> ResidueDeletion:
-    """Areas and curves of all methods; `probability` has the shape (methods, 2, B, points)."""
-    areas, curves = [], []
-    for method, both in zip(methods, probability, strict=True):
-        area, of_random = np.trapezoid(both, points, axis=2) / points[-1]
-        intervals = mean_intervals(np.stack([area, area - of_random], axis=1), *rows.T)
-        own, difference = zip(*intervals, strict=True)
-        areas.append((method, *own, *difference, verdict(method, _DELETION, *difference)))
-        for order, values in zip((CHOSEN, RANDOM_WINDOWS), both, strict=True):
-            curve = zip(points, *mean_intervals(values, *rows.T), strict=True)
-            curves += [(method, order, *point) for point in curve]
-    of_areas = ["Area", "Low", "High", "Difference", "DifferenceLow", "DifferenceHigh", "Verdict"]
+def _compared(methods: list[str], falls: Floats, points: Floats, rescorer: Rescorer) -> ResidueDeletion:
+    """Areas, curves and pairs of all methods; `falls` has the shape (methods, 1 + R, B, points)."""
+    names = np.array(rescorer.entries)[rescorer.rows]
+    areas, curves, pairs = [], [], []
+    for method, (chosen, *placed) in zip(methods, falls, strict=True):
+        at_random, of_placements = np.mean(placed, axis=0), np.array([_mean_fall(fall, points) for fall in placed])
+        own, random = _mean_fall(chosen, points), _mean_fall(at_random, points)
+        (difference,), (low,), (high,) = _intervals((own - random)[:, None], rescorer)
+        areas.append((method, len(names), own.mean(), random.mean(), difference, low, high, _verdict(low, high)))
+        for order, values in ((CHOSEN, chosen), (RANDOM_WINDOWS, at_random)):
+            curves += [(method, order, *point) for point in zip(points, *_intervals(values, rescorer), strict=True)]
+        exceeded = (of_placements < own).sum(axis=0)
+        pairs += [(*pair, method, *found, len(placed))
+                  for pair, *found in zip(names, own, random, own - random, exceeded, strict=True)]  # fmt: skip
     return ResidueDeletion(
-        pd.DataFrame(areas, columns=["Method", *of_areas]),
-        pd.DataFrame(curves, columns=["Method", "Order", "Share", "Probability", "Low", "High"]),
+        pd.DataFrame(areas, columns=list(_AREAS)),
+        pd.DataFrame(curves, columns=list(_CURVES)),
+        pd.DataFrame(pairs, columns=list(_PAIRS)),
     )
+
+
+def _mean_fall(falls: Floats, points: Floats) -> Floats:
+    """Areas under curves by trapezoids, over the largest share: (B, points) → (B,)."""
+    return np.asarray(np.trapezoid(falls, points, axis=1) / points[-1])
+
+
+def _intervals(values: Floats, rescorer: Rescorer) -> MeanIntervals:
+    """Means over the B pairs, whose intervals are NaN where there are too few pairs to know their spread."""
+    found = mean_intervals(values, *rescorer.rows.T)
+    if len(values) >= FEWEST_PAIRS:
+        return found
+    unknown = np.full_like(found.mean, np.nan)
+    return MeanIntervals(found.mean, unknown, unknown)
+
+
+def _verdict(low: float, high: float) -> str:
+    if np.isnan(low):
+        return TOO_FEW
+    if low <= 0 <= high:
+        return NOT_DISTINGUISHABLE
+    return BETTER if low > 0 else WORSE

@@ -13,17 +13,19 @@ from esm2_amp.figures.palette import ACCENT, COLOURS, GREY, MAIN
 
 
 def residue_deletion_figure(curves: pd.DataFrame, names: Mapping[str, str], title: str) -> Figure:
-    """Probability while residues are masked: those that a method chose, beside random windows of the same sizes.
+    """Fall of the logit while residues are masked: those a method chose, beside random windows of the same sizes.
 
     Parameters
     ----------
     curves : DataFrame
-        Of `esm2_amp.explanation.residue_deletion.ResidueDeletion`.
+        Of `esm2_amp.explanation.residue_deletion.ResidueDeletion`; where it is empty, the figure is blank.
     names : mapping of str to str
         What the methods are called.
     title : str
         Title of the figure.
     """
+    if curves.empty:
+        return Figure()
     methods = list(dict.fromkeys(curves["Method"]))
     figure = Figure(figsize=(max(COLUMN, min(PAGE, 2.3 * len(methods))), 2.9), layout="constrained")
     panels = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
@@ -31,12 +33,12 @@ def residue_deletion_figure(curves: pd.DataFrame, names: Mapping[str, str], titl
         for order, points in curves[curves["Method"] == method].groupby("Order", sort=False):
             colour, style = (MAIN, "o-") if order == CHOSEN else (GREY, "--")
             share = 100 * points["Share"]
-            axes.plot(share, points["Probability"], style, color=colour, markersize=2.5, linewidth=1.1, label=order)
-            axes.fill_between(share, points["Low"].clip(0, 1), points["High"].clip(0, 1), color=colour, alpha=0.15,
-                              linewidth=0)  # fmt: skip
+            axes.plot(share, points["Fall"], style, color=colour, markersize=2.5, linewidth=1.1, label=order)
+            axes.fill_between(share, points["Low"], points["High"], color=colour, alpha=0.15, linewidth=0)
         axes.set_title(names[method], fontsize=SMALL + 1)
-        axes.set(ylim=(-0.03, 1.03), xlim=(0, None))
-        label_axes(axes, "Residues masked (%)", "Mean probability" if axes is panels[0] else "")
+        axes.axhline(0, color="black", linewidth=0.6)
+        axes.set_xlim(0, None)
+        label_axes(axes, "Residues masked (%)", "Fall of the logit" if axes is panels[0] else "")
     figure.legend(*panels[0].get_legend_handles_labels(), fontsize=SMALL, frameon=False, loc="outside lower center",
                   ncols=2)  # fmt: skip
     add_title(figure, title)
