@@ -197,6 +197,59 @@ def mutation_scan(
     return [(of_a, of_b) for of_a, of_b in effects]
 
 
+def scannable(profiles: Profiles, window: int, up_to: int) -> NDArray[np.int64]:
+    """Numbers of the pairs that can be scanned: both proteins are longer than a window, and neither than allowed.
+
+    Parameters
+    ----------
+    profiles : list of B tuples of two ndarray
+        A value of each residue of both partners.
+    window : int
+        Residues that are replaced together.
+    up_to : int
+        Residues of the longest protein.
+    """
+    lengths = np.array([[len(values) for values in of_pair] for of_pair in profiles]).reshape(-1, 2)
+    return np.flatnonzero((lengths > window).all(axis=1) & (lengths <= up_to).all(axis=1))
+
+
+def scan_some(
+    rows: NDArray[np.int64],
+    attribution: Profiles,
+    rescorer: Rescorer,
+    parameters: ScanParameters,
+    *,
+    seed: int,
+    store: ScanStore | None = None,
+) -> Profiles:
+    """The scan of some of the explained pairs, NaN for the others.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (S,), int64
+        Numbers of the pairs that are scanned.
+    attribution : list of B tuples of two ndarray
+        A value of each residue of both partners of all explained pairs.
+    rescorer : Rescorer
+        The S pairs, in the order of `rows`, and their model.
+    parameters, seed, store
+        As of `mutation_scan`.
+
+    Returns
+    -------
+    effects : list of B tuples of two ndarray
+        As of `mutation_scan`.
+    """
+    effects = [(np.full(len(of_a), np.nan), np.full(len(of_b), np.nan)) for of_a, of_b in attribution]
+    if not len(rows):
+        logger.info("No pair is scanned: scanned_pairs is 0, or every pair has a protein that is longer than "
+                    "scanned_up_to or no longer than a window")  # fmt: skip
+        return effects
+    for row, found in zip(rows, mutation_scan(rescorer, parameters, seed=seed, store=store), strict=True):
+        effects[row] = found
+    return effects
+
+
 def _kept(store: ScanStore | None, name: str, compute: Callable[[], Floats]) -> Floats:
     """What a store has under a name, or else what is computed, and kept there."""
     found = store.read(name) if store else None

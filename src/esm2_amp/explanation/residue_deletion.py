@@ -33,7 +33,7 @@ FEWEST_PAIRS: Final = 8
 TOO_FEW: Final = "too few pairs"
 BETTER, WORSE = "better than random", "worse than random"
 
-_AREAS: Final = ("Method", "Pairs", "Fall", "RandomFall", "Difference", "Low", "High", "Verdict")
+_AREAS: Final = ("Method", "Pairs", "UpTo", "Fall", "RandomFall", "Difference", "Low", "High", "Verdict")
 _CURVES: Final = ("Method", "Order", "Share", "Fall", "Low", "High")
 _PAIRS: Final = ("Protein1", "Protein2", "Method", "Fall", "RandomFall", "Difference", "Exceeded", "Placements")
 
@@ -47,9 +47,10 @@ class ResidueDeletion(NamedTuple):
     Attributes
     ----------
     areas : DataFrame
-        `Method`; `Pairs`, how many were masked; `Fall`, the mean fall by the chosen residues; `RandomFall`, that by
-        random windows of the same sizes; their `Difference` with its 95 % interval `Low` to `High`; `Verdict`: "better
-        than random", "worse than random", "not distinguishable", or "too few pairs", which have no interval.
+        `Method`; `Pairs`, how many were masked, `UpTo` a share of their residues; `Fall`, the mean fall by the chosen
+        residues; `RandomFall`, that by random windows of the same sizes; their `Difference` with its 95 % interval
+        `Low` to `High`; `Verdict`: "better than random", "worse than random", "not distinguishable", or "too few
+        pairs", which have no interval.
     curves : DataFrame
         `Method`, `Order` (chosen or random windows), `Share` of the residues masked, mean `Fall` with `Low` and `High`.
     pairs : DataFrame
@@ -192,7 +193,9 @@ def _compared(methods: list[str], falls: Floats, points: Floats, rescorer: Resco
         at_random, of_placements = np.mean(placed, axis=0), np.array([_mean_fall(fall, points) for fall in placed])
         own, random = _mean_fall(chosen, points), _mean_fall(at_random, points)
         (difference,), (low,), (high,) = _intervals((own - random)[:, None], rescorer)
-        areas.append((method, len(names), own.mean(), random.mean(), difference, low, high, _verdict(low, high)))
+        areas.append(
+            (method, len(names), points[-1], own.mean(), random.mean(), difference, low, high, _verdict(low, high))
+        )
         for order, values in ((CHOSEN, chosen), (RANDOM_WINDOWS, at_random)):
             curves += [(method, order, *point) for point in zip(points, *_intervals(values, rescorer), strict=True)]
         exceeded = (of_placements < own).sum(axis=0)

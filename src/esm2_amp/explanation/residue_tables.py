@@ -17,6 +17,9 @@ RESIDUE_COLUMNS: Final = ("Protein1", "Protein2", "Side", "Residue", "AminoAcid"
 MEASURES: Final = ("Attribution", "ScanEffect")
 """What a residue adds to the logit by its state, and what its pair's logit falls by where its window is replaced."""
 
+MEASURE_NAMES: Final = {"Attribution": "Integrated Gradients", "ScanEffect": "Changed sequence"}
+"""What tables and figures call the measures."""
+
 WINDOW_COLUMNS: Final = ("Protein1", "Protein2", "Side", "Rank", "Start", "End", "Sequence", *MEASURES)
 
 _ATTRIBUTES: Final = {"Attribution": "esm2ampAttribution", "ScanEffect": "esm2ampScanEffect"}
@@ -61,6 +64,42 @@ def residue_table(
                        attribution[pair][number], effect)  # fmt: skip
             parts.append(pd.DataFrame(dict(zip(RESIDUE_COLUMNS, columns, strict=True))))
     return pd.concat(parts, ignore_index=True)
+
+
+def profiles_of(table: pd.DataFrame, explained: pd.DataFrame, measure: str) -> Profiles:
+    """The values of the residues of some pairs, from the table of all.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `residue_table`.
+    explained : DataFrame, B rows
+        `Protein1`, `Protein2`.
+    measure : str
+        Name of the column with the values.
+
+    Returns
+    -------
+    profiles : list of B tuples of two ndarray, shapes (L of A,) and (L of B,), float64
+    """
+    values = {
+        key: of_side.to_numpy(np.float64)
+        for key, of_side in table.groupby(["Protein1", "Protein2", "Side"], sort=False)[measure]
+    }
+    pairs = zip(explained["Protein1"], explained["Protein2"], strict=True)
+    return [(values[*pair, SIDES[0]], values[*pair, SIDES[1]]) for pair in pairs]
+
+
+def scanned_pairs(table: pd.DataFrame) -> pd.DataFrame:
+    """`Protein1`, `Protein2` of the pairs whose sequences were changed, in the order of the table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `residue_table`.
+    """
+    scanned = table.loc[table["ScanEffect"].notna(), ["Protein1", "Protein2"]]
+    return scanned.drop_duplicates(ignore_index=True)
 
 
 def strongest_windows(table: pd.DataFrame, window: int, count: int) -> pd.DataFrame:
@@ -111,7 +150,7 @@ def compare_measures(table: pd.DataFrame, smoothing: int) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        As from `residue_table`, with both measures.
+        As from `residue_table`; proteins that weren't scanned are left out.
     smoothing : int
         Residues over which the profiles are averaged before they are compared.
 
@@ -122,7 +161,8 @@ def compare_measures(table: pd.DataFrame, smoothing: int) -> pd.DataFrame:
         `AttributionPeak` and `ScanPeak` (1-based) at which they are highest, and their `Distance`.
     """
     rows = []
-    for key, of_protein in table.groupby(["Protein1", "Protein2", "Side"], sort=False):
+    known = table[table["ScanEffect"].notna()]
+    for key, of_protein in known.groupby(["Protein1", "Protein2", "Side"], sort=False):
         profiles = [of_protein[measure].to_numpy(np.float64) for measure in MEASURES]
         peaks = [peak_of(profile, smoothing) + 1 for profile in profiles]
         correlation = rank_correlation(*(smoothed(profile, smoothing)[None] for profile in profiles)).item()

@@ -100,6 +100,28 @@ def draw_pairs(true_positive: NDArray[np.bool_], count: int | None, chosen: Sequ
     return np.sort(np.concatenate(drawn))
 
 
+def likely_positives(explained: pd.DataFrame, count: int, seed: int) -> Rows:
+    """Draw true positives evenly; where there are too few, also the other pairs of highest probability.
+
+    Parameters
+    ----------
+    explained : DataFrame
+        `Label`, `Prediction`, `Probability`.
+    count : int
+        How many pairs to draw; all where there are fewer.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    rows : ndarray, ascending, int64
+    """
+    drawn = np.random.default_rng(seed).permutation(len(explained))
+    is_found, probability = is_true_positive(explained)[drawn], explained["Probability"].to_numpy()[drawn]
+    found_first = np.lexsort([np.where(is_found, 0, -probability), ~is_found])
+    return np.sort(drawn[found_first[:count]])
+
+
 def draw_background(pairs: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
     """Draw training pairs that stand for a pair without information.
 

@@ -105,8 +105,11 @@ class ResidueParameters(Parameters):
         Shares of a pair's residues that are masked, ascending: the points of a deletion curve.
     random_windows : int
         Random placements, of windows as long as the masked ones, for each point of a pair.
-    pairs : int
-        True positives whose residues are masked.
+    scanned_pairs : int
+        True positives whose sequences are changed: scanned window by window, and masked residue by residue; 0 leaves
+        both out.
+    scanned_up_to : int
+        Residues of the longest protein that is changed; pairs with longer ones are passed over.
     top : int
         Residues of a protein among which those of a planted motif are sought.
     near : int
@@ -120,7 +123,8 @@ class ResidueParameters(Parameters):
     scan: ScanParameters
     fractions: tuple[Fraction, ...] = Field(min_length=1)
     random_windows: int = Field(ge=1)
-    pairs: int = Field(ge=2)
+    scanned_pairs: int = Field(ge=0)
+    scanned_up_to: int = Field(ge=1)
     top: int = Field(ge=1)
     near: int = Field(ge=0)
     smoothing: int = Field(ge=1)

@@ -15,20 +15,17 @@ from esm2_amp.explanation.results import Explanations
 from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.explanation import ExplanationParameters
 from esm2_amp.parameters.functional_regions import RegionParameters
-from esm2_amp.parameters.interpretability import InterpretabilityParameters, ScanParameters
+from esm2_amp.parameters.interpretability import InterpretabilityParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.functional_regions.nodes import place_annotations
-from esm2_amp.pipelines.interpretability.nodes import residue_source
+from esm2_amp.pipelines.interpretability.residue_nodes import Masked, mask_scanned, residue_source
 from esm2_amp.pipelines.prediction.nodes import score_new_pairs
 from esm2_amp.pipelines.types import (
     Encoder,
     Figures,
     GradientPath,
-    Profiles,
     ProteinFeatures,
     RegionFile,
-    Rescorer,
-    ScanStore,
     TrainedModel,
 )
 
@@ -201,27 +198,23 @@ def explain_residues(
     found : ResidueExplanation
     """
     from esm2_amp.explanation import residue_tables
-    from esm2_amp.explanation.mutation_scan import Rescorer, ScanStore
+    from esm2_amp.explanation.mutation_scan import Rescorer, ScanStore, scan_some, scannable
     from esm2_amp.explanation.residues import residue_attributions
 
-    source = residue_source(paths[0], proteins, encoder, run) if paths else None
+    source = residue_source(paths[0].features, proteins, encoder, run) if paths else None
     if source is None:
         return ResidueExplanation(*residue_tables.no_residues(), {}, {})
     (path,) = paths
     rows = np.sort(_likeliest(explained, parameters.residues_up_to))
     chosen, pairs = explained.iloc[rows].reset_index(drop=True), path.pairs.only(rows)
     found = residue_attributions(path.attributions.take(rows), chosen, pairs, path.baseline, path.network, source)
-    longest = np.array([max(map(len, of_pair)) for of_pair in found.values])  # noqa: PD011
-    rows = _likeliest(chosen, len(chosen))
-    rows = rows[longest[rows] <= parameters.scanned_up_to][: parameters.scanned_pairs]
-    effects = None
-    if len(rows):
-        rescorer = Rescorer.of(path.network, chosen.iloc[rows], pairs.only(rows), source, methods.batch_size)
-        effects = _scanned(found.values, rows, rescorer, methods.residues.scan, run.seed, ScanStore(scans))
-    else:
-        logger.info("No pair is scanned (explanation.scanned_pairs, scanned_up_to)")
+    options = methods.residues
+    rows = scannable(found.values, options.scan.window, parameters.scanned_up_to)
+    rows = rows[_likeliest(chosen.iloc[rows], parameters.scanned_pairs)]
+    rescorer = Rescorer.of(path.network, chosen.iloc[rows], pairs.only(rows), source, methods.batch_size)
+    effects = scan_some(rows, found.values, rescorer, options.scan, seed=run.seed, store=ScanStore(scans))
     table = residue_tables.residue_table(chosen, source.sequences, found.values, effects)
-    windows = residue_tables.strongest_windows(table, methods.residues.window, methods.residues.windows)
+    windows = residue_tables.strongest_windows(table, options.window, options.windows)
     drawn = chosen.iloc[_likeliest(chosen, parameters.drawn_pairs)]
     return ResidueExplanation(table, windows, _tracks(table, drawn), found.summary())
 
@@ -231,25 +224,22 @@ def _likeliest(explained: pd.DataFrame, count: int) -> NDArray[np.int64]:
     return np.argsort(-explained["Probability"].to_numpy(), kind="stable")[:count]
 
 
-def _scanned(
-    attribution: Profiles,
-    rows: NDArray[np.int64],
-    rescorer: Rescorer,
-    parameters: ScanParameters,
-    seed: int,
-    store: ScanStore,
-) -> Profiles:
-    """What the logit falls by where residues are replaced, for the pairs of these numbers; NaN for the others."""
-    from esm2_amp.explanation.mutation_scan import mutation_scan
+def mask_given_residues(
+    explained: pd.DataFrame,
+    residues: pd.DataFrame,
+    features: ProteinFeatures,
+    model: TrainedModel,
+    proteins: pd.DataFrame,
+    encoder: Callable[[], Encoder],
+    methods: InterpretabilityParameters,
+    run: RunParameters,
+    parameters: ExplanationParameters,
+) -> Masked:
+    """Mask the residues named first in the pairs that were scanned, as `mask_residues` of `interpretability` does."""
+    from esm2_amp.explanation.drawing import Subject
 
-    effects = [(np.full(len(of_a), np.nan), np.full(len(of_b), np.nan)) for of_a, of_b in attribution]
-    shortest = min(len(values) for row in rows for values in attribution[row])
-    if shortest <= parameters.window:
-        logger.info("No sequence is scanned: the shortest has %d residues, a window %d", shortest, parameters.window)
-        return effects
-    for row, found in zip(rows, mutation_scan(rescorer, parameters, seed=seed, store=store), strict=True):
-        effects[row] = found
-    return effects
+    subject = Subject(model.card.get("name", model.architecture), _GIVEN, parameters.data_name)
+    return mask_scanned(explained, residues, (model, features), (proteins, encoder), methods, run, subject)
 
 
 def _tracks(residues: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Nodes of `interpretability`: which tokens of a pair a model's score rests on, by attention and by its gradients."""
 
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,22 +15,16 @@ from esm2_amp.parameters.interpretability import InterpretabilityParameters
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.types import (
-    Encoder,
     Figure,
     Figures,
     GradientPath,
     ProteinFeatures,
-    ResidueSource,
     Subject,
     Tensor,
     TrainedModel,
 )
 
 logger = logging.getLogger(__name__)
-
-RESIDUES: Final = "residues"
-AVERAGED_RESIDUES: Final = "residues, averaged with their neighbours"
-"""What profiles of residues by Integrated Gradients are called, as they are and smoothed."""
 
 
 def select_explained_pairs(
@@ -161,93 +155,6 @@ def explain_pairs(
     return found, drawn, paths
 
 
-def residue_source(
-    path: GradientPath, proteins: pd.DataFrame, encoder: Callable[[], Encoder], run: RunParameters
-) -> ResidueSource | None:
-    """The sequences and the encoder that features come from; None where these were given in place of sequences."""
-    from esm2_amp.devices import resolve_device
-    from esm2_amp.explanation.residues import ResidueSource
-
-    if proteins.empty:
-        logger.info("Residues aren't explained, since features are given in place of sequences")
-        return None
-    return ResidueSource.of(path.features, proteins, encoder(), resolve_device(run.device))
-
-
-def explain_residues(
-    explained: pd.DataFrame,
-    paths: tuple[GradientPath, ...],
-    proteins: pd.DataFrame,
-    encoder: Callable[[], Encoder],
-    sites: pd.DataFrame | None,
-    settings: ModelParameters,
-    parameters: InterpretabilityParameters,
-    run: RunParameters,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame, Figure]:
-    """Split what each token adds to a score among its residues, and compare these with planted motifs.
-
-    A segment is the mean of its residues, so that its Integrated Gradients go on to them exactly (METHOD section 10).
-
-    Parameters
-    ----------
-    explained : DataFrame
-        `explained_pairs`.
-    paths : tuple of GradientPath
-        Of `explain_pairs`.
-    proteins : DataFrame
-        `Entry`, `Sequence`; empty where features are given in their place, which have no residues.
-    encoder : callable
-        Loads the encoder.
-    sites : DataFrame, optional
-        Planted sites of synthetic proteins.
-    settings : ModelParameters
-        Of the explained model.
-    parameters : InterpretabilityParameters
-        Which pairs are explained, and how.
-    run : RunParameters
-        Device, seed, size of scoring batches, and what figures call the data.
-
-    Returns
-    -------
-    residues : DataFrame
-        Of `esm2_amp.explanation.residue_tables.residue_table`; empty where residues can't be explained.
-    windows : DataFrame
-        Of `esm2_amp.explanation.residue_tables.strongest_windows`.
-    check : dict
-        How well residues add up to tokens.
-    planted : DataFrame
-        Of `esm2_amp.explanation.planted_residues.planted_residues`; no rows without known sites.
-    plot : Figure
-        The same; blank without known sites.
-    """
-    from matplotlib.figure import Figure
-
-    from esm2_amp.explanation import residue_tables
-    from esm2_amp.explanation.planted_residues import COLUMNS, planted_residues
-    from esm2_amp.explanation.residue_figures import planted_residues_figure
-    from esm2_amp.explanation.residues import averaged, residue_attributions
-    from esm2_amp.explanation.selection import is_true_positive
-
-    none = pd.DataFrame(columns=COLUMNS)
-    source = residue_source(paths[0], proteins, encoder, run) if paths else None
-    if source is None:
-        return *residue_tables.no_residues(), {}, none, Figure()
-    (path,) = paths
-    options = parameters.residues
-    found = residue_attributions(path.attributions, explained, path.pairs, path.baseline, path.network, source)
-    table = residue_tables.residue_table(explained, source.sequences, found.values)
-    windows = residue_tables.strongest_windows(table, options.window, options.windows)
-    if sites is None or "Start" not in sites:
-        return table, windows, found.summary(), none, Figure()
-    views = {RESIDUES: found.values, AVERAGED_RESIDUES: averaged(found.values, options.smoothing)}  # noqa: PD011
-    planted = planted_residues(views, explained, sites, top=options.top, near=options.near, smoothing=options.smoothing)
-    is_used = is_true_positive(explained)
-    used = explained[is_used] if is_used.any() else explained
-    title = _subject(settings.network.architecture, parameters, run).title("planted motifs", used)
-    names = {name: name.capitalize() for name in views}
-    return table, windows, found.summary(), planted, planted_residues_figure(planted, names, title)
-
-
 def baseline_of(
     model: TrainedModel,
     features: ProteinFeatures,
@@ -335,10 +242,11 @@ def measure_faithfulness(
     from esm2_amp.devices import resolve_device
     from esm2_amp.explanation import figures
     from esm2_amp.explanation.faithfulness import Scorer, faithfulness
+    from esm2_amp.explanation.selection import likely_positives
 
     tables = importances(of_same_pairs(explained, explanations, latent_explanations))
     options = parameters.faithfulness
-    rows = _positives(explained, options.pairs, run.seed)
+    rows = likely_positives(explained, options.pairs, run.seed)
     tested = explained.iloc[rows]
     scorer = Scorer(
         model.network,
@@ -377,9 +285,10 @@ def randomise_weights(
     from esm2_amp.explanation.attention import read_attention, require_attention
     from esm2_amp.explanation.gradients import integrated_gradients
     from esm2_amp.explanation.randomisation import randomised_weights
+    from esm2_amp.explanation.selection import likely_positives
     from esm2_amp.models.amp import TransformerPairNetwork
 
-    explained = explained.iloc[_positives(explained, parameters.randomised_weights.pairs, run.seed)]
+    explained = explained.iloc[likely_positives(explained, parameters.randomised_weights.pairs, run.seed)]
     of_model, device = model.pairs(features, explained), resolve_device(run.device)
     baseline = baseline_of(model, features, pairs, parameters, run)
     options = parameters.integrated_gradients
@@ -451,13 +360,3 @@ def _lines(table: pd.DataFrame, model: str) -> Iterator[str]:
     chance = table.groupby("Top")["Chance"].mean().rename("chance")
     for name, row in pd.concat([rates, chance.to_frame().T]).iterrows():
         yield f"{name:<{width}}" + "".join(f"  {100 * row[top]:5.1f} %" for top in TOPS)
-
-
-def _positives(explained: pd.DataFrame, count: int, seed: int) -> NDArray[np.int64]:
-    """Rows of true positives, drawn evenly; where there are too few, also of the other pairs of highest probability."""
-    from esm2_amp.explanation.selection import is_true_positive
-
-    drawn = np.random.default_rng(seed).permutation(len(explained))
-    is_found, probability = is_true_positive(explained)[drawn], explained["Probability"].to_numpy()[drawn]
-    found_first = np.lexsort([np.where(is_found, 0, -probability), ~is_found])
-    return np.sort(drawn[found_first[:count]])

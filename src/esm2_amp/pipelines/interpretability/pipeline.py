@@ -9,11 +9,11 @@ from esm2_amp.pipelines.interpretability.nodes import (
     check_planted_truth,
     compare_methods,
     explain_pairs,
-    explain_residues,
     measure_faithfulness,
     randomise_weights,
     select_explained_pairs,
 )
+from esm2_amp.pipelines.interpretability.residue_nodes import check_planted_residues, explain_residues, mask_residues
 from esm2_amp.pipelines.per_model import for_every_model
 
 _SHARED: Final = {"model_pairs", "protein_features", "planted_sites", "proteins", "encoder"}
@@ -60,19 +60,24 @@ def _explanation() -> list[Node]:
         ),
         Node(
             explain_residues,
-            inputs=[
-                "explained_pairs",
-                "gradient_path",
-                "proteins",
-                "encoder",
-                "planted_sites",
-                "params:settings",
-                *_PARAMS,
-            ],
-            outputs=["residues", "residue_windows", "residue_check", "planted_residues", "planted_residues_plot"],
+            inputs=["explained_pairs", "gradient_path", "proteins", "encoder", "scans", *_PARAMS],
+            outputs=["residues", "residue_windows", "residue_check"],
             name="explain_residues",
         ),
-    ]
+        Node(
+            mask_residues,
+            inputs=["explained_pairs", "residues", "protein_features", "model", "proteins", "encoder", *_PARAMS],
+            outputs=["residue_deletion", "residue_deletion_curves", "residue_deletion_pairs", "residue_agreement",
+                     "residue_deletion_plot"],
+            name="mask_residues",
+        ),
+        Node(
+            check_planted_residues,
+            inputs=["explained_pairs", "residues", "planted_sites", "params:settings", *_PARAMS],
+            outputs=["planted_residues", "planted_residues_plot"],
+            name="check_planted_residues",
+        ),
+    ]  # fmt: skip
 
 
 def _trust() -> list[Node]:
