@@ -225,7 +225,6 @@ def _likeliest(explained: pd.DataFrame, count: int) -> NDArray[np.int64]:
 
 
 def mask_given_residues(
-    explained: pd.DataFrame,
     residues: pd.DataFrame,
     features: ProteinFeatures,
     model: TrainedModel,
@@ -237,9 +236,12 @@ def mask_given_residues(
 ) -> Masked:
     """Mask the residues named first in the pairs that were scanned, as `mask_residues` of `interpretability` does."""
     from esm2_amp.explanation.drawing import Subject
+    from esm2_amp.explanation.residue_tables import scanned_pairs
 
     subject = Subject(model.card.get("name", model.architecture), _GIVEN, parameters.data_name)
-    return mask_scanned(explained, residues, (model, features), (proteins, encoder), methods, run, subject)
+    return mask_scanned(
+        scanned_pairs(residues), residues, (model, features), (proteins, encoder), methods, run, subject
+    )
 
 
 def _tracks(residues: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, str]:

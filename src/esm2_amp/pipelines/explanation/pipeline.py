@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 from esm2_amp.pipelines.explanation.nodes import (
     explain_given_pairs,
     explain_residues,
+    mask_given_residues,
     measure_residues,
     place_given_annotations,
     rank_given_pairs,
@@ -70,6 +71,14 @@ def _explanation() -> list[Node]:
                     "params:interpretability", "params:run"],
             outputs=["residues", "residue_windows", "residue_tracks", "residue_check"],
             name="explain_residues",
+        ),
+        Node(
+            mask_given_residues,
+            inputs=["residues", "protein_features", "model", "paired_proteins", "encoder", "params:interpretability",
+                    "params:run", "params:explanation"],
+            outputs=["residue_deletion", "residue_deletion_curves", "residue_deletion_pairs", "residue_agreement",
+                     "residue_deletion_plot"],
+            name="mask_residues",
         ),
     ]  # fmt: skip
 

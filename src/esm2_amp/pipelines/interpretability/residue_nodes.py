@@ -148,13 +148,15 @@ def mask_residues(
         The curves.
     """
     from esm2_amp.explanation.drawing import Subject
+    from esm2_amp.explanation.residue_tables import scanned_pairs
 
     subject = Subject(model.architecture, parameters.split, run.data_name)
-    return mask_scanned(explained, residues, (model, features), (proteins, encoder), parameters, run, subject)
+    pairs = explained.merge(scanned_pairs(residues), on=["Protein1", "Protein2"])
+    return mask_scanned(pairs, residues, (model, features), (proteins, encoder), parameters, run, subject)
 
 
 def mask_scanned(
-    explained: pd.DataFrame,
+    pairs: pd.DataFrame,
     residues: pd.DataFrame,
     read: tuple[TrainedModel, ProteinFeatures],
     embedded: tuple[pd.DataFrame, Callable[[], Encoder]],
@@ -162,17 +164,31 @@ def mask_scanned(
     run: RunParameters,
     subject: Subject,
 ) -> Masked:
-    """As `mask_residues`, of a `subject`: by the model and the features it reads, of sequences and their encoder."""
+    """As `mask_residues`, of the pairs that were scanned.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `Protein1`, `Protein2` of the pairs that were scanned.
+    residues : DataFrame
+        Of these pairs, and of others.
+    read : tuple of TrainedModel and ProteinFeatures
+        The explained model, and the features that it reads.
+    embedded : tuple of DataFrame and callable
+        Sequences, and what loads their encoder.
+    parameters, run
+        As of `mask_residues`.
+    subject : Subject
+        What the figure is about.
+    """
     from esm2_amp.explanation.mutation_scan import Rescorer
     from esm2_amp.explanation.residue_deletion import no_deletion, residue_deletion
     from esm2_amp.explanation.residue_figures import residue_deletion_figure
-    from esm2_amp.explanation.residue_tables import MEASURE_NAMES, compare_measures, profiles_of, scanned_pairs
+    from esm2_amp.explanation.residue_tables import MEASURE_NAMES, compare_measures, profiles_of
 
     agreement = compare_measures(residues, parameters.residues.smoothing)
-    pairs = scanned_pairs(residues).merge(explained, how="left", on=["Protein1", "Protein2"])
-    (model, features), source = read, None
-    if len(pairs):
-        source = residue_source(features, *embedded, run)
+    model, features = read
+    source = residue_source(features, *embedded, run) if len(pairs) else None
     if source is None:
         return *no_deletion(), agreement, residue_deletion_figure(no_deletion().curves, {}, "")
     rescorer = Rescorer.of(model.network, pairs, model.pairs(features, pairs), source, parameters.batch_size)
