@@ -7,6 +7,7 @@ import pandas as pd
 
 from esm2_amp.explanation.faithfulness import RANDOM
 from esm2_amp.explanation.methods import LOW_AUROC, METHODS
+from esm2_amp.explanation.residue_deletion import WORSE
 from esm2_amp.parameters.pair_building import SPLITS
 from esm2_amp.splits.audit import order_tells_label
 from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
@@ -103,8 +104,8 @@ def of_explanation(tables: Mapping[str, Any], auroc: float | None) -> Iterator[s
     Parameters
     ----------
     tables : mapping
-        `faithfulness`, `randomised_weights`, `forest_metrics` and `network_metrics` of `interpretability`, as far as
-        they are there.
+        `faithfulness`, `residue_deletion`, `randomised_weights`, `forest_metrics` and `network_metrics` of
+        `interpretability`, as far as they are there.
     auroc : float, optional
         AUROC of the explained model on test pairs.
     """
@@ -123,6 +124,10 @@ def of_explanation(tables: Mapping[str, Any], auroc: float | None) -> Iterator[s
         is_better = (areas["Verdict"] == "better than random").groupby(areas["Method"], sort=False).any()
         if unfaithful := _methods(is_better.index[~is_better]):
             yield f"The score rests on the tokens they name no more than on random ones: {unfaithful}."
+    if (masked := tables.get("residue_deletion")) is not None:
+        by_gradients = masked.loc[masked["Method"] == "Attribution", "Verdict"]
+        if by_gradients.isin([NOT_DISTINGUISHABLE, WORSE]).any():
+            yield "The score rests on the residues that Integrated Gradients name no more than on random windows."
     if (randomised := tables.get("randomised_weights")) is not None:
         last = randomised[randomised["Stage"] == randomised["Stage"].max()]
         if unmoved := _methods(last.loc[last["Correlation"] > HARDLY_CHANGED, "Method"]):

@@ -28,6 +28,7 @@ from esm2_amp.report.parts import (
     table_of,
     text_cells,
 )
+from esm2_amp.report.residues import deletion_table, deletion_words
 
 _CLASSIFIERS: Final = ("forest_metrics", "network_metrics")
 """Metrics of the classifiers whose scores are explained on latents."""
@@ -66,7 +67,8 @@ def explanation_chapter(
     plots, latent_plots : dict of PNGs, optional
         Figures of the explanations.
     **found
-        `agreement`, `faithfulness`, `randomised_weights`, `planted_truth`, the figure `<table>_plot` of each, and
+        `agreement`, `faithfulness`, `randomised_weights`, `planted_truth`, `planted_residues`, `residue_deletion`, the
+        figure `<table>_plot` of each, `residue_agreement`, and
         `forest_metrics` and `network_metrics` of the classifiers of latents; None where not made yet.
     """
     name = settings.network.architecture
@@ -106,6 +108,11 @@ def _trust(name: str, found: Mapping[str, Any]) -> Iterator[Block]:
             "Residues of planted motifs among the top ones",
             _residues,
         ),
+        "residue_deletion": (
+            "Does the score rest on those residues? Masked residues",
+            "Fall of the logit where the residues named first are masked, and where random windows are",
+            deletion_table,
+        ),
         "faithfulness": ("Does the score rest on it? Faithfulness", "Deletion and insertion of tokens", _faithfulness),
         "randomised_weights": ("Is it of what was learnt? Random weights", "Control with random weights", _randomised),
         "agreement": ("Do the methods agree?", "Rank correlations between the methods", _agreement),
@@ -116,6 +123,8 @@ def _trust(name: str, found: Mapping[str, Any]) -> Iterator[Block]:
             continue
         of_model = table_from(table)
         blocks: list[Block] = [of_model._replace(caption=f"{name}: {of_model.caption}")]
+        if part == "residue_deletion":
+            blocks.insert(0, Paragraph(deletion_words(table, found.get("residue_agreement"))))
         if picture is not None:
             alt = f"{caption}; the table has the same in numbers"
             blocks.append(Gallery([picture_of(picture, alt)], is_wide=True))
@@ -136,6 +145,7 @@ def _residues(table: pd.DataFrame) -> Table:
     first = table.iloc[0]
     columns = {
         "Measure": text_cells(table["Method"]),
+        "Proteins": number_cells(table["Proteins"], ",.0f"),
         f"Of the motif among the top {first['Top']}": interval_cells(table[["Share", "Low", "High"]], ".0%"),
         "Median": number_cells(table["MedianShare"], ".0%"),
         "By chance": number_cells(table["ShareByChance"], ".0%"),
@@ -144,9 +154,8 @@ def _residues(table: pd.DataFrame) -> Table:
         ),
         "Peaks by chance": number_cells(table["AtMotifByChance"], ".0%"),
     }
-    proteins = first["Proteins"]
     return table_of(
-        f"{proteins:,} proteins with a motif, in recognised interacting pairs, by Integrated Gradients", columns
+        "proteins with a motif in recognised interacting pairs; sequences of few pairs are changed", columns
     )
 
 

@@ -27,6 +27,7 @@ from esm2_amp.report.parts import (
     table_of,
     text_cells,
 )
+from esm2_amp.report.residues import agreement_table, deletion_words, masked_pairs_table
 from esm2_amp.screening.cautions import auroc_of
 
 
@@ -39,6 +40,12 @@ class ExplainedResidues(NamedTuple):
         Empty where residues weren't explained.
     check : mapping
         How well residues add up to tokens.
+    masked, masked_pairs : DataFrame
+        Areas and pairs of `esm2_amp.explanation.residue_deletion.ResidueDeletion`; empty where no pair was scanned.
+    agreement : DataFrame
+        Of `esm2_amp.explanation.residue_tables.compare_measures`.
+    masked_plot : PNG, optional
+        What masking takes from the logits.
     regions : DataFrame, optional
         Annotated regions of the pairs' proteins.
     types : list of str
@@ -48,6 +55,10 @@ class ExplainedResidues(NamedTuple):
     residues: pd.DataFrame
     windows: pd.DataFrame
     check: Mapping[str, Any]
+    masked: pd.DataFrame
+    masked_pairs: pd.DataFrame
+    agreement: pd.DataFrame
+    masked_plot: bytes | None
     regions: pd.DataFrame | None = None
     types: Sequence[str] = ()
 
@@ -94,6 +105,7 @@ def explained_chapter(
         _scores(explained),
         _top_tokens(explanations),
         *_windows(residues),
+        *_masked(residues),
         *_single_pairs(explained, explanations, plots, residues),
     ]
     if len(explained) > 1:
@@ -164,6 +176,21 @@ def _windows(residues: ExplainedResidues) -> Iterator[Block]:
         "Changing the sequence can: where a window carries the score, masking its residues lowers the logit. Windows "
         "on which both agree deserve trust first."
     )
+
+
+def _masked(residues: ExplainedResidues) -> Iterator[Block]:
+    """What masking residues takes from the logits of the pairs that were scanned."""
+    if residues.masked.empty:
+        return
+    blocks: list[Block] = [
+        Paragraph(deletion_words(residues.masked, residues.agreement)),
+        masked_pairs_table(residues.masked_pairs[:_MOST_ROWS]),
+        agreement_table(residues.agreement[:_MOST_ROWS]),
+    ]
+    if residues.masked_plot is not None:
+        words = "Fall of the logit where the residues named first are masked, and where random windows are"
+        blocks.append(Gallery([picture_of(residues.masked_plot, words)], is_wide=True))
+    yield Group("Do the scores rest on these residues? Masked residues", blocks)
 
 
 def _residue_plot(pair: pd.Series, importance: pd.DataFrame | None, residues: ExplainedResidues) -> Plot | None:

@@ -35,6 +35,13 @@ _GIVEN: Final = "given"
 """What stands in place of the split in titles of figures."""
 
 
+OF_RESIDUES: Final = (
+    *("residues", "residue_windows", "residue_check"),
+    *("residue_deletion", "residue_deletion_pairs", "residue_agreement", "residue_deletion_plot"),
+)
+"""What the page shows of residues, in the order of `esm2_amp.report.given_pairs.ExplainedResidues`."""
+
+
 class ResidueExplanation(NamedTuple):
     """The residues of explained pairs; empty tables where residues can't be explained.
 
@@ -358,10 +365,8 @@ def report_explanation(
     explanations: Explanations,
     plots: dict[str, Any],
     card: dict[str, Any],
-    residues: pd.DataFrame,
-    residue_windows: pd.DataFrame,
-    residue_check: dict[str, Any],
     shown: ExplanationParameters,
+    **found: Any,
 ) -> str:
     """Write one page (HTML) on the explained pairs, which needs nothing but a browser.
 
@@ -369,15 +374,16 @@ def report_explanation(
     ----------
     explained, explanations, plots, card
         Of `explain_given_pairs`, figures as PNGs.
-    residues, residue_windows, residue_check
-        Of `explain_residues`.
     shown : ExplanationParameters
         What the page calls the pairs.
+    **found
+        `residues`, `residue_windows`, `residue_check`, `residue_deletion`, `residue_deletion_pairs`,
+        `residue_agreement` and the PNG `residue_deletion_plot`.
     """
     from esm2_amp.report.given_pairs import ExplainedResidues, explained_chapter
     from esm2_amp.report.page import render
 
-    of_residues = ExplainedResidues(residues, residue_windows, residue_check)
+    of_residues = ExplainedResidues(*(found[name] for name in OF_RESIDUES))
     chapter = explained_chapter(explained, explanations, plots, card, shown.data_name, of_residues)
     return render(f"{card['name']} explained on {shown.data_name}", [chapter])
 
@@ -402,17 +408,15 @@ def report_explanation_in_regions(
     shown : ExplanationParameters
         What the page calls the pairs.
     **found
-        `residues`, `residue_windows`, `residue_check`, `regions`; tables and figures as for
+        As of `report_explanation`; `regions`; tables and figures as for
         `esm2_amp.report.regions.regions_chapters`.
     """
     from esm2_amp.report.given_pairs import ExplainedResidues, explained_chapter
     from esm2_amp.report.page import render
     from esm2_amp.report.regions import regions_chapters
 
-    residues, windows, check, regions = (
-        found.pop(name) for name in ("residues", "residue_windows", "residue_check", "regions")
-    )
-    of_residues = ExplainedResidues(residues, windows, check, regions, found["regions_report"]["types"])
+    parts = [found.pop(name) for name in (*OF_RESIDUES, "regions")]
+    of_residues = ExplainedResidues(*parts, found["regions_report"]["types"])
     with_maps = plots | {"pair_maps": found["pair_maps"] or {}}
     chapters = [
         explained_chapter(explained, explanations, with_maps, card, shown.data_name, of_residues),

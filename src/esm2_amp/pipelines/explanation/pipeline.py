@@ -5,6 +5,7 @@ from typing import Final
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.pipelines.explanation.nodes import (
+    OF_RESIDUES,
     explain_given_pairs,
     explain_residues,
     mask_given_residues,
@@ -23,7 +24,7 @@ _FOUND: Final = {
     "explanations": "explanations",
     "plots": "plots",
     "card": "model_card",
-    **{name: name for name in ("residues", "residue_windows", "residue_check")},
+    **{name: name for name in OF_RESIDUES},
     "shown": "params:explanation",
 }
 _ANNOTATED: Final = ["region_segments", "regions", "region_proteins", "regions_report"]

@@ -18,6 +18,7 @@ from esm2_amp.pipelines.report.nodes import (
 _OF_EXPLANATIONS: Final = (
     *("agreement", "agreement_plot", "faithfulness", "faithfulness_plot", "randomised_weights"),
     *("planted_residues", "planted_residues_plot"),
+    *("residue_deletion", "residue_deletion_plot", "residue_agreement"),
     *("randomised_weights_plot", "planted_truth", "planted_truth_plot", "forest_metrics", "network_metrics"),
 )
 _OF_REGIONS: Final = (
