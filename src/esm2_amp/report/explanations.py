@@ -154,9 +154,7 @@ def _residues(table: pd.DataFrame) -> Table:
         ),
         "Peaks by chance": number_cells(table["AtMotifByChance"], ".0%"),
     }
-    return table_of(
-        "proteins with a motif in recognised interacting pairs; sequences of few pairs are changed", columns
-    )
+    return table_of("planted motifs in recognised interacting pairs; the sequences of few are changed", columns)
 
 
 def _faithfulness(table: pd.DataFrame) -> Table:

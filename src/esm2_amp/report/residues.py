@@ -25,8 +25,8 @@ def deletion_words(areas: pd.DataFrame, agreement: pd.DataFrame | None) -> str:
 
 
 def _sentences(areas: pd.DataFrame, agreement: pd.DataFrame | None) -> Iterator[str]:
-    found = areas.set_index("Method").loc["Attribution"]
-    difference, n_pairs = float(found["Difference"]), int(found["Pairs"])
+    (found,) = areas[areas["Method"] == "Attribution"].to_dict("records")
+    difference, n_pairs = found["Difference"], found["Pairs"]
     spread = f"95 % interval {found['Low']:+.2f} to {found['High']:+.2f}"
     yield (
         f"Masking the residues named first by Integrated Gradients lowers the logit by {abs(difference):.2f} "
