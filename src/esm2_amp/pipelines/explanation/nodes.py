@@ -416,7 +416,7 @@ def report_explanation_in_regions(
     from esm2_amp.report.regions import regions_chapters
 
     parts = [found.pop(name) for name in (*OF_RESIDUES, "regions")]
-    of_residues = ExplainedResidues(*parts, types=found["regions_report"]["types"])
+    of_residues = ExplainedResidues(*parts)._replace(types=found["regions_report"]["types"])
     with_maps = plots | {"pair_maps": found["pair_maps"] or {}}
     chapters = [
         explained_chapter(explained, explanations, with_maps, card, shown.data_name, of_residues),
