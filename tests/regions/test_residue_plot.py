@@ -32,7 +32,7 @@ def pair_of(importance=IMPORTANCE, **changed) -> PairMap:
 
 
 def bars(figure, orientation):
-    return [trace for trace in figure.data if (trace.orientation or "v") == orientation]
+    return [trace for trace in figure.data if trace.type == "bar" and (trace.orientation or "v") == orientation]
 
 
 def test_pointing_at_a_residue_shows_what_is_known_of_it():
@@ -47,11 +47,24 @@ def test_pointing_at_a_residue_shows_what_is_known_of_it():
         assert trace.customdata[0] == "<b>M1</b>, segment 0<br>Residues -0.5<br>Changed sequence +0.25"
 
 
-def test_sequence_can_be_read_and_small_letters_are_hidden():
+def test_letters_of_both_sequences_stand_at_their_residues():
     figure = residue_plot(pair_of())
-    texts = ["".join(trace.text) for trace in bars(figure, "v") if trace.text is not None]
-    assert texts == list(SEQUENCES.values())
-    assert figure.layout.uniformtext.mode == "hide"
+    letters = [trace for trace in figure.data if trace.type == "scatter"]
+    assert ["".join(trace.text) for trace in letters] == list(SEQUENCES.values())
+    assert [list(trace.x) for trace in letters] == [list(range(1, 21)), list(range(1, 13))]
+    assert [trace.visible for trace in letters] == [True, True]
+    for listed, trace in zip(figure.layout.meta["letters"], letters, strict=True):
+        assert figure.data[listed["trace"]] == trace
+        assert figure.layout[listed["axis"]].range == (0.5, len(trace.x) + 0.5)
+
+
+def test_letters_of_a_long_protein_are_hidden_until_it_is_zoomed():
+    long = pair_of()._replace(lengths=(400, 12))
+    residues = pd.DataFrame({"Side": "A", "Residue": np.arange(1, 401), "AminoAcid": "A", "Attribution": 0.1,
+                             "ScanEffect": np.nan})  # fmt: skip
+    of_b = long.residues[long.residues["Side"] == "B"]
+    figure = residue_plot(long._replace(residues=pd.concat([residues, of_b])))
+    assert [trace.visible for trace in figure.data if trace.type == "scatter"] == [False, True]
 
 
 def test_bars_have_the_values_and_a_colour_by_their_sign():

@@ -15,15 +15,23 @@ from esm2_amp.regions.protein_map import PROFILES, PairMap, lanes
 
 _PROFILE_PIXELS, _SEQUENCE_PIXELS, _LANE_PIXELS, _FIXED_PIXELS, _GAP_PIXELS = 110, 26, 24, 160, 44
 _READABLE: Final = 8
-"""The least size of a letter in points; smaller ones are hidden until the figure is zoomed."""
+"""The least size of a note in pixels; notes that don't fit into their region so are hidden."""
+
+LETTER_PIXELS: Final = 8
+"""Pixels that a letter of the sequence needs: letters are hidden where a residue has less, until it is zoomed."""
+
+_UNZOOMED_PIXELS: Final = 500
+"""Pixels that a sequence surely has on a desktop's page before it is zoomed."""
 
 
 def residue_plot(pair: PairMap) -> go.Figure:
     """Draw a pair for the screen.
 
     For each protein: what each residue adds to the logit, what the logit falls by where its window is replaced, the
-    sequence, which can be read where it is zoomed, its segments, and its regions. Pointing at a residue shows its
-    number, amino acid, segment, regions and both measures.
+    sequence, its segments, and its regions. Pointing at a residue shows its number, amino acid, segment, regions and
+    both measures. The letters of a sequence stand in traces of their own, hidden in long proteins: the layout's `meta`
+    lists the `trace`, the `axis` and the `pixels` that a residue needs for its letter, so that a page can show them
+    where the reader has zoomed far enough.
 
     Parameters
     ----------
@@ -47,8 +55,10 @@ def residue_plot(pair: PairMap) -> go.Figure:
         _draw_protein(figure, pair, number, side, tracks[number])
     figure.update_layout(
         title=pair.title, template="simple_white", height=pixels + _FIXED_PIXELS, bargap=0, barmode="overlay",
-        uniformtext={"minsize": _READABLE, "mode": "hide"}, showlegend=False, margin={"t": 80, "b": 80, "l": 130},
+        uniformtext={"minsize": _READABLE, "mode": "hide"}, showlegend=False,
+        margin={"t": 80, "b": 80, "l": 130, "r": 30}, meta={"letters": _letters(figure)},
     )  # fmt: skip
+    figure.update_yaxes(fixedrange=True)
     return figure
 
 
@@ -76,10 +86,12 @@ def _draw_protein(figure: go.Figure, pair: PairMap, number: int, side: str, trac
         largest = 1.05 * float(pair.residues[measure].abs().max())
         figure.update_yaxes(title_text=f"{PROFILES[measure]}<br>(logit)", range=[-largest, largest], row=row, col=1)
     row = first + len(measures)
-    figure.add_bar(
-        x=residues["Residue"], y=np.ones(length), width=1, text=residues["AminoAcid"], textposition="inside",
-        insidetextanchor="middle", textangle=0, marker={"color": "#F2F2F2", "line_width": 0},
-        textfont={"color": "black", "family": "monospace"}, **pointed_at, row=row, col=1,
+    figure.add_bar(x=residues["Residue"], y=np.ones(length), width=1, marker={"color": "#F2F2F2", "line_width": 0},
+                   **pointed_at, row=row, col=1)  # fmt: skip
+    figure.add_scatter(
+        x=residues["Residue"], y=np.full(length, 0.5), mode="text", text=residues["AminoAcid"], hoverinfo="skip",
+        textfont={"color": "black", "family": "monospace", "size": 12},
+        visible=length * LETTER_PIXELS <= _UNZOOMED_PIXELS, row=row, col=1,
     )  # fmt: skip
     figure.update_yaxes(visible=False, range=[0, 1], row=row, col=1)
     _draw_segments(figure, pair, side, length, row + 1)
@@ -88,13 +100,22 @@ def _draw_protein(figure: go.Figure, pair: PairMap, number: int, side: str, trac
     names = ["Segments", *(shown_type(str(of_lane["Type"].iloc[0])) for of_lane in tracks)]
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, range=[len(names) - 0.5, -0.5], ticks="",
                         row=row + 1, col=1)  # fmt: skip
-    matched = f"x{first if first > 1 else ''}"
+    matched = f"x{first if first > 1 else ''}"  # by the name of the first panel's axis
     for panel in range(first, row + 2):
         is_last = panel == row + 1
-        figure.update_xaxes(matches=matched, showticklabels=is_last, ticks="outside" if is_last else "",
-                            range=[0.5, length + 0.5], row=panel, col=1)  # fmt: skip
+        figure.update_xaxes(showticklabels=is_last, ticks="outside" if is_last else "", range=[0.5, length + 0.5],
+                            matches=None if panel == first else matched, row=panel, col=1)  # fmt: skip
     named = f"Residue of {side}: {pair.proteins[number]} ({length:,} residues)"
     figure.update_xaxes(title={"text": named, "standoff": 2}, row=row + 1, col=1)
+
+
+def _letters(figure: go.Figure) -> list[dict[str, str | int]]:
+    """The traces of letters, with the names of their axes in the layout, and the room that a letter needs."""
+    return [
+        {"trace": number, "axis": f"xaxis{trace.xaxis[1:]}", "pixels": LETTER_PIXELS}
+        for number, trace in enumerate(figure.data)
+        if trace.type == "scatter"
+    ]
 
 
 def _draw_segments(figure: go.Figure, pair: PairMap, side: str, length: int, row: int) -> None:

@@ -214,8 +214,12 @@ def _residue_plot(pair: pd.Series, importance: pd.DataFrame | None, residues: Ex
         of_pair,
     )
     figure = residue_plot(drawn)
-    words = "What each residue adds to the logit, and what the logit falls by where it is changed; zoom to read letters"
-    return plot_of(figure, "Residues", words, height=int(figure.layout.height))
+    title = (
+        "Residues: what each adds to the logit (up: for an interaction), and what the logit falls by where it is "
+        "changed. Drag sideways to zoom until the sequence can be read; double-click to go back."
+    )
+    words = "Profiles of both proteins, residue by residue, above their segments and regions"
+    return plot_of(figure, title, words, height=int(figure.layout.height), is_wide=True)
 
 
 def _single_pairs(

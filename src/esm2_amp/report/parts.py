@@ -53,12 +53,15 @@ class Gallery(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """An interactive figure: its description in words, Plotly's data and layout, and its height in pixels."""
+    """An interactive figure: its title and description in words, Plotly's data and layout, its height in pixels, and
+    whether it needs the width of the page.
+    """
 
     title: str
     alt: str
     figure: dict[str, Any]
     height: int
+    is_wide: bool = False
 
 
 class Paragraph(NamedTuple):
@@ -161,6 +164,6 @@ def picture_of(png: bytes, alt: str, caption: str = "") -> Picture:
     return Picture(f"data:image/webp;base64,{b64encode(packed.getvalue()).decode()}", width, height, alt, caption)
 
 
-def plot_of(figure: go.Figure, title: str, alt: str, height: int = 500) -> Plot:
+def plot_of(figure: go.Figure, title: str, alt: str, height: int = 500, *, is_wide: bool = False) -> Plot:
     """A plot for the page, without Plotly's own template: the page's style sheet sets its colours."""
-    return Plot(title, alt, json.loads(figure.update_layout(template="none").to_json()), height)
+    return Plot(title, alt, json.loads(figure.update_layout(template="none").to_json()), height, is_wide)

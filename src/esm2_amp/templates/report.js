@@ -30,6 +30,17 @@ async function unpacked(text) {
   return new Response(stream).text();
 }
 
+// Letters of sequences are shown where each has room, as the reader zooms.
+function showLetters(chart) {
+  const { letters = [] } = chart.layout.meta ?? {};
+  letters.forEach(({ trace, axis, pixels }) => {
+    const { l, r } = chart.layout.margin;
+    const [first, last] = chart.layout[axis].range;
+    const hasRoom = (chart.clientWidth - l - r) / (last - first) >= pixels;
+    if (chart.data[trace].visible !== hasRoom) Plotly.restyle(chart, { visible: hasRoom }, [trace]);
+  });
+}
+
 async function draw() {
   const packed = document.getElementById("plotly");
   if (!packed) return;
@@ -41,6 +52,10 @@ async function draw() {
     const { data, layout } = JSON.parse(chart.firstElementChild.textContent);
     return Plotly.newPlot(chart, data, layout, { displayModeBar: false });
   }));
+  charts.forEach((chart) => {
+    chart.on("plotly_relayout", () => showLetters(chart));
+    showLetters(chart);
+  });
   const sizes = new ResizeObserver((entries) => entries.forEach((entry) => Plotly.Plots.resize(entry.target)));
   charts.forEach((chart) => sizes.observe(chart));
   window.addEventListener("beforeprint", () => charts.forEach(
