@@ -15,7 +15,14 @@ from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.encoder.tokens import MASK, VOCABULARY, encode
 from esm2_amp.errors import InputError
 from esm2_amp.explanation import mutation_scan as module
-from esm2_amp.explanation.mutation_scan import Rescorer, ScanStore, mutation_scan, of_residues
+from esm2_amp.explanation.mutation_scan import (
+    Rescorer,
+    ScanStore,
+    mutation_scan,
+    of_residues,
+    scan_some,
+    scannable,
+)
 from esm2_amp.explanation.residues import ResidueSource
 from esm2_amp.models.registry import MODELS, build_network
 from esm2_amp.pairs import Pairs
@@ -207,6 +214,29 @@ def test_protein_without_sequence(encoder, sequences):
     source = ResidueSource({"P1": sequences["P1"]}, encoder, OPTIONS, CPU)
     with pytest.raises(InputError, match=r"'P2' has none \(2 such proteins\)"):
         Rescorer.of(network, PAIRS, pairs, source, 10)
+
+
+def test_pairs_with_proteins_too_short_or_too_long_cannot_be_scanned():
+    lengths = [(9, 30), (10, 30), (30, 31), (31, 10), (31, 32), (10, 9)]
+    profiles = [(np.zeros(a), np.zeros(b)) for a, b in lengths]
+    assert scannable(profiles, 9, 31).tolist() == [1, 2, 3]
+    assert scannable([], 9, 31).tolist() == []
+
+
+def test_pairs_that_are_not_scanned_have_no_effects(encoder, sequences, caplog):
+    usual = mutation_scan(rescorer_of("ESM2_AMPS", encoder, sequences), scan_of(), seed=0)
+    attribution = [tuple(np.zeros(len(sequences[name])) for name in names) for names in PAIRS.to_numpy()]
+    rows = np.array([2, 0])
+    found = scan_some(
+        rows, attribution, rescorer_of("ESM2_AMPS", encoder, sequences, PAIRS.iloc[rows]), scan_of(), seed=0
+    )
+    for row in (0, 2):
+        for side in (0, 1):
+            np.testing.assert_allclose(found[row][side], usual[row][side], atol=1e-5)
+    assert [len(values) for values in found[1]] == [len(values) for values in attribution[1]]
+    assert all(np.isnan(values).all() for values in found[1])
+    none = scan_some(rows[:0], attribution, rescorer_of("ESM2_AMPS", encoder, sequences, PAIRS[:0]), scan_of(), seed=0)
+    assert all(np.isnan(values).all() for of_pair in none for values in of_pair)
 
 
 def test_windows_that_leave_residues_out():

@@ -10,7 +10,10 @@ from esm2_amp.explanation.residue_tables import (
     chimerax_attributes,
     compare_measures,
     own_parts,
+    profiles_of,
     residue_table,
+    scanned_pairs,
+    segment_sums,
     strongest_windows,
 )
 
@@ -109,6 +112,36 @@ def test_measures_that_agree_and_measures_that_do_not():
     assert of_b.Distance > 0
     smooth = compare_measures(table, 3)
     assert smooth["AttributionPeak"].tolist() == [20, 5]  # the middle of the residues that the spike was spread over
+
+
+def test_proteins_that_were_not_scanned_are_not_compared(table):
+    table.loc[table["Protein1"] == "P", "ScanEffect"] = np.nan
+    assert compare_measures(table, 1)[["Protein1", "Protein2", "Side"]].to_numpy().tolist() == [
+        ["Q", "Q", "A"], ["Q", "Q", "B"],
+    ]  # fmt: skip
+    assert scanned_pairs(table).to_numpy().tolist() == [["Q", "Q"]]
+    assert compare_measures(table.assign(ScanEffect=np.nan), 1).empty
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0], [1]])
+def test_profiles_come_back_from_the_table_in_the_order_asked_for(table, order):
+    for measure, profiles in (("Attribution", ATTRIBUTION), ("ScanEffect", EFFECT)):
+        found = profiles_of(table, PAIRS.iloc[order], measure)
+        assert len(found) == len(order)
+        for row, (of_a, of_b) in zip(order, found, strict=True):
+            np.testing.assert_array_equal(of_a, profiles[row][0])
+            np.testing.assert_array_equal(of_b, profiles[row][1])
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=47), st.lists(st.floats(-5, 5), min_size=1, max_size=12))
+def test_tenths_of_a_protein_have_the_sums_of_their_residues(of_a, of_b):
+    sequences = {"P": "A" * len(of_a), "Q": "C" * len(of_b)}
+    table = residue_table(PAIRS[:1], sequences, [(np.array(of_a), np.array(of_b))])
+    (found,) = segment_sums(table, PAIRS.assign(Label=[1, 0])).to_dict("records")
+    assert (found["Protein1"], found["Protein2"], found["Label"]) == ("P", "Q", 1)
+    for side, values in (("A", of_a), ("B", of_b)):
+        for number, part in enumerate(np.array_split(values, 10)):  # the first parts are the longer ones
+            assert found[f"{side}_segment{number}"] == pytest.approx(part.sum(), abs=1e-9)
 
 
 def test_only_tokens_without_residues_have_a_part_of_their_own():

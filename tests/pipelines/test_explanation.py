@@ -27,6 +27,10 @@ def one(data, tmp_path):
     return tmp_path / "one.csv"
 
 
+def page_of(output):
+    return " ".join((output / "report.html").read_text().split())
+
+
 def test_a_single_pair_has_the_attention_that_the_demonstration_found(data, go, planted, one, tmp_path):
     output = tmp_path / "out"
     go("--pipeline=explanation", f"--params=proteins={planted}/proteins.fasta,pairs={one},model=ESM2_AMPS,"
@@ -56,8 +60,14 @@ def test_a_single_pair_has_the_attention_that_the_demonstration_found(data, go, 
         assert of_side["ScanEffect"].notna().all()
     assert {file.suffix for file in (output / "residue_tracks").iterdir()} == {".bedgraph", ".defattr"}
     assert len(pd.read_csv(output / "both_views.csv")) == len(pd.read_csv(output / "residue_enrichment.csv"))
-    page = (output / "report.html").read_text()
+    page = page_of(output)
     assert "1 pair of one.csv" in page
+    assert "Masking the residues named first by Integrated Gradients lowers the logit by" in page
+    assert "(1 pair, too few for an interval;" in page
+    masked = pd.read_csv(output / "residue_deletion_pairs.csv")
+    assert masked["Method"].tolist() == ["Attribution", "ScanEffect"]
+    assert (masked["Placements"] == 2).all()
+    assert len(pd.read_csv(output / "residue_agreement.csv")) == 2
     assert "The windows of residues that add most" in page
     assert "planted interactome" not in page.replace("trained on the planted interactome", "")
     assert (output / "hit_rates.csv").stat().st_size > 0
@@ -94,8 +104,25 @@ def test_a_model_of_whole_proteins_is_explained_by_its_two_vectors(data, go, pla
     assert found["Token"].tolist() == ["mean", "mean"]
     assert found["Side"].tolist() == ["A", "B"]
     assert pd.read_csv(output / "residues.csv")["Attribution"].notna().all()
-    refused = kedro_run(data, "--pipeline=explanation", f"{given},regions={planted}/regions.tsv")
-    assert "reads whole proteins, not segments" in " ".join(refused.output.split())
+    assert "one vector of each protein, the mean over all its residues, and no segments" in page_of(output)
+
+
+def test_regions_of_a_model_of_whole_proteins_are_those_of_its_residues(data, go, planted, one, tmp_path):
+    output = tmp_path / "out"
+    given = f"--params=proteins={planted}/proteins.fasta,pairs={one},model=ESM2_DPM,regions={planted}/regions.tsv"
+    said = go("--pipeline=explanation", f"{given},output={output}")
+    assert "segments are ranked by what their residues add together" in " ".join(said.split())
+    residues = pd.read_csv(output / "residues.csv")
+    top = pd.read_csv(output / "segment_coverage.csv").query("Selection == 'Top' and Rank == 1").iloc[0]
+    sums = {
+        f"{side}_segment{number}": part.sum()
+        for side, values in residues.groupby("Side")["Attribution"]
+        for number, part in enumerate(np.array_split(values.to_numpy(), 10))
+    }
+    assert top["Token"] == max(sums, key=sums.__getitem__)
+    assert len(pd.read_csv(output / "residue_enrichment.csv"))
+    refused = kedro_run(data, "--pipeline=explanation", f"{given},explanation.residues_up_to=0,output={output}")
+    assert "its residues aren't explained" in " ".join(refused.output.split())
 
 
 def test_a_model_without_an_average_protein_starts_from_that_of_the_given_ones(data, go, planted, one, tmp_path):
@@ -147,6 +174,9 @@ def test_long_proteins_are_not_scanned(data, go, planted, one, tmp_path):
     residues = pd.read_csv(tmp_path / "out/residues.csv")
     assert residues["ScanEffect"].isna().all()
     assert residues["Attribution"].notna().all()
+    assert pd.read_csv(tmp_path / "out/residue_deletion.csv").empty
+    assert not (tmp_path / "out/residue_deletion.png").exists()
+    assert "Masking the residues" not in page_of(tmp_path / "out")
 
 
 def test_residues_can_be_left_out(data, go, planted, one, tmp_path):

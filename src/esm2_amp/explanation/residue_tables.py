@@ -11,7 +11,7 @@ from esm2_amp.explanation.agreement import rank_correlation
 from esm2_amp.explanation.planted_residues import peak_of
 from esm2_amp.explanation.residues import Profiles, smoothed
 from esm2_amp.explanation.results import importance_table, token_columns
-from esm2_amp.protein import SIDES
+from esm2_amp.protein import SEGMENTS, SIDES, segment_bounds
 
 RESIDUE_COLUMNS: Final = ("Protein1", "Protein2", "Side", "Residue", "AminoAcid", "Attribution", "ScanEffect")
 MEASURES: Final = ("Attribution", "ScanEffect")
@@ -88,6 +88,34 @@ def profiles_of(table: pd.DataFrame, explained: pd.DataFrame, measure: str) -> P
     }
     pairs = zip(explained["Protein1"], explained["Protein2"], strict=True)
     return [(values[*pair, SIDES[0]], values[*pair, SIDES[1]]) for pair in pairs]
+
+
+def segment_sums(table: pd.DataFrame, explained: pd.DataFrame) -> pd.DataFrame:
+    """What the residues of each tenth of a protein add to the logit together.
+
+    For models that read whole proteins, in which a segment has no importance of its own.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `residue_table`.
+    explained : DataFrame
+        `Protein1`, `Protein2` and what else is known of the pairs.
+
+    Returns
+    -------
+    sums : DataFrame
+        Of the pairs that are in both tables, in the order of the second: its columns, and `A_segment0` …
+        `B_segment9`.
+    """
+    pairs = explained.merge(table[["Protein1", "Protein2"]].drop_duplicates(), on=["Protein1", "Protein2"])
+    sums = [np.concatenate([_sums_of_tenths(of_a), _sums_of_tenths(of_b)])
+            for of_a, of_b in profiles_of(table, pairs, "Attribution")]  # fmt: skip
+    return importance_table(pairs, sums, SEGMENTS)
+
+
+def _sums_of_tenths(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.diff(np.concatenate([[0.0], np.cumsum(values)])[segment_bounds(len(values))])
 
 
 def scanned_pairs(table: pd.DataFrame) -> pd.DataFrame:

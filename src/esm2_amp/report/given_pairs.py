@@ -123,7 +123,12 @@ def _pairs(explained: pd.DataFrame) -> str:
 
 
 def _introduction(explained: pd.DataFrame, card: Mapping[str, Any], data_name: str) -> str:
-    reads = "the whole of each protein" if card["architecture"] == "ESM2_DPM" else "segments, tenths of a protein"
+    reads = "segments, tenths of a protein"
+    if card["architecture"] == "ESM2_DPM":
+        reads = (
+            "one vector of each protein, the mean over all its residues, and no segments: a tenth of a protein has no "
+            "importance of its own, and counts by what its residues add together"
+        )
     data = card.get("data", "data that its folder doesn't name")
     return (
         f"{card['name']} ({card['architecture']}), trained on {data}, scored {len(explained):,} {_pairs(explained)} of "

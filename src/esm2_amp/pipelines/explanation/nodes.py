@@ -314,12 +314,28 @@ def measure_residues(
 
 
 def rank_given_pairs(
+    explained: pd.DataFrame,
     explanations: Explanations,
+    residues: pd.DataFrame,
     card: dict[str, Any],
     parameters: ExplanationParameters,
     regions: RegionParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame, RegionParameters]:
     """Rank the segments of the explained pairs by importance.
+
+    Those of a model that reads whole proteins, and so gives a segment no importance, are ranked by what their residues
+    add to the logit together.
+
+    Parameters
+    ----------
+    explained, explanations, card
+        Of `explain_given_pairs`.
+    residues : DataFrame
+        Of `explain_residues`.
+    parameters : ExplanationParameters
+        The method whose segments are ranked.
+    regions : RegionParameters
+        How many ranks there are, and the group of pairs.
 
     Returns
     -------
@@ -333,8 +349,9 @@ def rank_given_pairs(
     Raises
     ------
     InputError
-        The model wasn't explained by the method, or doesn't read segments.
+        The model wasn't explained by the method, or has neither segments nor residues.
     """
+    from esm2_amp.explanation.residue_tables import segment_sums
     from esm2_amp.regions.segments import keep_group, rank_segments
 
     found = explanations.get(parameters.regions_by)
@@ -343,14 +360,19 @@ def rank_given_pairs(
             f"explained_by must be one of the methods that explain the pairs, {', '.join(explanations)}, got "
             f"{parameters.regions_by}"
         )
-    if not found.importance.columns.str.contains("_segment").any():
-        raise InputError(
-            f"{card['name']} ({card['architecture']}) reads whole proteins, not segments that could lie in regions; "
-            "give a model that reads segments, such as --params=model=ppi_mini_amps, or leave out regions="
-        )
+    importance = found.importance
+    if not importance.columns.str.contains("_segment").any():
+        if residues.empty:
+            raise InputError(
+                f"{card['name']} ({card['architecture']}) reads whole proteins, not segments that could lie in "
+                "regions, and its residues aren't explained; explain them (proteins=FILE, explanation.residues_up_to), "
+                "give a model that reads segments, such as --params=model=ppi_mini_amps, or leave out regions="
+            )
+        importance = segment_sums(residues, explained)
+        logger.info("%s reads whole proteins: segments are ranked by what their residues add together", card["name"])
     of_run = {"explained_model": card["name"], "explained_by": parameters.regions_by, "data_name": parameters.data_name}
-    segments = keep_group(rank_segments(found.importance, regions.ranks), regions.group)
-    return segments, found.importance, regions.model_copy(update=of_run)
+    segments = keep_group(rank_segments(importance, regions.ranks), regions.group)
+    return segments, importance, regions.model_copy(update=of_run)
 
 
 def place_given_annotations(

@@ -88,7 +88,8 @@ def _in_regions() -> list[Node]:
     return [
         Node(
             rank_given_pairs,
-            inputs=["explanations", "model_card", "params:explanation", "params:functional_regions"],
+            inputs=["explained_pairs", "explanations", "residues", "model_card", "params:explanation",
+                    "params:functional_regions"],
             outputs=["ranked_segments", "chosen_importance", "region_parameters"],
             name="rank_segments",
         ),
