@@ -223,7 +223,7 @@ def test_pairs_with_proteins_too_short_or_too_long_cannot_be_scanned():
     assert scannable([], 9, 31).tolist() == []
 
 
-def test_pairs_that_are_not_scanned_have_no_effects(encoder, sequences, caplog):
+def test_pairs_that_are_not_scanned_have_no_effects(encoder, sequences):
     usual = mutation_scan(rescorer_of("ESM2_AMPS", encoder, sequences), scan_of(), seed=0)
     attribution = [tuple(np.zeros(len(sequences[name])) for name in names) for names in PAIRS.to_numpy()]
     rows = np.array([2, 0])

@@ -78,6 +78,57 @@ def test_each_chosen_pair_has_its_figures(explained, chosen):
     assert {file.stem for file in (of_model / "integrated_gradients_pairs").glob("*.pdf")} == set(chosen)
 
 
+@pytest.mark.parametrize("model", MODELS_WITH_ATTENTION)
+def test_scanned_pairs_are_masked_and_their_measures_compared(model, explained):
+    residues = pd.read_csv(explained / f"07_model_output/{model}/explanation/residues.csv")
+    pairs = pd.read_parquet(explained / f"07_model_output/{model}/explanation/explained_pairs.parquet")
+    assert len(residues[["Protein1", "Protein2"]].drop_duplicates()) == len(pairs)
+    scanned = residues[residues["ScanEffect"].notna()][["Protein1", "Protein2"]].drop_duplicates()
+    positive = (pairs["Label"] == 1) & (pairs["Prediction"] == 1)
+    of_scanned = pairs.merge(scanned, on=["Protein1", "Protein2"])
+    assert len(of_scanned) == 8
+    assert ((of_scanned["Label"] == 1) & (of_scanned["Prediction"] == 1)).sum() == min(8, positive.sum())
+    reports = explained / f"08_reporting/{model}/explanation"
+    masked = pd.read_csv(reports / "residue_deletion_pairs.csv")
+    for _, of_method in masked.groupby("Method"):
+        assert of_method[["Protein1", "Protein2"]].to_numpy().tolist() == scanned.to_numpy().tolist()
+    areas = pd.read_csv(reports / "residue_deletion.csv").set_index("Method")
+    means = masked.groupby("Method")[["Fall", "RandomFall", "Difference"]].mean()
+    pd.testing.assert_frame_equal(areas.loc[means.index, means.columns], means)
+    # the order of the scan is found by masking, so that masking in that order lowers the logit
+    assert areas.loc["ScanEffect", "Low"] > 0
+    curves = pd.read_csv(reports / "residue_deletion_curves.csv")
+    assert curves.groupby(["Method", "Order"])["Share"].agg(list).tolist() == [[0, 0.1, 0.3]] * 4
+    agreement = pd.read_csv(reports / "residue_agreement.csv")
+    assert len(agreement) == 2 * 8
+    assert agreement["Correlation"].between(-1, 1).all()
+    assert (reports / "residue_deletion.pdf").exists()
+    assert set(pd.read_csv(reports / "planted_residues.csv")["Method"]) >= {"residues", "changed sequence"}
+
+
+def test_residues_are_masked_again_from_files_alone(data, go):
+    file = data / "08_reporting/ESM2_AMPS/explanation/residue_deletion.csv"
+    before = pd.read_csv(file)
+    go("--nodes=ESM2_AMPS.mask_residues", "--params=interpretability.residues.random_windows=3")
+    after = pd.read_csv(file)
+    np.testing.assert_allclose(after["Fall"], before["Fall"], rtol=1e-3)
+    assert not np.allclose(after["RandomFall"], before["RandomFall"], rtol=1e-3)
+
+
+def test_the_scan_can_be_left_out(data, go):
+    options = "--params=interpretability.residues.scanned_pairs=0"
+    assert "No pair is scanned" in " ".join(
+        go("--pipeline=interpretability", options, "--namespaces=ESM2_AMPS").split()
+    )
+    assert pd.read_csv(data / "07_model_output/ESM2_AMPS/explanation/residues.csv")["ScanEffect"].isna().all()
+    reports = data / "08_reporting/ESM2_AMPS/explanation"
+    assert pd.read_csv(reports / "residue_deletion.csv").empty
+    assert not (reports / "residue_deletion.png").exists()
+    assert set(pd.read_csv(reports / "planted_residues.csv")["Method"]) == {
+        "residues", "residues, averaged with their neighbours",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("method", ["attention", "integrated_gradients"])
 def test_one_method_runs_alone(method, data, go):
     shutil.rmtree(data / "07_model_output/ESM2_AMPS/explanation")

@@ -103,6 +103,17 @@ FAITHFUL = pd.DataFrame(
         ({"forest_metrics": {"auroc": 0.48}}, 0.9, ["Tree SHAP and Gini explain a classifier, AE_RF"]),
         ({"forest_metrics": {"auroc": 0.9}, "network_metrics": None}, 0.9, []),
         ({"faithfulness": FAITHFUL}, 0.9, ["no more than on random ones: Forest: Gini."]),
+        *(
+            ({"residue_deletion": pd.DataFrame({"Method": ["Attribution", "ScanEffect"], "Verdict": [verdict, other]})},
+             0.9, words)
+            for verdict, other, words in [
+                ("better than random", "worse than random", []),
+                ("too few pairs", "too few pairs", []),
+                ("not distinguishable", "better than random", ["Integrated Gradients name no more than on random"]),
+                ("worse than random", "better than random", ["Integrated Gradients name no more than on random"]),
+            ]
+        ),
+        ({"residue_deletion": pd.DataFrame({"Method": [], "Verdict": []})}, 0.9, []),
         (
             {"randomised_weights": pd.DataFrame({"Stage": [1, 2, 2], "Method": ["attention", "attention", "gini"],
                                                  "Correlation": [0.9, 0.1, 0.8]})},

@@ -71,6 +71,12 @@ def test_explanations_and_regions_are_told_in_numbers(shown, demonstration_run):
     folder = demonstration_run.folder / "08_reporting"
     for model in MODELS_WITH_ATTENTION:
         assert f"What the scores of {model} rest on" in shown.text
+        masked = pd.read_csv(folder / model / "explanation/residue_deletion.csv").set_index("Method").loc["Attribution"]
+        words = f"lowers the logit by {abs(masked['Difference']):.2f} {'more' if masked['Difference'] >= 0 else 'less'}"
+        assert f"{words} than masking random windows of the same sizes (8 pairs, 95 % interval" in shown.text
+        table = table_of(shown, f"{model}: fall of the logit")
+        assert table["Residues named by"].tolist() == ["Integrated Gradients", "Changed sequence"]
+        assert float(table["Difference"][0]) == pytest.approx(masked["Difference"])
     summary = pd.read_csv(folder / "functional_regions/summary.csv")
     told = summary[~summary["summary"].str.contains("not annotated in these proteins")]
     assert len(told)
