@@ -14,7 +14,7 @@ from kedro.io import DatasetError
 
 from esm2_amp.errors import InputError
 from esm2_amp.io.regions import RegionFile, RegionsDataset
-from esm2_amp.regions import interpro
+from esm2_amp.regions import gff, interpro
 
 FILES = Path(__file__).parents[1] / "data/regions"
 SRC, INSULIN = "P12931", "P01308"
@@ -156,7 +156,6 @@ def test_interproscan_6_types_are_those_in_its_attributes_without_an_entry_list(
     shutil.copy(FILES / "interproscan6.gff3", tmp_path)
     found = RegionFile(tmp_path / "interproscan6.gff3").read([HSP90])
     assert rows(found, "Source", "Type", "Start", "End", "Note", "Accession") == [
-        ("InterPro", "Region", 51, 88, "disorder_prediction", "mobidb-lite"),
         ("InterPro", "Domain", 95, 283, "HATPase_Hsp90-like", "IPR020575"),
         ("InterPro", "Family", 86, 106, "HEATSHOCK90", "IPR020575"),
         ("InterPro", "Homologous_superfamily", 356, 641, "SSF54211", "IPR020568"),
@@ -166,7 +165,8 @@ def test_interproscan_6_types_are_those_in_its_attributes_without_an_entry_list(
     ]
     assert found.lengths == {HSP90: 847}
     assert found.problems[["Row", "Problem"]].to_records(index=False).tolist() == [
-        (8, "PIRSR002583-1 is in no InterPro entry, and so has no type")
+        (5, "mobidb-lite is in no InterPro entry, and so has no type"),
+        (8, "PIRSR002583-1 is in no InterPro entry, and so has no type"),
     ]
 
 
@@ -198,6 +198,44 @@ def test_interproscan_5_gff_takes_types_from_the_entry_list_only(tmp_path):
     assert found.problems["Problem"].tolist() == ["PTHR11528 is in no InterPro entry, and so has no type"]
 
 
+MATCHES = st.lists(
+    st.tuples(
+        st.sampled_from(["PF00018", "cd16927", "mobidb-lite", "SSF54211"]),  # the signature
+        st.sampled_from(["IPR000001", "IPR000002", "IPR000003", None]),  # the entry that holds it
+        st.sampled_from(["Domain", "Repeat", "Family", "Region", "null", None]),  # what the file calls one in no entry
+        st.integers(1, 400),
+        st.integers(0, 100),
+        st.booleans(),  # whether the file gives the type of an entry, too
+    ),
+    max_size=12,
+)
+ENTRY_TYPES = {"IPR000001": "Domain", "IPR000002": "Conserved_site", "IPR000003": "Family"}
+
+
+@given(MATCHES)
+def test_same_matches_are_the_same_regions_and_problems_in_a_table_and_in_gff(matches):
+    table, features = [], []
+    for signature, accession, own_type, start, length, is_named in matches:
+        kind = own_type if accession is None else ENTRY_TYPES[accession] if is_named else None
+        end, in_entry = start + length, f"Dbxref=InterPro:{accession};" if accession else ""
+        cells = [HSP90, MD5, 847, "Pfam", signature, "x", start, end, "1E-9", "T", "01-01-2025", accession or "-", "x"]
+        table.append("\t".join(map(str, cells)))
+        named = f"type={kind};" if kind else ""
+        features.append(("Pfam", "polypeptide_region", start, end, f"Name=x;Alias={signature};{in_entry}{named}"))
+    of_table = interpro.parse_interproscan("\n".join(table), "x.tsv", ENTRY_TYPES, {HSP90})
+    of_gff = gff.parse_gff(interproscan_gff(*features), "x.gff3", ENTRY_TYPES, {HSP90})
+    columns = ["Entry", "Source", "Type", "Start", "End", "Note", "Accession"]
+    expected = [
+        (HSP90, "InterPro", ENTRY_TYPES[accession], start, start + length, "x", accession)
+        for _, accession, _, start, length, _ in matches
+        if accession
+    ]
+    assert rows(of_table, *columns) == rows(of_gff, *columns) == expected
+    problems = [f"{signature} is in no InterPro entry, and so has no type"
+                for signature, accession, *_ in matches if accession is None]  # fmt: skip
+    assert of_table.problems["Problem"].tolist() == of_gff.problems["Problem"].tolist() == problems
+
+
 @pytest.mark.parametrize("name", [PIPED, PIPED.replace("|", "%7C"), HSP90, f"tr|{HSP90}"])
 def test_proteins_have_the_names_of_the_fasta_that_interproscan_read(name, tmp_path):
     found = written(tmp_path, "x.gff3", interproscan_gff(DOMAIN_6, FAMILY_6, name=name)).read([HSP90])
@@ -218,7 +256,11 @@ def test_other_names_are_found_as_they_are(name, tmp_path):
 def test_joined_gff_files_are_read_to_the_end(tmp_path):
     parts = [
         interproscan_gff(DOMAIN_6, name=PIPED),
-        interproscan_gff(("CDD", "polypeptide_domain", 2, 9, "Name=z;type=Repeat"), name="sp|P2|X", length=20),
+        interproscan_gff(
+            ("CDD", "polypeptide_domain", 2, 9, "Name=z;Dbxref=InterPro:IPR000001;type=Repeat"),
+            name="sp|P2|X",
+            length=20,
+        ),
         interproscan_gff(FAMILY_6, name=PIPED),
     ]
     found = written(tmp_path, "x.gff3", "".join(parts)).read([HSP90, "P2"])

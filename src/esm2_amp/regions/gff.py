@@ -22,8 +22,9 @@ _UNIPROT_SOURCES = ("UniProtKB", "UniProt")
 def parse_gff(text: str, file: str, types: EntryTypes | None, wanted: Iterable[str]) -> Annotations:
     """Features in GFF3: one file, or several joined with their headers and sequences.
 
-    A match of InterProScan has the type in its attribute `type`, which InterProScan 6 writes, or else that of its
-    InterPro entry (see `keep_match`). Other features have the type in their third cell.
+    A match of InterProScan whose signature is in an InterPro entry has the type in its attribute `type`, which
+    InterProScan 6 writes, or else that of the entry; one that is in none has no type (see `keep_match`). Other features
+    have the type in their third cell.
 
     Parameters
     ----------

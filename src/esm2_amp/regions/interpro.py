@@ -48,7 +48,7 @@ class Match(NamedTuple):
     start, end : str
         First and last residue, 1-based and inclusive.
     kind : str
-        The type that the file itself gives; `""` where it gives none.
+        The type that the file itself gives, if the signature is in an entry; `""` where it gives none.
     """
 
     signature: str
@@ -138,7 +138,8 @@ def keep_match(found: Collector, row: int, entry: str, match: Match, types: Entr
     """Keep a match that has a type, or else the reason why it can't be used.
 
     The type is the one that the file gives, or else that of the InterPro entry. Where either is one of `FAMILIES`, that
-    one counts: such a match describes what the protein is, not a region of it.
+    one counts: such a match describes what the protein is, not a region of it. A signature that is in no entry has no
+    type, whatever its file calls it: tables, which don't name types, leave it out, too.
 
     Parameters
     ----------
@@ -163,16 +164,15 @@ def keep_match(found: Collector, row: int, entry: str, match: Match, types: Entr
         raise no_entry_list(found.file, found.layout)
     listed = (types or {}).get(match.accession)
     kind = listed if listed in FAMILIES else given or listed
-    if kind is None and in_entry:
-        problem = f"{match.accession} must be in the InterPro entry list; take the list of the same release"
-    elif kind is None:
+    if not in_entry:
         problem = f"{match.signature} is in no InterPro entry, and so has no type"
+    elif kind is None:
+        problem = f"{match.accession} must be in the InterPro entry list; take the list of the same release"
     elif not (match.start.isdecimal() and match.end.isdecimal()):
         ends = f"{match.start}..{match.end}"
         problem = f"{match.signature} must have a start and an end in residues, got {ends}"
     else:
-        accession = match.accession if in_entry else match.signature
-        found.region(row, entry, SOURCE, kind, int(match.start), int(match.end), match.name, accession)
+        found.region(row, entry, SOURCE, kind, int(match.start), int(match.end), match.name, match.accession)
         return
     found.problem(row, entry, problem)
 
