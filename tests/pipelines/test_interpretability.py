@@ -103,7 +103,8 @@ def test_scanned_pairs_are_masked_and_their_measures_compared(model, explained):
     assert len(agreement) == 2 * 8
     assert agreement["Correlation"].between(-1, 1).all()
     assert (reports / "residue_deletion.pdf").exists()
-    assert set(pd.read_csv(reports / "planted_residues.csv")["Method"]) >= {"residues", "changed sequence"}
+    planted = set(pd.read_csv(reports / "planted_residues.csv")["Method"])
+    assert planted >= {"residues", "changed sequence"} if positive.any() else not planted
 
 
 def test_residues_are_masked_again_from_files_alone(data, go):
