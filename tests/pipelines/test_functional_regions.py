@@ -176,8 +176,8 @@ INTERPROSCAN = Path(__file__).parents[1] / "data/regions/interproscan"
     ("name", "types"),
     [
         ("ips_pipe.tsv", {"Homologous_superfamily": 1}),
-        ("ips6_pipe.gff3", {"Region": 1, "Family": 1}),
-        ("ips6.gff3", {"Region": 1, "Family": 1}),
+        ("ips6_pipe.gff3", {"Family": 1}),
+        ("ips6.gff3", {"Family": 1}),
     ],
 )
 def test_families_of_interproscan_are_no_regions(name, types):
