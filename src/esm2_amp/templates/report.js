@@ -41,6 +41,9 @@ function showLetters(chart) {
   });
 }
 
+// On paper, where the panels of a wide figure would be too low to be read in the height of the others.
+const highest = (chart) => (chart.closest(".wide") ? 900 : 400);
+
 async function draw() {
   const packed = document.getElementById("plotly");
   if (!packed) return;
@@ -59,7 +62,7 @@ async function draw() {
   const sizes = new ResizeObserver((entries) => entries.forEach((entry) => Plotly.Plots.resize(entry.target)));
   charts.forEach((chart) => sizes.observe(chart));
   window.addEventListener("beforeprint", () => charts.forEach(
-    (chart) => Plotly.relayout(chart, { width: 640, height: Math.min(chart.clientHeight, 400) })));
+    (chart) => Plotly.relayout(chart, { width: 640, height: Math.min(chart.clientHeight, highest(chart)) })));
   window.addEventListener("afterprint", () => charts.forEach(
     (chart) => Plotly.relayout(chart, { autosize: true, width: null, height: null })));
   document.documentElement.dataset.drawn = charts.length;
