@@ -3,9 +3,11 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from esm2_amp.errors import InputError
-from esm2_amp.explanation.selection import draw_background, draw_pairs, find_pairs
+from esm2_amp.explanation.selection import draw_background, draw_pairs, find_pairs, likely_positives
 
 PAIRS = pd.DataFrame(
     [("P1", "P2", "train"), ("P1-2", "P3", "test"), ("P3", "P4", "test"), ("P4", "P3", "train"), ("P5", "P5", "test")],
@@ -68,3 +70,18 @@ def test_background_is_drawn_from_the_training_pairs(caplog):
     with caplog.at_level(logging.WARNING):
         assert len(draw_background(pairs, 200, seed=1)) == 30
     assert "all 30 training pairs; 200 were asked for" in caplog.text
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.floats(0, 1)), min_size=1, max_size=20),
+       st.integers(0, 25), st.integers(0, 9))  # fmt: skip
+def test_true_positives_come_first_and_then_the_likeliest(pairs, count, seed):
+    table = pd.DataFrame(pairs, columns=["Label", "Prediction", "Probability"])
+    rows = likely_positives(table, count, seed)
+    assert rows.tolist() == sorted(set(rows.tolist()))
+    assert len(rows) == min(count, len(table))
+    positive = (table["Label"] == 1) & (table["Prediction"] == 1)
+    assert positive[rows].sum() == min(count, positive.sum())
+    others, left = table[~positive].index.intersection(rows), table[~positive].index.difference(rows)
+    if len(others) and len(left):
+        assert table["Probability"][others].min() >= table["Probability"][left].max()
+    assert likely_positives(table, count, seed).tolist() == rows.tolist()
