@@ -43,9 +43,13 @@ def assert_told(data: Path, words: list[str], *options: str, run: Callable = ked
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("--pipeline=train", ["--pipeline must be one of __default__, training,", "got 'train'"]),
+        (
+            "--pipeline=trainig",
+            ["--pipeline must be one of __default__, training,", "'trainig' (did you mean training?)"],
+        ),
         ("--namespaces=AMPS", ["--namespaces must be one of ESM2_AMPS, ESM2_AMP_CSE,", "got 'AMPS'"]),
-        ("--env=berlin", ["--env must name a folder in conf/ such as base, bernett or esm2_650m"]),
+        ("--env=bernet", ["--env must be one of base, bernett, bernett_mini,", "got 'bernet' (did you mean bernett?)"]),
+        ("--params=device=mps", ["device must be one that this machine has (auto, cpu", "got 'mps'"]),
     ],
 )
 def test_unknown_name_of_an_option(option, words, data):

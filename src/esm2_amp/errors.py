@@ -1,6 +1,7 @@
 """The error that a user's mistake raises: a wrong file, value or choice, with words for what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 SHOWN_PROBLEMS = 20
 """How many problems of one file a message lists before it counts the rest."""
@@ -24,3 +25,15 @@ class InputError(ValueError):
 
 class DivergedError(InputError):
     """A fit whose loss is no longer a finite number."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint for a message about an unknown name: the nearest known one, or an empty text.
+
+    Examples
+    --------
+    >>> did_you_mean("trainig", ["training", "results"])
+    ' (did you mean training?)'
+    """
+    close = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

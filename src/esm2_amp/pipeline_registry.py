@@ -20,29 +20,31 @@ _WITH_SEARCH: Final = ("hyperparameter_search", "refit")
 SUMS: Final = {"__default__": (*TRAINING, *RESULTS), "training": TRAINING, "results": RESULTS}
 """Pipelines that are sums of steps."""
 
-PIPELINES: Final = (
-    *SUMS,
-    "feature_extraction",
-    "pair_building",
-    "model_training",
-    "evaluation",
-    "interpretability",
-    "latent_explanation",
-    "functional_regions",
-    "report",
-    "hyperparameter_search",
-    "refit",
-    "feature_export",
-    "pair_evaluation",
-    "explanation",
-    "explanation_in_regions",
-    "prediction",
-    "screening",
-    "model_release",
-    "planted_data",
-    "encoder_pretraining",
-)
-"""Names of the registered pipelines, in the order in which they are shown."""
+PIPELINES: Final = {
+    "__default__": "training, then results: what `kedro run` alone runs",
+    "training": "feature_extraction, pair_building, model_training",
+    "results": "evaluation, interpretability, functional_regions, report",
+    "feature_extraction": "13 vectors of each protein, in a store: only proteins that it lacks are embedded",
+    "pair_building": "pairs as rows of the features, their split, and an audit of its leakage",
+    "model_training": "the five models; one with --namespaces=ESM2_AMPS",
+    "evaluation": "metrics with intervals of each model and of baselines; of any model on labelled pairs of yours",
+    "interpretability": "which tokens and residues scores rest on, and how far to trust each method",
+    "latent_explanation": "explanations by an autoencoder's latents, as latent_explanation.enabled adds them",
+    "functional_regions": "whether important segments and residues lie in annotated regions",
+    "report": "the results that there are, as one HTML file",
+    "hyperparameter_search": "Optuna's study of each model",
+    "refit": "model_training with the best parameters of the search",
+    "feature_export": "the stored features as one HDF5 file in the published layout",
+    "pair_evaluation": "evaluation of a model on labelled pairs: what evaluation runs for proteins= and pairs=",
+    "explanation": "what a model's scores of given pairs rest on",
+    "explanation_in_regions": "the same with annotated regions: what explanation runs for regions=",
+    "prediction": "scores of new pairs",
+    "screening": "the best partners of each protein, or of some, among all",
+    "model_release": "a trained and evaluated model as a folder to give away",
+    "planted_data": "the synthetic interactome of the demonstration, from its seed",
+    "encoder_pretraining": "a small ESM-2 from proteins, by itself or from a larger one",
+}
+"""What each registered pipeline does, in the order in which they are shown."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -16,7 +16,7 @@ def registered():
 
 
 def test_names_are_those_of_the_registered_pipelines(registered):
-    assert tuple(registered) == PIPELINES
+    assert list(registered) == list(PIPELINES)
 
 
 @pytest.mark.parametrize("name", SUMS)

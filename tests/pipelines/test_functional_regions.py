@@ -332,7 +332,7 @@ def test_types_that_do_not_count_are_reported(tmp_path, caplog):
 
 
 def test_unknown_type(tmp_path):
-    with pytest.raises(InputError, match=r"must be among Domain, Region, .*; got 'Domian' \(did you mean 'Domain'\?\)"):
+    with pytest.raises(InputError, match=r"must be among Domain, Region, .*; got 'Domian' \(did you mean Domain\?\)"):
         placed(tmp_path, ["P1\t100\tDOMAIN 1..10\t", "P2\t100\t\t"], types=["Domian"])
 
 

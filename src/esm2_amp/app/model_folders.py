@@ -1,13 +1,12 @@
 """Which folder `model=` means, decided in one place for the catalog, the parameters and the checks."""
 
 import json
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 from kedro.utils import find_kedro_project
 
-from esm2_amp.errors import InputError
+from esm2_amp.errors import InputError, did_you_mean
 from esm2_amp.parameters.model_training import ARCHITECTURES
 
 _LAYER = Path("06_models")
@@ -68,10 +67,9 @@ def check_model(name: str, data: str, project: Path) -> None:
     parents = (project / data / _LAYER, project / _SHIPPED)
     folders = {file.parts[-3] for parent in parents for file in parent.glob("*/model/config.json")}
     known = [*ARCHITECTURES, *sorted(folders - {*ARCHITECTURES})]
-    hint = f" (did you mean {close[0]}?)" if (close := get_close_matches(name, known, n=1)) else ""
     raise InputError(
-        f"A model must be one of {', '.join(known)}, or the folder of a model, got {name!r}{hint}; weights in a .pth "
-        "file are given as checkpoint=FILE.pth"
+        f"A model must be one of {', '.join(known)}, or the folder of a model, got {name!r}{did_you_mean(name, known)}; "
+        "weights in a .pth file are given as checkpoint=FILE.pth"
     )
 
 

@@ -1,7 +1,6 @@
 """What a run accepts after `--params=`, beside the groups of the parameter files."""
 
-from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +9,7 @@ from pydantic import ValidationError, model_validator
 from esm2_amp.app.given_paths import FILES
 from esm2_amp.app.mistakes import one_or_a_list, place_and_words
 from esm2_amp.app.model_folders import check_model
-from esm2_amp.errors import InputError
+from esm2_amp.errors import InputError, did_you_mean
 from esm2_amp.parameters.base import Parameters
 from esm2_amp.parameters.model_training import ARCHITECTURES, Architecture, TrainingParameters
 
@@ -118,7 +117,9 @@ def check_options(given: Mapping[str, Any], configured: Mapping[str, Any], data:
     known = [*RunOptions.model_fields, *sorted(groups)]
     for name in given:
         if name not in known:
-            raise InputError(f"--params knows no {name!r}{_hint(name, known)}; it must be one of {', '.join(known)}")
+            raise InputError(
+                f"--params knows no {name!r}{did_you_mean(name, known)}; it must be one of {', '.join(known)}"
+            )
     for name in groups.intersection(given):
         _check_shape(name, given[name], configured.get(name, dict.fromkeys(TrainingParameters.model_fields, "...")))
     try:
@@ -154,8 +155,8 @@ def check_groups(configured: Mapping[str, Any], read: Collection[str]) -> None:
             if name not in read:
                 known = of_group or sorted({name.split(".")[0] for name in read} | {SHARED_TRAINING})
                 raise InputError(
-                    f"Nothing reads the parameters {name}{_hint(name, known)}; the groups in the files of parameters "
-                    f"and after --params= must be among {', '.join(known)}"
+                    f"Nothing reads the parameters {name}{did_you_mean(name, known)}; the groups in the files of "
+                    f"parameters and after --params= must be among {', '.join(known)}"
                 )
 
 
@@ -233,7 +234,3 @@ def _check_shape(name: str, value: Any, configured: Any) -> None:
         )
     for key in value:
         _check_shape(f"{name}.{key}", value[key], configured.get(key))
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    return f" (did you mean {close[0]}?)" if (close := get_close_matches(name, known, n=1)) else ""

@@ -5,6 +5,7 @@ import os
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from esm2_amp.app.mistakes import one_or_a_list, place_and_words
-from esm2_amp.errors import InputError
+from esm2_amp.errors import InputError, did_you_mean
 from esm2_amp.pipeline_registry import PIPELINES, pipelines_for
 
 logger = logging.getLogger(__name__)
@@ -52,9 +53,11 @@ class Session(KedroSession):
         try:
             names = pipeline_names or [pipeline_name or "__default__"]
             _check_names("--pipeline", names, PIPELINES)
+            self._check_environment()
             loader = self.load_context().config_loader
             names = _of_given_pairs(names, loader.runtime_params)
             _check_options(names, loader)
+            _check_device(loader["parameters"])
             names = _pipelines_of_run(names, loader)
             pipelines.set_requested(names)
             namespaces = {node.namespace for name in names for node in pipelines[name].nodes}
@@ -65,6 +68,11 @@ class Session(KedroSession):
             if message is None:
                 raise
             raise UserError(message) from error
+
+    def _check_environment(self) -> None:
+        conf, environment = Path(self._conf_source), self.store.get("env")
+        if environment and conf.is_dir():
+            _check_names("--env", [environment], sorted(path.name for path in conf.iterdir() if path.is_dir()))
 
     def load_context(self) -> KedroContext:
         """The context of this session, which is made once: hooks see it when it is."""
@@ -119,10 +127,19 @@ def _check_options(names: list[str], loader: AbstractConfigLoader) -> None:
         check_options_are_read(given, names, chosen, pipelines, loader)
 
 
+def _check_device(parameters: Mapping[str, Any]) -> None:
+    """Raise InputError for a device that this machine lacks, before any step."""
+    device = parameters["run"]["device"]
+    if device not in ("auto", "cpu"):
+        from esm2_amp.devices import resolve_device  # imports torch
+
+        resolve_device(device)
+
+
 def _check_names(option: str, given: Iterable[str] | None, known: Iterable[str]) -> None:
     for name in given or ():
         if name not in known:
-            raise InputError(f"{option} must be one of {', '.join(known)}, got {name!r}")
+            raise InputError(f"{option} must be one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}")
 
 
 def _message_for_user(error: BaseException) -> str | None:
@@ -131,7 +148,7 @@ def _message_for_user(error: BaseException) -> str | None:
         if isinstance(cause, InputError):
             return str(cause)
         if isinstance(cause, MissingConfigException):
-            return f"--env must name a folder in conf/ such as base, bernett or esm2_650m: {cause}"
+            return f"--env and --conf-source must name folders of configuration files: {cause}"
         if isinstance(cause, yaml.YAMLError | OmegaConfBaseException):
             return f"The configuration can't be read: {cause}"
         if isinstance(cause, ValidationError):

@@ -1,10 +1,9 @@
 """Types of annotated regions by the names that UniProt and InterPro give them."""
 
 from collections.abc import Collection, Iterable, Sequence
-from difflib import get_close_matches
 from typing import Final
 
-from esm2_amp.errors import InputError
+from esm2_amp.errors import InputError, did_you_mean
 
 UNIPROT_TYPES: Final = {
     "DOMAIN": "Domain", "REGION": "Region", "COMPBIAS": "Compositional bias", "REPEAT": "Repeat", "MOTIF": "Motif",
@@ -113,8 +112,8 @@ def chosen_types(types: Sequence[str] | None, sources: Iterable[str], found: Col
     for name in types:
         spelt = name if name in found else canonical_type(name)
         if spelt is None:
-            close = get_close_matches(name, known, n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise InputError(f"functional_regions.types must be among {', '.join(known)}; got {name!r}{hint}")
+            raise InputError(
+                f"functional_regions.types must be among {', '.join(known)}; got {name!r}{did_you_mean(name, known)}"
+            )
         chosen.append(spelt)
     return list(dict.fromkeys(chosen))
