@@ -72,6 +72,12 @@ class Pairs:
         label = torch.tensor(pairs["label"].to_numpy("float32")) if "label" in pairs else None
         return cls(vectors.select(protein_tokens, used.tolist()), a.contiguous(), b.contiguous(), label)
 
+    @classmethod
+    def of_rows(cls, table: Tensor, a: ArrayLike, b: ArrayLike, label: ArrayLike | None = None) -> Self:
+        """Pairs of these rows of a table."""
+        of_a, of_b = (torch.tensor(np.asarray(rows, dtype=np.int64)) for rows in (a, b))
+        return cls(table, of_a, of_b, None if label is None else torch.tensor(np.asarray(label, dtype=np.float32)))
+
     def __len__(self) -> int:
         return len(self.a)
 

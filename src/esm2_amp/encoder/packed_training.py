@@ -103,8 +103,8 @@ def _after_layer(
     rotated = torch.cat([_rotated(qkv[:, :2], rotation), qkv[:, 2:]], dim=1)  # (N, 3, H, d)
     hidden = hidden + layer.attention.output.dense(torch.cat(list(attended(rotated, groups))))
     expanded = F.gelu(layer.intermediate.dense(layer.LayerNorm(hidden)))
-    contracted: Tensor = layer.output.dense(expanded)
-    return hidden + contracted
+    after: Tensor = hidden + layer.output.dense(expanded)
+    return after
 
 
 def _frequencies(config: Any, device: torch.device) -> Tensor:

@@ -92,7 +92,9 @@ class AdaptedEncoder(nn.Module):
 
     def merged(self) -> "EsmModel":
         """The encoder with the adapters' changes added to its weights; these adapters can't be used afterwards."""
-        return self.adapted.merge_and_unload(safe_merge=True)  # type: ignore[operator,no-any-return]
+        adapted: Any = self.adapted
+        merged: EsmModel = adapted.merge_and_unload(safe_merge=True)
+        return merged
 
 
 def esm_model(weights: EsmWeights) -> "EsmModel":

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 import torch
 
-from esm2_amp.encoder.loading import Encoder
 from esm2_amp.errors import InputError
 from esm2_amp.finetuning.adapters import AdaptedEncoder
 from esm2_amp.finetuning.pieces import Sequences
+from esm2_amp.finetuning.start import Start
 from esm2_amp.finetuning.tuner import EncoderTuner, SequencePairs
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.pairs import Pairs, hash_pairs, hash_tensors
 from esm2_amp.parameters.finetuning import FinetuningParameters
-from esm2_amp.parameters.model_training import TrainingParameters
 from esm2_amp.training.callbacks import EpochRecord
 from esm2_amp.training.fit import best_checkpoints, check_classes, release_optimizers
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint
@@ -43,24 +42,6 @@ class Finetuned(NamedTuple):
     encoder: "EsmModel"
     network: PairNetwork
     record: pd.DataFrame
-
-
-class Start(NamedTuple):
-    """What a fine-tuning starts from.
-
-    Attributes
-    ----------
-    encoder : Encoder
-        The encoder as it is.
-    network : PairNetwork
-        Trained on its vectors.
-    training : TrainingParameters
-        How it was trained.
-    """
-
-    encoder: Encoder
-    network: PairNetwork
-    training: TrainingParameters
 
 
 def finetune(

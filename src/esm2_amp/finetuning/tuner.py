@@ -15,7 +15,7 @@ from typing_extensions import override
 from esm2_amp.finetuning.adapters import AdaptedEncoder
 from esm2_amp.finetuning.pieces import SLOTS, Part, Sequences, vectors
 from esm2_amp.models.base import PairNetwork
-from esm2_amp.pairs import Pairs, pair_tokens
+from esm2_amp.pairs import pair_tokens
 from esm2_amp.parameters.finetuning import FinetuningParameters
 from esm2_amp.parameters.model_training import TrainingParameters
 from esm2_amp.progress import Progress
@@ -200,9 +200,3 @@ class SequencePairs(PairData):
     @override
     def val_dataloader(self) -> DataLoader[PairBatch]:
         return pair_batches(self.validation_pairs, len(self.validation_pairs))
-
-
-def row_pairs(a: Any, b: Any, label: Any) -> Pairs:
-    """Pairs as rows of sequences, over a table without vectors."""
-    rows = [torch.as_tensor(np.asarray(column, dtype=np.int64)) for column in (a, b)]
-    return Pairs(torch.empty(0, 0, 0), *rows, torch.tensor(np.asarray(label, dtype=np.float32)))
