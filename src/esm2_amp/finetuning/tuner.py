@@ -31,10 +31,10 @@ _BETWEEN_LINES = 60.0
 class EncoderTuner(MeasuredModule):
     """An encoder's adapters and a network of pairs under AdamW, with a linear warm-up and a linear decay to zero.
 
-    The proteins of a step are embedded once each with gradients, in parts of bounded size (gradient caching, Gao et al.
-    2021): all parts but the last first without gradients; then the loss of all pairs, and its gradients by the proteins'
-    vectors; then each part again, whose share of the vectors passes their gradients on. They equal those of one pass
-    over the whole step. A step that is one part is embedded once.
+    Each protein of a step is embedded once with gradients, in parts of bounded size (gradient caching, Gao et al.
+    2021). All parts but the last are first embedded without gradients; then come the loss of all pairs and its
+    gradients by the proteins' vectors; then each part is embedded again, and its share of the vectors passes their
+    gradients on. They equal those of one pass over the whole step. A step that is one part is embedded once.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Parameters of `finetuning`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -56,7 +56,7 @@ class FinetuningParameters(Parameters):
     rank: Count
     alpha: Positive
     dropout: Annotated[float, Field(ge=0, lt=1)]
-    modules: Annotated[tuple[AdaptedMap, ...], Field(min_length=1)]
+    modules: tuple[AdaptedMap, ...]
     layers: Count | None
     learning_rate: Positive
     network_learning_rate: Positive
@@ -73,3 +73,10 @@ class FinetuningParameters(Parameters):
     @classmethod
     def _split_text(cls, value: object) -> object:
         return value.split() if isinstance(value, str) else value
+
+    @field_validator("modules", mode="after")
+    @classmethod
+    def _some(cls, value: tuple[AdaptedMap, ...]) -> tuple[AdaptedMap, ...]:
+        if not value:
+            raise ValueError(f"at least one of {', '.join(get_args(AdaptedMap))} must be adapted, got none")
+        return value

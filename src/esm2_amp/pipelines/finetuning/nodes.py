@@ -11,10 +11,13 @@ import pandas as pd
 from esm2_amp.parameters.feature_extraction import ExtractionParameters
 from esm2_amp.parameters.finetuning import FinetuningParameters
 from esm2_amp.parameters.run import Device, RunParameters
-from esm2_amp.pipelines.types import Encoder, EsmModel, Figure, PairNetwork, Tensor, TrainedModel
+from esm2_amp.pipelines.types import Encoder, EsmModel, Figure, Tensor, TrainedModel
 from esm2_amp.progress import Progress
 
 logger = logging.getLogger(__name__)
+
+_OF_THE_MODEL_BEFORE = {"features", "selected_epoch", "temperature", "versions", "evaluation", "name"}
+"""Entries of a card that don't hold for the tuned model."""
 
 
 def finetune_encoder(
@@ -26,7 +29,7 @@ def finetune_encoder(
     parameters: FinetuningParameters,
     extraction: ExtractionParameters,
     run: RunParameters,
-) -> tuple[EsmModel, PairNetwork, pd.DataFrame]:
+) -> tuple[EsmModel, TrainedModel, pd.DataFrame]:
     """Train adapters of an encoder and its model on the training pairs, end to end, chosen by the validation pairs.
 
     Parameters
@@ -52,8 +55,8 @@ def finetune_encoder(
     -------
     encoder : EsmModel
         With the adapters' changes in its weights.
-    network : PairNetwork
-        The network that reads its vectors.
+    tuned : TrainedModel
+        The network that reads its vectors; its card lacks the features that it reads, and a temperature.
     record : DataFrame
         One row per epoch.
 
@@ -83,19 +86,21 @@ def finetune_encoder(
         parameters.rank, start.encoder.source, model.architecture,
         f"{len(training):,}", f"{len(validation):,}", f"{len(used):,}",
     )  # fmt: skip
-    return finetune(
+    tuned = finetune(
         start, sequences, training, validation, parameters, folder=checkpoints, device=run.device, seed=run.seed
     )
+    before = {name: model.card[name] for name in ("features", "selected_epoch")}
+    kept = {name: value for name, value in model.card.items() if name not in _OF_THE_MODEL_BEFORE}
+    card = kept | {"finetuning": {"settings": parameters.model_dump(), "before": before}, "seed": run.seed}
+    return tuned.encoder, model._replace(network=tuned.network, card=card, average_protein=None), tuned.record
 
 
 def describe_finetuned(
     load: Callable[[], Encoder],
-    network: PairNetwork,
+    tuned: TrainedModel,
     record: pd.DataFrame,
-    model: TrainedModel,
     pairs: pd.DataFrame,
     proteins: pd.DataFrame,
-    parameters: FinetuningParameters,
     extraction: ExtractionParameters,
     run: RunParameters,
 ) -> tuple[TrainedModel, str, Figure]:
@@ -107,16 +112,14 @@ def describe_finetuned(
     ----------
     load : callable
         Reads the stored encoder.
-    network, record
+    tuned, record
         The results of `finetune_encoder`.
-    model : TrainedModel
-        What the fine-tuning started from.
-    pairs, proteins, parameters, extraction, run
+    pairs, proteins, extraction, run
         As for `finetune_encoder`.
 
     Returns
     -------
-    tuned : TrainedModel
+    described : TrainedModel
         Its card has the tuned encoder's fingerprint, so that features of another are refused.
     page : str
         The encoder's card, Markdown with the head that model hubs read.
@@ -132,36 +135,30 @@ def describe_finetuned(
     encoder, pairs = load(), _fitted(pairs)
     used = _in_pairs(proteins, pairs)
     a, b = protein_rows(used["Entry"].tolist(), pairs)
-    table = _embedded(encoder, used["Sequence"].tolist(), extraction, run.device)[:, network.protein_tokens]
+    table = _embedded(encoder, used["Sequence"].tolist(), extraction, run.device)[:, tuned.network.protein_tokens]
     training, validation = (
         Pairs.of_rows(table, a[rows], b[rows])
         for rows in ((pairs["split"] == split).to_numpy() for split in ("train", "validation"))
     )
     label = pairs.loc[pairs["split"] == "validation", "label"].to_numpy()
-    logit = score_pairs(network, validation, batch_size=run.scoring_batch_size, device=resolve_device(run.device))
-    before = model.card["selected_epoch"]
+    logit = score_pairs(tuned.network, validation, batch_size=run.scoring_batch_size, device=resolve_device(run.device))
+    before = tuned.card["finetuning"]["before"]["selected_epoch"]
     selected = record[record["selected"]].iloc[0].drop("selected").astype(float).to_dict()
     options = extraction.embedding.model_dump(exclude={"tokens_per_batch"}) | {"stored_as": extraction.stored_as}
     features = {"encoder": encoder.source, "fingerprint": encoder.fingerprint, "options": options}
-    card = model.card | {
-        "seed": run.seed,
+    card = tuned.card | {
         "features": {"width": encoder.width, **features},
-        "finetuning": {
-            "settings": parameters.model_dump(),
-            "before": {"features": model.card["features"], "selected_epoch": before},
-        },
         "selected_epoch": selected,
-        "temperature": fit_temperature(label, logit, model.architecture),
+        "temperature": fit_temperature(label, logit, tuned.architecture),
         "versions": {name: version(name) for name in ("esm2_amp", "torch", "lightning", "peft")},
     }
-    card.pop("evaluation", None)  # of the model before
     logger.info(
         "Validation AUROC %.4f, before %.4f; use %s as encoder= beside the tuned model",
         selected["validation_auroc"], before["validation_auroc"], encoder.source,
     )  # fmt: skip
-    tuned = model._replace(network=network, card=card, average_protein=training.average_protein())
-    title = f"{model.architecture} with its encoder, {run.data_name}"
-    return tuned, _page(encoder, tuned, parameters), training_figure(record, title, before)
+    described = tuned._replace(card=card, average_protein=training.average_protein())
+    title = f"{tuned.architecture} with its encoder, {run.data_name}"
+    return described, _page(encoder, card), training_figure(record, title, before)
 
 
 def _fitted(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -183,12 +180,11 @@ def _embedded(encoder: Encoder, sequences: list[str], extraction: ExtractionPara
     return embed(encoder, sequences, extraction.embedding, resolve_device(device), progress.add)
 
 
-def _page(encoder: Encoder, tuned: TrainedModel, parameters: FinetuningParameters) -> str:
+def _page(encoder: Encoder, card: dict[str, Any]) -> str:
     from esm2_amp.report.cards import MeasuredValue, model_card
 
-    card: dict[str, Any] = tuned.card
-    after, before = card["selected_epoch"], card["finetuning"]["before"]
-    folder = Path(encoder.source)
+    parameters = FinetuningParameters.model_validate(card["finetuning"]["settings"])
+    folder, after = Path(encoder.source), card["selected_epoch"]
     return model_card(
         "finetuned_encoder.md.j2",
         name=f"{folder.parent.name}/{folder.name}",
@@ -198,6 +194,6 @@ def _page(encoder: Encoder, tuned: TrainedModel, parameters: FinetuningParameter
         measured=[MeasuredValue(f"validation pairs of {card['data']}", "AUROC", after["validation_auroc"])],
         fingerprint=encoder.fingerprint,
         card=card,
-        before=before,
+        before=card["finetuning"]["before"],
         parameters=parameters,
     )
