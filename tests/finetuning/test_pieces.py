@@ -85,7 +85,9 @@ def test_sums_that_are_added_to_stay_as_they_are():
 
 
 def test_protein_of_more_tokens_than_memory_is_meant_to_hold_is_named_with_what_to_do():
-    with pytest.raises(InputError, match=r"must be at least 22, so that 'P1' \(20 residues\) can be read, got 21") as told:
+    with pytest.raises(
+        InputError, match=r"must be at least 22, so that 'P1' \(20 residues\) can be read, got 21"
+    ) as told:
         sequences([5, 20, 50], tokens_at_once=21)
     assert "whole_up_to" in str(told.value)
 
