@@ -1,14 +1,16 @@
 """Gradients of adapters and network against finite differences, and against those of other ways to the same loss."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
+from tuning import ALL_MAPS, WINDOWS, random_sequences, settings_of, tuner_of
 
 from esm2_amp.encoder.tokens import CLS, EOS, encode
 from esm2_amp.finetuning.tuner import EncoderTuner
 from esm2_amp.protein import segment_bounds
-from tuning import ALL_MAPS, WINDOWS, random_sequences, settings_of, tuner_of
 
 LENGTHS = [13, 22, 7, 30, 18, 41]
 """The fourth and the last are read in windows, the third has segments without residues."""
@@ -32,18 +34,17 @@ def vectors_by_transformers(tuner: EncoderTuner, sequence: str) -> torch.Tensor:
     tokens = encode(sequence)[1:-1].astype(np.int64)
     starts = WINDOWS.window_starts(length)
     size = length if len(starts) == 1 else WINDOWS.window
-    of_residue = [[] for _ in sequence]
+    of_residue, first = [[] for _ in sequence], None
     for start in starts:
         window = torch.from_numpy(np.r_[CLS, tokens[start : start + size], EOS])
         states = esm(window[None]).last_hidden_state[0]
-        cls = states[0] if start == 0 else cls
-        eos = states[-1]
+        first, eos = states[0] if start == 0 else first, states[-1]
         for place in range(size):
             of_residue[start + place].append(states[1 + place])
     residues = torch.stack([torch.stack(states).mean(0) for states in of_residue])
     bounds = segment_bounds(length)
-    segments = [residues[i:j].mean(0) if j > i else torch.zeros_like(cls) for i, j in zip(bounds, bounds[1:])]
-    return torch.stack([cls, *segments, eos, residues.mean(0)])[tuner.network.protein_tokens]
+    segments = [residues[i:j].mean(0) if j > i else torch.zeros_like(eos) for i, j in pairwise(bounds)]
+    return torch.stack([first, *segments, eos, residues.mean(0)])[tuner.network.protein_tokens]
 
 
 def gradients(tuner: EncoderTuner, step: int = 0) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from transformers import EsmModel
 
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.encoder.pretraining import small_esm2_config
@@ -41,8 +42,6 @@ def training_of(**changed) -> TrainingParameters:
 
 def small_encoder(seed=0, *, layers=2, half=False) -> Encoder:
     """An ESM-2 with weights large enough for attention to matter; halved, its rotary frequencies are rounded."""
-    from transformers import EsmModel
-
     torch.manual_seed(seed)
     esm = EsmModel(small_esm2_config(layers=layers, width=WIDTH, heads=2), add_pooling_layer=False)
     for name, weight in esm.named_parameters():

@@ -111,7 +111,7 @@ def _frequencies(config: Any, device: torch.device) -> Tensor:
     """Rotary frequencies of a configuration, shape (d/2,)."""
     dimensions = config.hidden_size // config.num_attention_heads
     exponents = torch.arange(0, dimensions, 2, device=device) / dimensions
-    return 1 / config.rope_theta**exponents
+    return torch.pow(config.rope_theta, -exponents)
 
 
 def _rotation(sizes: Sequence[int], frequencies: Tensor) -> tuple[Tensor, Tensor]:
