@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from transformers import EsmModel
 
 from conftest import ROOT, Outcome, kedro_run
 from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import load_encoder
+from esm2_amp.encoder.tokens import encode
 from esm2_amp.errors import InputError
 from esm2_amp.finetuning.start import check_model
 from esm2_amp.io.proteins import ProteinsDataset
@@ -24,7 +26,7 @@ TUNED = "06_models/ESM2_DPM_finetuned"
 
 
 def trained_on(folder: Path) -> None:
-    for options in (["--pipeline=planted_data"], ["--pipeline=feature_extraction,pair_building"]):
+    for options in (["--pipeline=planted_data"], ["--pipelines=feature_extraction,pair_building"]):
         done = kedro_run(folder, *options)
         assert done.exit_code == 0, done.output
     done = kedro_run(folder, "--pipeline=model_training", "--namespaces=ESM2_DPM")
@@ -63,13 +65,9 @@ def test_tuned_encoder_is_a_folder_that_loads_with_its_fingerprint(tuned):
 
 
 def test_transformers_loads_it_with_the_same_states(tuned):
-    from transformers import EsmModel
-
     folder = str(tuned.folder / TUNED / "encoder")
     sequence = "MKTAYIAKQRQISFVKSHFSRQ"
     theirs = EsmModel.from_pretrained(folder, add_pooling_layer=False).eval()
-    from esm2_amp.encoder.tokens import encode
-
     tokens = torch.from_numpy(encode(sequence).astype(np.int64))
     with torch.inference_mode():
         mean = theirs(tokens[None]).last_hidden_state[0, 1:-1].mean(0)
