@@ -1,5 +1,6 @@
 import copy
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from conftest import ROOT
 from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.errors import DivergedError, InputError
-from esm2_amp.finetuning.adapters import AdaptedEncoder
+from esm2_amp.finetuning.adapters import AdaptedEncoder, check_adapters
 from esm2_amp.finetuning.fit import Finetuned, finetune
 from esm2_amp.finetuning.start import Start
 from esm2_amp.finetuning.tuner import EncoderTuner
@@ -231,6 +232,12 @@ def test_too_little_memory_is_told_with_the_settings_that_decide(tmp_path, monke
     monkeypatch.setattr(AdaptedEncoder, "forward", full)
     with pytest.raises(InputError, match=r"too small for finetuning.tokens_at_once=60 .*recompute=true"):
         tuned(tmp_path)
+
+
+def test_missing_peft_is_told_with_the_extra_that_has_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(InputError, match=r"finetuning needs peft, .* pip install 'esm2_amp\[lora\]'"):
+        check_adapters(settings_of(), small_encoder().weights)
 
 
 def test_diverging_fine_tuning_ends_with_the_reason(tmp_path):

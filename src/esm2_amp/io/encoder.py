@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from kedro.io import AbstractDataset, DatasetError
 from typing_extensions import override
 
@@ -76,7 +77,6 @@ class PretrainedEncoderDataset(LocalDataset["EsmModel", Callable[[], Encoder]]):
 
     @override
     def save(self, data: "EsmModel") -> None:
-        import torch
         from transformers import EsmTokenizer  # slow to import
 
         stored = data.to(getattr(torch, self._stored_as))

@@ -45,8 +45,8 @@ class FinetuningParameters(Parameters):
         Residues, cls and eos that go through the encoder together with gradients, which decides on the memory. The
         proteins of a step that are more than these are read in parts, whose gradients add up.
     recompute : bool
-        Whether what lies within a layer is computed again for the gradients, in place of being kept: a third more
-        time for a fraction of the memory.
+        Whether what lies within a layer is computed again for the gradients, in place of being kept, which needs less
+        memory and more time.
     precision : {"32-true", "bf16-mixed"}
         Lightning's name of the number format.
     licence : str
