@@ -37,6 +37,7 @@ _FOREIGN_WARNINGS = (
     "You have overridden `transfer_batch_to_device`",
     "Checkpoint directory",
     "The '.*_dataloader' does not have many workers",
+    "`is_gradient_checkpointing` is deprecated",
 )
 
 

@@ -296,6 +296,7 @@ def test_wrong_checkpoint(model, held, words, data, tmp_path, golden):
         "model_training": ["leakage_audit isn't at", "yet; run `kedro run --pipeline=pair_building` first"],
         "evaluation": ["ESM2_AMPS.model isn't at", "yet; run `kedro run --pipeline=model_training` first"],
         "interpretability": ["ESM2_AMPS.metrics isn't at", "yet; run `kedro run --pipeline=evaluation` first"],
+        "finetuning": ["No model at", "train one with `kedro run --pipeline=training`"],
         "feature_export": ["protein_features isn't at", "yet; run `kedro run --pipeline=feature_extraction` first"],
         "prediction": ["No model at", "train one with `kedro run --pipeline=training`"],
         "model_release": ["model_comparison isn't at", "yet; run `kedro run --pipeline=evaluation` first"],

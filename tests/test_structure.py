@@ -8,8 +8,9 @@ PACKAGE = Path(__file__).parents[1] / "src/esm2_amp"
 ORDER = [
     *["errors", "files", "progress", "protein", "names", "cluster"],
     *["parameters", "statistics", "figures", "devices", "validation"],
-    *["features", "pairs", "models", "splits", "synthetic", "training", "encoder", "search", "evaluation", "regions"],
-    *["screening", "explanation", "report", "io", "pipelines", "pipeline_registry", "app", "interface", "settings"],
+    *["features", "pairs", "models", "splits", "synthetic", "training", "encoder", "finetuning"],
+    *["search", "evaluation", "regions", "screening", "explanation", "report", "io"],
+    *["pipelines", "pipeline_registry", "app", "interface", "settings"],
     *["cli", "__main__"],
 ]
 """From the ground up."""

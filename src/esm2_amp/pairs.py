@@ -72,6 +72,12 @@ class Pairs:
         label = torch.tensor(pairs["label"].to_numpy("float32")) if "label" in pairs else None
         return cls(vectors.select(protein_tokens, used.tolist()), a.contiguous(), b.contiguous(), label)
 
+    @classmethod
+    def of_rows(cls, table: Tensor, a: ArrayLike, b: ArrayLike, label: ArrayLike | None = None) -> Self:
+        """Pairs of these rows of a table."""
+        of_a, of_b = (torch.tensor(np.asarray(rows, dtype=np.int64)) for rows in (a, b))
+        return cls(table, of_a, of_b, None if label is None else torch.tensor(np.asarray(label, dtype=np.float32)))
+
     def __len__(self) -> int:
         return len(self.a)
 
@@ -121,11 +127,12 @@ def pair_tokens(table: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
     Returns
     -------
-    tokens : Tensor, shape (B, T, D), float32
+    tokens : Tensor, shape (B, T, D), float32, or float64 where the table is
     """
     _, half, width = table.shape
     rows = torch.stack((a, b), dim=1).flatten()  # (2 B,)
-    return table.index_select(0, rows).view(len(a), 2 * half, width).float()
+    tokens = table.index_select(0, rows).view(len(a), 2 * half, width)
+    return tokens.to(torch.promote_types(table.dtype, torch.float32))
 
 
 def protein_rows(entries: Sequence[str], pairs: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -158,6 +165,18 @@ def protein_rows(entries: Sequence[str], pairs: pd.DataFrame) -> tuple[NDArray[n
                 "now; run `kedro run --pipeline=pair_building` (or training) again"
             )
     return a, b
+
+
+def hash_pair_table(pairs: pd.DataFrame) -> str:
+    """SHA-256 of pairs with their labels and splits, whatever features they point into.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `Protein1`, `Protein2`, `label`, `split`.
+    """
+    named = pairs[["Protein1", "Protein2", "label", "split"]]
+    return hashlib.sha256(named.to_csv(index=False).encode()).hexdigest()
 
 
 def hash_pairs(*parts: Pairs) -> str:

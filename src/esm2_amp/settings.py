@@ -21,6 +21,7 @@ for _message in (
     ".*IterableDataset.*__len__.*",
     ".*treespec.*",
     ".*does not have many workers.*",
+    ".*is_gradient_checkpointing.*",
 ):
     warnings.filterwarnings("ignore", message=_message)
 warnings.filterwarnings("ignore", category=DeprecationWarning, module="omegaconf")

@@ -35,8 +35,9 @@ class RunOptions(Parameters):
     encoder : str
         Folder, fair-esm file or hub name of an ESM-2.
     model : str
-        For prediction, screening and release: an architecture, which is the model trained here, or the folder of a
-        model, by its name in `06_models` or its path. Beside `checkpoint`, the architecture that a `.pth` file holds.
+        For prediction, screening, fine-tuning and release: an architecture, which is the model trained here, or the
+        folder of a model, by its name in `06_models` or its path. Beside `checkpoint`, the architecture that a `.pth`
+        file holds.
     checkpoint : str
         For prediction and screening: a folder or `.pth` file to use in place of the trained model.
     release : str

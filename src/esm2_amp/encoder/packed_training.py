@@ -5,8 +5,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from esm2_amp.encoder.packed import UNMASKED_IN_TRAINING, attended
 from esm2_amp.encoder.tokens import MASK
@@ -15,10 +16,17 @@ if TYPE_CHECKING:
     from transformers import EsmModel
 
 
-def packed_states(esm: "EsmModel", tokens: Tensor, sizes: Sequence[int]) -> Tensor:
+def packed_states(
+    esm: "EsmModel",
+    tokens: Tensor,
+    sizes: Sequence[int],
+    frequencies: Tensor | None = None,
+    *,
+    recompute: bool = False,
+) -> Tensor:
     """The last hidden states of transformers' `EsmModel`, without padding; gradients reach its weights.
 
-    Dropout isn't computed, and rotary frequencies are those of the configuration.
+    Dropout isn't computed, except that of adapters in place of its linear maps.
 
     Parameters
     ----------
@@ -28,23 +36,27 @@ def packed_states(esm: "EsmModel", tokens: Tensor, sizes: Sequence[int]) -> Tens
         Crops laid end to end, none padded.
     sizes : sequence of int
         Tokens of each crop; they sum to N. Neighbours of equal size go through attention together.
+    frequencies : Tensor, shape (D / heads / 2,), float, optional
+        Rotary frequencies in radians a residue; those of the configuration by default.
+    recompute : bool
+        Whether only the input of each layer is kept for the gradients, and what lies within is computed again.
 
     Returns
     -------
-    hidden : Tensor, shape (N, D), float32
+    hidden : Tensor, shape (N, D), dtype of the weights
         Last hidden states, crop after crop.
     """
     network: Any = esm
-    heads = network.config.num_attention_heads
-    rotation = _rotation(sizes, network.config, tokens.device)
+    if frequencies is None:
+        frequencies = _frequencies(network.config, tokens.device)
+    rotation = _rotation(sizes, frequencies)
     groups = [(size, len(list(group))) for size, group in groupby(sizes)]
     hidden = _embedded(network, tokens, sizes)
     for layer in network.encoder.layer:
-        qkv = _query_key_value(layer.attention.self, layer.attention.LayerNorm(hidden)).unflatten(1, (3, heads, -1))
-        rotated = torch.cat([_rotated(qkv[:, :2], rotation), qkv[:, 2:]], dim=1)  # (N, 3, H, d)
-        hidden = hidden + layer.attention.output.dense(torch.cat(list(attended(rotated, groups))))
-        expanded = F.gelu(layer.intermediate.dense(layer.LayerNorm(hidden)))
-        hidden = hidden + layer.output.dense(expanded)
+        if recompute:
+            hidden = checkpoint(_after_layer, layer, hidden, rotation, groups, use_reentrant=False)
+        else:
+            hidden = _after_layer(layer, hidden, rotation, groups)
     states: Tensor = network.encoder.emb_layer_norm_after(hidden)
     return states
 
@@ -81,12 +93,31 @@ def _embedded(network: Any, tokens: Tensor, sizes: Sequence[int]) -> Tensor:
     return network.embeddings.layer_norm(hidden) if network.config.emb_layer_norm_before else hidden
 
 
-def _rotation(sizes: Sequence[int], config: Any, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of the angle of each token and rotary frequency, shape (N, 1, 1, d/2) each."""
+def _after_layer(
+    layer: Any, hidden: Tensor, rotation: tuple[Tensor, Tensor], groups: Sequence[tuple[int, int]]
+) -> Tensor:
+    """Hidden states after a transformer layer, shape (N, D), from those before it."""
+    attention = layer.attention.self
+    qkv = _query_key_value(attention, layer.attention.LayerNorm(hidden))
+    qkv = qkv.unflatten(1, (3, attention.num_attention_heads, -1))
+    rotated = torch.cat([_rotated(qkv[:, :2], rotation), qkv[:, 2:]], dim=1)  # (N, 3, H, d)
+    hidden = hidden + layer.attention.output.dense(torch.cat(list(attended(rotated, groups))))
+    expanded = F.gelu(layer.intermediate.dense(layer.LayerNorm(hidden)))
+    after: Tensor = hidden + layer.output.dense(expanded)
+    return after
+
+
+def _frequencies(config: Any, device: torch.device) -> Tensor:
+    """Rotary frequencies of a configuration, shape (d/2,)."""
     dimensions = config.hidden_size // config.num_attention_heads
     exponents = torch.arange(0, dimensions, 2, device=device) / dimensions
-    places = torch.cat([torch.arange(size, device=device) for size in sizes])
-    angles = (places[:, None] / config.rope_theta**exponents)[:, None, None]
+    return torch.pow(config.rope_theta, -exponents)
+
+
+def _rotation(sizes: Sequence[int], frequencies: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the angle of each token and rotary frequency, shape (N, 1, 1, d/2) each."""
+    places = torch.cat([torch.arange(size, device=frequencies.device) for size in sizes])
+    angles = (places[:, None] * frequencies)[:, None, None]
     return angles.cos(), angles.sin()
 
 
@@ -98,7 +129,9 @@ def _rotated(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def _query_key_value(attention: Any, x: Tensor) -> Tensor:
-    """The three maps of a layer as one, shape (N, 3 D)."""
+    """What the query, key and value maps of a layer give, side by side, shape (N, 3 D)."""
     maps = attention.query, attention.key, attention.value
+    if any(type(part) is not nn.Linear for part in maps):  # an adapter's `weight` is that of the map it adapts
+        return torch.cat([part(x) for part in maps], dim=-1)
     weight = torch.cat([part.weight for part in maps])
     return F.linear(x, weight, torch.cat([part.bias for part in maps]))

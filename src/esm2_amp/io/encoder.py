@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from kedro.io import AbstractDataset, DatasetError
 from typing_extensions import override
 
 from esm2_amp.encoder.loading import RECORDED_FINGERPRINT, Encoder, load_encoder
 from esm2_amp.encoder.tokens import VOCABULARY
 from esm2_amp.encoder.weights import EsmWeights
+from esm2_amp.files import replacing
 from esm2_amp.io.local import LocalDataset
 
 if TYPE_CHECKING:
@@ -45,10 +47,29 @@ class EncoderDataset(AbstractDataset[None, Callable[[], Encoder]]):
 
 
 class PretrainedEncoderDataset(LocalDataset["EsmModel", Callable[[], Encoder]]):
-    """An encoder that `encoder_pretraining` trained, as a folder of Hugging Face.
+    """An encoder that this project trained, as a folder of Hugging Face.
 
-    It holds the weights as float16, the configuration with their fingerprint, and the vocabulary.
+    It holds the weights, the configuration with their fingerprint, and the vocabulary.
+
+    Parameters
+    ----------
+    filepath : str
+        The folder.
+    stored_as : {"float16", "float32"}
+        Number format of the weights, to which those that are saved are converted.
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
     """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        stored_as: Literal["float16", "float32"] = "float16",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._stored_as = stored_as
 
     @override
     def load(self) -> Callable[[], Encoder]:
@@ -58,13 +79,17 @@ class PretrainedEncoderDataset(LocalDataset["EsmModel", Callable[[], Encoder]]):
     def save(self, data: "EsmModel") -> None:
         from transformers import EsmTokenizer  # slow to import
 
-        stored = data.half()
+        stored = data.to(getattr(torch, self._stored_as))
         setattr(stored.config, RECORDED_FINGERPRINT, EsmWeights.from_model(stored).fingerprint)
-        with _quiet():
-            stored.save_pretrained(self._filepath)
-        vocabulary = "\n".join(VOCABULARY)
-        (self._filepath / "vocab.txt").write_text(vocabulary, encoding="utf-8")
-        EsmTokenizer(self._filepath / "vocab.txt").save_pretrained(self._filepath)
+        with replacing(self._filepath) as part:
+            with _quiet():
+                stored.save_pretrained(part)
+            vocabulary = "\n".join(VOCABULARY)
+            (part / "vocab.txt").write_text(vocabulary, encoding="utf-8")
+            EsmTokenizer(part / "vocab.txt").save_pretrained(part)
+
+    def _describe(self) -> dict[str, Any]:
+        return {**super()._describe(), "stored_as": self._stored_as}
 
     def _exists(self) -> bool:
         return (self._filepath / "model.safetensors").exists()

@@ -32,7 +32,38 @@ METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-class PairClassifier(L.LightningModule):
+class MeasuredModule(L.LightningModule):
+    """Keeps the logits of an epoch, and logs loss and `METRICS` of its training and its validation pairs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._outcomes: dict[str, list[tuple[Tensor, Tensor]]] = {"training": [], "validation": []}
+
+    def keep_outcomes(self, phase: str, logit: Tensor, label: Tensor) -> None:
+        """Keep the outcomes of some pairs for the measures of the epoch.
+
+        Parameters
+        ----------
+        phase : {"training", "validation"}
+            Which pairs they are.
+        logit, label : Tensor, shape (B,), float32
+            Logits and labels.
+        """
+        self._outcomes[phase].append((logit.detach(), label))
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        # once an epoch, for training too, whose batches are over by now: logging at each step costs more than a small
+        # network's step, and what is logged at the end of the training epoch comes too late for the callbacks
+        for phase, outcomes in self._outcomes.items():
+            logit, label = (torch.cat(column) for column in zip(*outcomes, strict=True))
+            outcomes.clear()
+            probability, truth = logit.sigmoid(), label.int()
+            self.log(f"{phase}_loss", binary_cross_entropy_with_logits(logit, label))
+            self.log_dict({f"{phase}_{name}": metric(probability, truth).float() for name, metric in METRICS.items()})
+
+
+class PairClassifier(MeasuredModule):
     """A network under AdamW and ReduceLROnPlateau, whose tokens are gathered from a table of protein vectors.
 
     Parameters
@@ -56,7 +87,6 @@ class PairClassifier(L.LightningModule):
         self.network, self.settings, self.seed = network, settings, seed
         self.host_table: Tensor | None = None if on_device else table
         self.register_buffer("device_table", table if on_device else None, persistent=False)
-        self._outcomes: dict[str, list[tuple[Tensor, Tensor]]] = {"training": [], "validation": []}
 
     def transfer_batch_to_device(self, batch: PairBatch, device: torch.device, dataloader_idx: int) -> Any:
         """Gather the tokens of a batch, on whichever side the table is."""
@@ -94,19 +124,8 @@ class PairClassifier(L.LightningModule):
     def _step(self, batch: tuple[Tensor, Tensor], phase: str) -> Tensor:
         tokens, label = batch
         logit = self.network(tokens).float()
-        self._outcomes[phase].append((logit.detach(), label))
+        self.keep_outcomes(phase, logit, label)
         return binary_cross_entropy_with_logits(logit, label)
-
-    @override
-    def on_validation_epoch_end(self) -> None:
-        # once an epoch, for training too, whose batches are over by now: logging at each step costs more than a small
-        # network's step, and what is logged at the end of the training epoch comes too late for the callbacks
-        for phase, outcomes in self._outcomes.items():
-            logit, label = (torch.cat(column) for column in zip(*outcomes, strict=True))
-            outcomes.clear()
-            probability, truth = logit.sigmoid(), label.int()
-            self.log(f"{phase}_loss", binary_cross_entropy_with_logits(logit, label))
-            self.log_dict({f"{phase}_{name}": metric(probability, truth).float() for name, metric in METRICS.items()})
 
     @override
     def on_train_epoch_end(self) -> None:

@@ -72,7 +72,7 @@ def fit_network(
         A split is empty or has pairs of one class only.
     """
     name = settings.network.architecture
-    record, best = EpochRecord(name), _best_checkpoints(folder)
+    record, best = EpochRecord(name), best_checkpoints(folder)
     callbacks = [record, *_early_stopping(settings.training), best, last_checkpoint(folder)]
     with _prepared(training, validation, settings, callbacks, folder=folder, device=device, seed=seed) as fit:
         # everything that decides the outcome of a fit
@@ -82,7 +82,7 @@ def fit_network(
     table_of_epochs = pd.DataFrame(record.rows)
     selected = table_of_epochs["epoch"].iloc[-1]
     if settings.training.selection == "best_validation_mcc":
-        _release_optimizers(fit.trainer)
+        release_optimizers(fit.trainer)
         selected = _load_weights(fit.classifier, Path(best.best_model_path))
     mark_finished(folder, fingerprint)
     table_of_epochs["selected"] = table_of_epochs["epoch"] == selected
@@ -146,7 +146,7 @@ def _prepared(
 ) -> Iterator[_Prepared]:
     """Trainer, network and data of a fit, the initial weights from the seed; the global random state is restored."""
     for split, pairs in {"training": training, "validation": validation}.items():
-        _check_classes(split, pairs)
+        check_classes(split, pairs)
     table = training.table
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -159,7 +159,8 @@ def _prepared(
         yield _Prepared(trainer, classifier, PairData(training, validation, batch_size, seed, swapping=swapping))
 
 
-def _check_classes(split: str, pairs: Pairs) -> None:
+def check_classes(split: str, pairs: Pairs) -> None:
+    """Raise InputError unless the pairs of a split are of both classes."""
     assert pairs.label is not None
     positives, count = int(pairs.label.sum()), len(pairs)
     if positives in (0, count):
@@ -169,7 +170,8 @@ def _check_classes(split: str, pairs: Pairs) -> None:
         )
 
 
-def _best_checkpoints(folder: Path) -> ModelCheckpoint:
+def best_checkpoints(folder: Path) -> ModelCheckpoint:
+    """The callback that keeps the weights of the three best epochs by validation MCC."""
     return ModelCheckpoint(
         folder, "epoch{epoch:03d}", monitor=_MONITOR, mode="max", save_top_k=_CHECKPOINTS_KEPT, save_weights_only=True,
         auto_insert_metric_name=False, save_on_train_epoch_end=True, enable_version_counter=False,
@@ -206,7 +208,7 @@ def _fits_device(table: Tensor, settings: TrainingParameters, device: str) -> bo
     return table.nbytes < free / 2
 
 
-def _release_optimizers(trainer: L.Trainer) -> None:
+def release_optimizers(trainer: L.Trainer) -> None:
     """Free gradients and moments, three times the weights, before other weights are read."""
     for optimizer in trainer.optimizers:
         optimizer.zero_grad()

@@ -1,6 +1,5 @@
 """Nodes of `model_training`: one network from features and pairs."""
 
-import hashlib
 import logging
 from importlib.metadata import version
 from pathlib import Path
@@ -14,9 +13,6 @@ from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.types import Figure, PairNetwork, Pairs, ProteinFeatures, TrainedModel
 
 logger = logging.getLogger(__name__)
-
-_PAIR = ["Protein1", "Protein2", "label", "split"]
-"""What pairs are told apart by, whatever features they point into."""
 
 
 def train_model(
@@ -54,7 +50,7 @@ def train_model(
     """
     from esm2_amp.models.registry import MODELS
     from esm2_amp.models.storage import SEQUENCE_DIGITS, TrainedModel
-    from esm2_amp.pairs import Pairs
+    from esm2_amp.pairs import Pairs, hash_pair_table
     from esm2_amp.training.figures import training_figure
     from esm2_amp.training.fit import fit_network
 
@@ -71,7 +67,7 @@ def train_model(
         "seed": run.seed,
         "data": run.data_name,
         "split": leakage_audit,
-        "pairs_sha256": hashlib.sha256(pairs[_PAIR].to_csv(index=False).encode()).hexdigest(),
+        "pairs_sha256": hash_pair_table(pairs),
         "features": {"width": features.width, **features.provenance},
         "selected_epoch": _selected_epoch(fit.record),
         "temperature": _temperature(fit.network, validation, settings, run),

@@ -1,0 +1,1 @@
+"""Fine-tuning of an encoder's adapters on pairs, end to end, from sequences."""
