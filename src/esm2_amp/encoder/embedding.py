@@ -16,6 +16,7 @@ from esm2_amp.encoder.tokens import CLS, EOS, encode
 from esm2_amp.encoder.windows import merge_windows
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters
+from esm2_amp.precision import resolve_precision
 from esm2_amp.protein import RESIDUES, TOKENS
 
 TOKENS_PER_BATCH: Final = {"cpu": 2048, "cuda": 16384, "mps": 16384}
@@ -137,7 +138,7 @@ def _visit_batches(
 ) -> None:
     """Call `visit` for each batch, with the numbers of its proteins and their hidden states laid end to end."""
     lengths = np.array([len(protein) - 2 for protein in tokens], dtype=np.int64)
-    packed = encoder.packed(device, getattr(torch, options.precision))
+    packed = encoder.packed(device, getattr(torch, resolve_precision(options.precision, device)))
     capacity = options.tokens_per_batch or TOKENS_PER_BATCH[device.type]
 
     def embed_batch(batch: NDArray[np.int64]) -> int:

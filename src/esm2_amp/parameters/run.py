@@ -7,6 +7,12 @@ from pydantic import Field
 from esm2_amp.parameters.base import Parameters
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+ResolvedPrecision = Literal["float32", "bfloat16"]
+Precision = Literal["auto"] | ResolvedPrecision
+"""Number format of matrix multiplications; `auto` takes bfloat16 where the processor has instructions for it."""
+
+TrainingPrecision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+"""Lightning's names of the number formats of a fit; `auto` takes one of the first two by the same rule."""
 
 
 class RunParameters(Parameters):

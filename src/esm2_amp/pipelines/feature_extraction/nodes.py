@@ -26,6 +26,9 @@ from esm2_amp.progress import Progress
 logger = logging.getLogger(__name__)
 
 
+_OTHER_PRECISION = {"float32": "bfloat16", "bfloat16": "float32"}
+
+
 class _Extraction(NamedTuple):
     """A group of the store, and how its vectors are computed."""
 
@@ -102,7 +105,7 @@ def extract_features(
     if published is not None:
         yield from _import_published(published, parameters)
         return
-    loaded = encoder()
+    loaded, parameters = encoder(), _with_precision(parameters, run.device)
     extraction = _extraction(loaded, parameters)
     keys = proteins["Sequence"].map(_sha256)
     wanted = pd.DataFrame({"key": keys, "sequence": proteins["Sequence"], "length": proteins["Sequence"].str.len()})
@@ -113,6 +116,11 @@ def extract_features(
         "%s proteins, %s different sequences: %s are in the store, %s to embed",
         f"{len(proteins):,}", f"{len(wanted):,}", f"{len(wanted) - len(missing):,}", f"{len(missing):,}",
     )  # fmt: skip
+    if len(missing) and (others := missing["key"].isin(stored.of(_other_group(loaded, parameters))["key"]).sum()):
+        logger.info(
+            "%s of them are in the store in %s, by another setting or machine: vectors of two precisions aren't mixed",
+            f"{others:,}", _OTHER_PRECISION[parameters.embedding.precision],
+        )  # fmt: skip
     located = [present]
     for shard in _embed_shards(missing, loaded, extraction.group, parameters, run.device):
         yield shard
@@ -140,6 +148,24 @@ def _extraction(encoder: Encoder, parameters: ExtractionParameters) -> _Extracti
     provenance = {"encoder": encoder.source, "fingerprint": encoder.fingerprint, "options": options}
     group = _sha256(json.dumps([encoder.fingerprint, options], sort_keys=True))[:16]
     return _Extraction(group, encoder.width, provenance)
+
+
+def _with_precision(parameters: ExtractionParameters, device: Device) -> ExtractionParameters:
+    """The parameters with the precision that `auto` is here: vectors of another one belong to another group."""
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.precision import resolve_precision
+
+    return _at_precision(parameters, resolve_precision(parameters.embedding.precision, resolve_device(device)))
+
+
+def _at_precision(parameters: ExtractionParameters, precision: str) -> ExtractionParameters:
+    embedding = parameters.embedding.model_copy(update={"precision": precision})
+    return parameters.model_copy(update={"embedding": embedding})
+
+
+def _other_group(encoder: Encoder, parameters: ExtractionParameters) -> str:
+    """Where the store keeps vectors that differ from these by their precision alone."""
+    return _extraction(encoder, _at_precision(parameters, _OTHER_PRECISION[parameters.embedding.precision])).group
 
 
 def _embed_shards(

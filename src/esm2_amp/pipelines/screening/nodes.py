@@ -192,6 +192,8 @@ def screen_pairs(
     InputError
         The features aren't those that the model reads, a query isn't among them, or the screen would keep too much.
     """
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.precision import resolve_precision
     from esm2_amp.screening.candidates import calibration_of, log_odds
     from esm2_amp.screening.engine import Work, background_of, screen
     from esm2_amp.screening.inputs import rows_of_known, top_within, trained_proteins, wanted_pairs
@@ -210,7 +212,8 @@ def screen_pairs(
         "Screening %s pairs of %s proteins by %s, trained on %s", f"{len(wanted):,}", f"{len(entries):,}",
         model.card.get("name", model.architecture), model.card.get("data", "data that its card doesn't name"),
     )  # fmt: skip
-    work = Work(model.network, run.device, parameters.precision, wanted, keeping)
+    precision = resolve_precision(parameters.precision, resolve_device(run.device))
+    work = Work(model.network, run.device, precision, wanted, keeping)
     table = features.select(model.network.protein_tokens)
     kept = screen(work, table, folder, parameters)
     if not kept.n_above:
