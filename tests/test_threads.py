@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 from esm2_amp import threads
 from esm2_amp.threads import allowed_threads
@@ -51,8 +52,6 @@ def test_the_affinity_counts_where_there_are_no_control_groups(tmp_path, monkeyp
 
 
 def test_libraries_are_limited_only_below_a_cap(monkeypatch):
-    from threadpoolctl import threadpool_info
-
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     monkeypatch.setenv("MKL_NUM_THREADS", "7")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -66,7 +65,5 @@ def test_libraries_are_limited_only_below_a_cap(monkeypatch):
         assert all(pool["num_threads"] == 1 for pool in threadpool_info())
         assert [os.environ[name] for name in threads._VARIABLES] == ["1", "1", "7"]
     finally:
-        from threadpoolctl import ThreadpoolController
-
         for library in ThreadpoolController().lib_controllers:
             library.set_num_threads(before[library.filepath])

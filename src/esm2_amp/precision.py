@@ -92,7 +92,7 @@ def has_bfloat16(device: str) -> bool:
     MPS and other processors nobody tells: there products are measured, once.
     """
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)  # compute capability 8.0, or ROCm
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))  # compute capability 8.0, or ROCm
     if device == "cpu":
         has = torch.cpu.get_capabilities()
         named = [name for name in (*_X86, *_ARM) if name in has]

@@ -34,7 +34,7 @@ def limit_threads() -> None:
     allowed = allowed_threads()
     if allowed >= (os.cpu_count() or 1):
         return
-    from threadpoolctl import threadpool_info, threadpool_limits
+    from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
     for variable in _VARIABLES:
         os.environ.setdefault(variable, str(allowed))

@@ -132,8 +132,10 @@ def pretrain_encoder(
         folder=checkpoints,
         device=run.device,
     )
-    resolved = {"precision": parameters.precision, "teacher_precision": parameters.distillation.precision}
-    return model.network.esm, record.assign(**resolved)
+    record["precision"] = parameters.precision
+    if parameters.teacher is not None:
+        record["teacher_precision"] = parameters.distillation.precision
+    return model.network.esm, record
 
 
 def describe_encoder(
@@ -166,7 +168,8 @@ def describe_encoder(
     from esm2_amp.encoder.pretraining import counted_perplexities
     from esm2_amp.report.cards import MeasuredValue, model_card
 
-    parameters = _at_precisions(parameters, *record.loc[0, ["precision", "teacher_precision"]])
+    used, of_teacher = record.iloc[0], parameters.distillation.precision
+    parameters = _at_precisions(parameters, used["precision"], used.get("teacher_precision", of_teacher))
     encoder, counted = load(), counted_perplexities(*_corpora(sequences))
     last = float(record["held_out_perplexity"].iloc[-1])
     agreement = _agreement(record)
