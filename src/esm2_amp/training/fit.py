@@ -141,7 +141,7 @@ def fit_trial(
     """
     _check_splits(training, validation)
     settings = with_training_precision(settings, device)
-    record = EpochRecord(name, log_every=60, log_last=False)
+    record = EpochRecord(name, waits=(60,), log_last=False)
     callbacks = [record, EpochReport(on_epoch)]
     job = FitJob(training, validation, settings, Path(), device, seed, resume_from=None)
     with _prepared(job, callbacks, checkpoints=False) as fit:

@@ -43,7 +43,9 @@ class Processes(NamedTuple):
         there = torch.cuda.device_count() if device == "cuda" else 1
         devices = there if run.devices == "auto" else run.devices
         if device != "cpu" and devices > there:
-            raise InputError(f"run.devices must be at most {there}, as many as the machine has of {device}, got {devices}")
+            raise InputError(
+                f"run.devices must be at most {there}, as many as there are of {device}, got {devices}"
+            )
         if run.num_nodes > 1 and "SLURM_JOB_ID" not in os.environ:
             raise InputError(
                 f"run.num_nodes={run.num_nodes} needs a job of SLURM with as many nodes, but this isn't one; submit the "

@@ -174,9 +174,11 @@ def _embed_shards(
     """Embed shards of similar lengths, longest first, so that a lack of memory shows at once."""
     import torch
 
+    from esm2_amp.encoder.embedding import embedding_work
     from esm2_amp.io.feature_store import FeatureShard
 
-    progress = Progress(logger, "embedding residues", int(missing["length"].sum()))
+    work = embedding_work(missing["length"], encoder.width, parameters.embedding)
+    progress = Progress(logger, "embedding residues", int(missing["length"].sum()), work=work)
     parts = [part for _, part in missing.groupby(_shard_numbers(missing["length"], parameters.shard_residues))]
     embedded = _embed_on_cluster if parameters.cluster and parts else _embed_locally
     sequences = [part["sequence"].tolist() for part in parts]
@@ -202,10 +204,12 @@ def _embed_on_cluster(
     parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, device: Device, progress: Progress
 ) -> Iterator[tuple[int, Tensor]]:
     from esm2_amp.encoder.cluster import Work, embed_on_cluster
+    from esm2_amp.encoder.embedding import embedding_work
 
     work = Work.of(encoder, parameters.embedding, device)
     for number, features in embed_on_cluster(work, parts, str(parameters.cluster)):
-        progress.add(sum(map(len, parts[number])))
+        lengths = [len(sequence) for sequence in parts[number]]
+        progress.add(sum(lengths), embedding_work(lengths, encoder.width, parameters.embedding))
         yield number, features
 
 
