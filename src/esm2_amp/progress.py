@@ -8,10 +8,12 @@ import logging
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, repeat
-from typing import Final, Self, TextIO
+from typing import Final, Self, TextIO, TypeVar
+
+Unit = TypeVar("Unit")
 
 WAITS: Final = (5.0, 15.0, 60.0)
 """Seconds to the first line of a log, and from each to the next; the last holds on."""
@@ -204,6 +206,12 @@ class Progress:
             self._lines.offer(self._text)
         else:
             self._lines.end(self._text)
+
+    def over(self, units: Iterable[Unit]) -> Iterator[Unit]:
+        """Hand units of work on one by one, and count each as done when the next is asked for."""
+        for unit in units:
+            yield unit
+            self.add(1)
 
     def _text(self) -> str:
         share = 100 * self._pace.done / self._work

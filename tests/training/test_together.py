@@ -58,15 +58,25 @@ def by_two(tmp_path_factory):
     return fit(folder, TWO), folder
 
 
-def assert_alike(fit_a: Fit, fit_b: Fit, **tolerance) -> None:
-    pd.testing.assert_frame_equal(fit_a.record, fit_b.record, **tolerance)
+def assert_same(fit_a: Fit, fit_b: Fit) -> None:
+    pd.testing.assert_frame_equal(fit_a.record, fit_b.record, check_exact=True)
     weights = zip(fit_a.network.state_dict().values(), fit_b.network.state_dict().values(), strict=True)
-    for a, b in weights:
-        torch.testing.assert_close(a, b, rtol=tolerance.get("rtol", 0), atol=tolerance.get("atol", 0))
+    assert all(torch.equal(a, b) for a, b in weights)
+
+
+def assert_same_but_for_rounding(fit_a: Fit, fit_b: Fit) -> None:
+    pd.testing.assert_frame_equal(fit_a.record, fit_b.record, rtol=1e-5)
+    weights_a, weights_b = fit_a.network.state_dict(), fit_b.network.state_dict()
+    for name, weight in weights_a.items():
+        keep = torch.ones_like(weight, dtype=torch.bool)
+        if name.endswith("in_proj_bias"):
+            # the bias of keys changes no attention: its gradient is rounding alone, of which the optimiser makes steps
+            keep.chunk(3)[1].zero_()
+        torch.testing.assert_close(weight[keep], weights_b[name][keep], rtol=1e-5, atol=1e-6)
 
 
 def test_two_processes_fit_what_one_fits(by_two, tmp_path):
-    assert_alike(by_two[0], fit(tmp_path, Processes()), rtol=1e-3, atol=2e-5)
+    assert_same_but_for_rounding(by_two[0], fit(tmp_path, Processes()))
 
 
 def test_the_first_process_alone_leaves_files(by_two):
@@ -96,11 +106,11 @@ def test_a_fit_killed_with_its_run_leaves_no_process_and_goes_on(by_two, tmp_pat
     assert workers
     psutil.wait_procs(workers, timeout=30)
     assert not [worker for worker in workers if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE]
-    assert_alike(fit(tmp_path, TWO), by_two[0])
+    assert_same(fit(tmp_path, TWO), by_two[0])
 
 
 def test_what_a_process_raises_the_run_raises(tmp_path):
-    with pytest.raises(DivergedError, match="ESM2_AMPS diverged: its validation loss must be a finite number"):
+    with pytest.raises(DivergedError, match="ESM2_AMPS diverged: its training loss must be a finite number"):
         fit(tmp_path, TWO, learning_rate=1e30, gradient_clip=None)
 
 
@@ -131,7 +141,7 @@ def test_srun_starts_the_processes_of_two_machines(by_two, tmp_path, monkeypatch
     monkeypatch.setenv("PATH", str(srun.parent), prepend=os.pathsep)
     monkeypatch.setenv("OWN_PYTHON", sys.executable)
     monkeypatch.setattr("socket.gethostname", lambda: "localhost")
-    assert_alike(fit(tmp_path / "fit", Processes(1, 2)), by_two[0])
+    assert_same_but_for_rounding(fit(tmp_path / "fit", Processes(1, 2)), by_two[0])
 
 
 def test_the_command_for_several_machines():

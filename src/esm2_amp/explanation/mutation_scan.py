@@ -177,12 +177,10 @@ def mutation_scan(
               for sequence in sequences]  # fmt: skip
     draws = _draws(parameters)
     changes = [draws * len(of_protein) for of_protein in starts]
-    work_of = partial(embedding_work, width=rescorer.source.encoder.width, options=rescorer.source.options)
-    residues, work = (
-        sum(number * measure(sequence) for number, sequence in zip(changes, sequences, strict=True))
-        for measure in (len, lambda sequence: work_of([len(sequence)]))
-    )
-    progress = Progress(logger, "changing sequences, residues embedded", residues, work=work)
+    source = rescorer.source
+    work = [embedding_work([len(sequence)], source.encoder.width, source.options) for sequence in sequences]
+    residues = sum(number * len(sequence) for number, sequence in zip(changes, sequences, strict=True))
+    progress = Progress(logger, "changing sequences, residues embedded", residues, work=float(np.dot(changes, work)))
     model = _digest_of_model(rescorer, parameters, seed) if store else ""
     effects = [[np.empty(0), np.empty(0)] for _ in rows]
     for protein, sequence in enumerate(sequences):
@@ -195,7 +193,7 @@ def mutation_scan(
             parts.append(
                 _kept(store, f"{key}-{first}-{len(part)}", partial(_falls, rescorer, tokens, part, pair, side))
             )
-            progress.add(len(part) * len(sequence), work_of([len(sequence)] * len(part)))
+            progress.add(len(part) * len(sequence), len(part) * work[protein])
         of_windows = np.concatenate(parts, axis=1).reshape(len(pair), len(starts[protein]), draws).mean(axis=2)
         for number, (row, at) in enumerate(zip(pair, side, strict=True)):
             effects[row][at] = of_residues(of_windows[number], starts[protein], parameters.window)

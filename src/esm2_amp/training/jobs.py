@@ -44,7 +44,7 @@ class FitJob(NamedTuple):
 
     def write(self, file: Path) -> None:
         """Write the job as a file, which `read` reads."""
-        job = self._replace(folder=str(self.folder), resume_from=str(self.resume_from or ""))._asdict()
+        job = self._asdict() | {"folder": str(self.folder), "resume_from": str(self.resume_from or "")}
         splits = {name: (job[name].a, job[name].b, job[name].label) for name in ("training", "validation")}
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.save(job | splits | {"settings": self.settings.model_dump_json(), "table": self.training.table}, file)

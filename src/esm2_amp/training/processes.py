@@ -44,12 +44,12 @@ class Processes(NamedTuple):
         devices = there if run.devices == "auto" else run.devices
         if device != "cpu" and devices > there:
             raise InputError(
-                f"run.devices must be at most {there}, as many as there are of {device}, got {devices}"
+                f"run.devices must be at most {there}, as many as there are of {device}, got {devices}; or auto"
             )
         if run.num_nodes > 1 and "SLURM_JOB_ID" not in os.environ:
             raise InputError(
-                f"run.num_nodes={run.num_nodes} needs a job of SLURM with as many nodes, but this isn't one; submit the "
-                "command by sbatch --nodes, or leave run.num_nodes out"
+                f"run.num_nodes={run.num_nodes} needs a job of SLURM with as many nodes, but this isn't one; submit "
+                "the command by sbatch --nodes, or leave run.num_nodes out"
             )
         return cls(devices, run.num_nodes)
 
