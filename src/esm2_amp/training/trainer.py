@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
 from esm2_amp.training.callbacks import AtomicCheckpointIO
 from esm2_amp.training.processes import ALONE, Processes
