@@ -120,12 +120,12 @@ class Lines:
         Where they go.
     waits : sequence of float
         Seconds to the first line, and from each to the next; the last holds on.
-    budget : Budget
+    budget : Budget, optional
         What all work shares; by default that of the run.
     """
 
-    def __init__(self, logger: logging.Logger, waits: Sequence[float] = WAITS, budget: Budget = _OF_THE_RUN) -> None:
-        self._logger, self._budget = logger, budget
+    def __init__(self, logger: logging.Logger, waits: Sequence[float] = WAITS, budget: Budget | None = None) -> None:
+        self._logger, self._budget = logger, budget or _OF_THE_RUN
         self._waits = chain(waits, repeat(waits[-1]))
         self._wait = next(self._waits)
         self.started = self._logged = self._moved = time.monotonic()
