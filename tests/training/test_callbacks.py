@@ -22,7 +22,7 @@ def lines_of_fit(monkeypatch, caplog):
     def fit(epochs, batches, validation_batches, seconds_of_batch):
         now = [0.0]
         monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-        monkeypatch.setattr(progress.Lines.__init__, "__defaults__", (progress.WAITS, Budget()))
+        monkeypatch.setattr(progress, "_OF_THE_RUN", Budget())
         trainer = SimpleNamespace(
             current_epoch=0, max_epochs=epochs, num_training_batches=batches, num_val_batches=[validation_batches],
             callback_metrics={name: torch.tensor(value) for name, value in METRICS.items()},
