@@ -124,9 +124,7 @@ def test_each_batch_is_reported_in_residues(encoder, sequences):
 
 def test_work_is_that_of_the_matrix_products_of_a_layer():
     width, tokens = 32, 702
-    products = (
-        4 * width**2 + 2 * 4 * width**2
-    )  # maps of attention, and of the feed-forward part: multiplications a token
+    products = 4 * width**2 + 2 * 4 * width**2  # the maps of attention and of the feed-forward part
     attention = 2 * tokens * width  # scores, and sums of values
     expected = tokens * (products + attention) / products
     assert embedding_work([700], width, options()) == pytest.approx(expected)

@@ -6,11 +6,13 @@ from itertools import permutations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from esm2_amp.errors import InputError
+from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.storage import TrainedModel, load_model, read_published_state, save_model
 
