@@ -131,11 +131,6 @@ class Lines:
         self.started = self._logged = self._moved = time.monotonic()
         self._moving, self._is_read_later = _handlers_of(logger)
 
-    @property
-    def since_last(self) -> float:
-        """Seconds since the last line of the log, or since the work began."""
-        return time.monotonic() - self._logged
-
     def offer(self, text: Callable[[], str]) -> None:
         """Log or show a line, if one is due."""
         now = time.monotonic()

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,10 @@ class EpochRecord(L.Callback):
 
     def _begin(self) -> None:
         self._pace, self._lines = Pace(), Lines(logger, self.waits)
-        self._batches, self._work = 0, 0.0  # of the epoch
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self._batches, self._work, self._began = 0, 0.0, time.monotonic()
 
     @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -103,8 +107,9 @@ class EpochRecord(L.Callback):
         done, total = trainer.current_epoch + 1, int(trainer.max_epochs or 0)
         measured = ", ".join(f"{words} {values[name]:.4f}" for name, words in _LOGGED.items() if name in values)
         text = f"{self.name}: epoch {done} of {total}, {measured}; {self._left(trainer)}"
-        self._batches, self._work = 0, 0.0
-        if self._lines.since_last >= _LONG_EPOCH or (self.log_last and done == total):
+        is_long = time.monotonic() - self._began >= _LONG_EPOCH
+        self._begin_epoch()
+        if is_long or (self.log_last and done == total):
             self._lines.say(text)
         else:
             self._lines.offer(lambda: text)
