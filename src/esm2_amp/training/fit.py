@@ -57,7 +57,7 @@ def fit_network(
         Seed of the initial weights, the order of the pairs and the dropout.
     processes : Processes
         With more than one, processes of their own fit the network together, one for each device: see
-        `esm2_amp.training.processes`. Each has a part of every batch, and all make the same steps as one would: the
+        `esm2_amp.training.together`. Each has a part of every batch, and all make the same steps as one would: the
         result differs by rounding and, where there is dropout, by what it draws.
 
     Raises
@@ -67,6 +67,7 @@ def fit_network(
         aren't so many devices.
     """
     _check_splits(training, validation)
+    _shares(settings.training, processes, rank=0)  # raises before the folder is emptied
     settings = with_training_precision(settings, device)
     name, together = settings.network.architecture, f" {processes.total} processes" if processes.total > 1 else ""
     # everything that decides the outcome of a fit
