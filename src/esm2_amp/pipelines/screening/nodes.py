@@ -49,6 +49,8 @@ class Screened(NamedTuple):
         What is kept of the scores.
     background : Kept, optional
         What is kept of the scores of the queries' partners with a sample of the proteins.
+    precision : {"float32", "bfloat16"}
+        Number format in which pairs were scored.
     """
 
     entries: list[str]
@@ -59,6 +61,7 @@ class Screened(NamedTuple):
     trained: np.ndarray | None
     kept: Kept
     background: Kept | None
+    precision: str
 
 
 def add_queries(
@@ -223,7 +226,7 @@ def screen_pairs(
             "partners of each alone", parameters.threshold, 1 / (1 + np.exp(-best)), keeping.top,
         )  # fmt: skip
     background = background_of(work, table, kept, folder, parameters, run.seed) if names else None
-    return Screened(entries, names, wanted, watch, rows, trained, kept, background)
+    return Screened(entries, names, wanted, watch, rows, trained, kept, background, precision)
 
 
 def list_candidates(
@@ -315,6 +318,7 @@ def measure_screen(
         "proteins": len(screened.entries),
         "queries": len(screened.queries) or "all",
         "pairs": len(wanted),
+        "precision": screened.precision,
         "candidates": len(candidates),
         "threshold": parameters.threshold,
         "pairs_above_threshold": kept.n_above,
