@@ -118,7 +118,7 @@ def started_run(pipeline: str, data: Path, before_start: Callable[[], Any] | Non
         return subprocess.Popen(
             [sys.executable, "-m", "kedro", "run", "--env=test", f"--pipelines={pipeline}"],
             cwd=ROOT, env=os.environ | {DATA_FOLDER: str(data), "COLUMNS": "200"}, start_new_session=True,
-            stdout=output, stderr=subprocess.STDOUT, text=True, preexec_fn=before_start,
+            stdout=output, stderr=subprocess.STDOUT, text=True, preexec_fn=before_start,  # noqa: PLW1509
         )  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def damage(file: Path, draw: random.Random) -> str:
     """Cut a file, or change one of its bits. What was done, in words."""
     content = bytearray(file.read_bytes())
     at = draw.randrange(len(content))
-    if cut := draw.random() < 0.5:  # noqa: PLR2004
+    if cut := draw.random() < 0.5:
         del content[at:]
     else:
         content[at] ^= 1 << draw.randrange(8)
@@ -211,7 +211,7 @@ def main() -> None:
     for part in (["--pipelines=planted_data"], []) if not finished.exists() else ():
         done = kedro_run_alone(finished, *part)
         assert done.exit_code == 0, done.output
-    draw, prepared, failed = random.Random(options.seed), {}, 0  # noqa: S311
+    draw, prepared, failed = random.Random(options.seed), {}, 0
     for number in range(options.rounds):
         pipeline = options.pipelines[number % len(options.pipelines)]
         fault = draw.choice(options.faults)

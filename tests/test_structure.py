@@ -6,10 +6,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src/esm2_amp"
 ORDER = [
-    *["errors", "files", "progress", "protein", "names", "cluster"],
-    *["parameters", "statistics", "figures", "devices", "validation"],
-    *["features", "pairs", "models", "splits", "synthetic", "training", "encoder", "finetuning"],
-    *["search", "evaluation", "regions", "screening", "explanation", "report", "io"],
+    *["errors", "files", "progress", "protein", "names", "cluster", "threads"],
+    *["parameters", "statistics", "figures", "devices", "precision", "validation"],
+    *["features", "pairs", "models", "splits", "synthetic", "training", "encoder"],
+    *["finetuning", "search", "evaluation", "regions", "screening", "explanation", "report", "io"],
     *["pipelines", "pipeline_registry", "app", "interface", "settings"],
     *["cli", "__main__"],
 ]

@@ -23,11 +23,11 @@ from torch import Tensor
 from transformers import EsmModel
 
 from esm2_amp.encoder.distillation import DistilledLanguageModel, Objective, packed_batch
-from esm2_amp.encoder.kernels import fast_bfloat16
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.encoder.pretraining import Corpus, MaskedCrops, masked_batch, small_esm2_config
 from esm2_amp.encoder.teacher import ComputedStates, StoredStates, Teacher
 from esm2_amp.encoder.weights import EsmWeights
+from esm2_amp.precision import has_bfloat16
 
 BERNETT = Path(__file__).parents[2] / "../shared/bernett"
 CPU = torch.device("cpu")
@@ -55,7 +55,7 @@ class NoTeacher:
 def training_step(model: DistilledLanguageModel, loss_of: Callable[[], Tensor]) -> None:
     """Loss and gradients in mixed precision, as the recipe has them."""
     model.zero_grad()
-    with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16(CPU)):
+    with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16("cpu")):
         loss = loss_of()
     loss.backward()
 
@@ -116,7 +116,7 @@ def bench(arguments: argparse.Namespace, folder: Path) -> None:
     """Train in turns, and print the fastest and the median rate of each row."""
     corpus = some_proteins(arguments.bernett, arguments.proteins)
     esm = EsmModel(small_esm2_config(layers=6, width=320, heads=20), add_pooling_layer=False)
-    dtype = torch.bfloat16 if fast_bfloat16(CPU) else torch.float32
+    dtype = torch.bfloat16 if has_bfloat16("cpu") else torch.float32
     report(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {dtype}")
     computed = ComputedStates(Encoder(EsmWeights.from_model(esm), "t6_8M"), CPU, dtype)
     stored, steps = stored_states(computed, corpus, folder), Steps(corpus, arguments, computed.width)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from transformers import EsmModel
 
 from esm2_amp.devices import resolve_device
-from esm2_amp.encoder.embedding import embed, embed_tokens, visit_states
+from esm2_amp.encoder.embedding import embed, embed_tokens, embedding_work, visit_states
 from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.encoder.pooling import pool
 from esm2_amp.encoder.tokens import MASK, encode
@@ -115,9 +115,22 @@ def test_bfloat16_gives_float32_features_near_those_of_float32(encoder, sequence
 
 def test_each_batch_is_reported_in_residues(encoder, sequences):
     reported = []
-    embed(encoder, sequences, options(), CPU, reported.append)
+    embed(encoder, sequences, options(), CPU, lambda *batch: reported.append(batch))
+    residues, work = zip(*reported, strict=True)
     assert len(reported) > 1
-    assert sum(reported) == sum(map(len, sequences))
+    assert sum(residues) == sum(map(len, sequences))
+    assert sum(work) == pytest.approx(embedding_work(map(len, sequences), encoder.width, options()))
+
+
+def test_work_is_that_of_the_matrix_products_of_a_layer():
+    width, tokens = 32, 702
+    products = 4 * width**2 + 2 * 4 * width**2  # the maps of attention and of the feed-forward part
+    attention = 2 * tokens * width  # scores, and sums of values
+    expected = tokens * (products + attention) / products
+    assert embedding_work([700], width, options()) == pytest.approx(expected)
+    in_windows = 7 * embedding_work([200], width, options())  # those of window_starts(1023)
+    assert embedding_work([1023], width, options()) == pytest.approx(in_windows)
+    assert embedding_work([700, 1023], width, options()) == pytest.approx(expected + in_windows)
 
 
 def test_no_proteins_make_an_empty_table(encoder):

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from transformers import EsmForMaskedLM, EsmModel
 
-from esm2_amp.encoder import kernels
+from esm2_amp import precision as precisions
 from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.encoder.pretraining import Corpus, small_esm2_config
 from esm2_amp.encoder.teacher import ComputedStates, load_teacher
@@ -171,6 +171,7 @@ def test_a_teacher_of_another_vocabulary_is_an_error(source, tmp_path):
 )
 def test_precision_is_asked_of_the_machine(source, tmp_path, monkeypatch, precision, is_fast, dtype):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": is_fast})
-    assert kernels.fast_bfloat16(CPU) == is_fast
+    precisions.has_bfloat16.cache_clear()
+    assert precisions.has_bfloat16("cpu") == is_fast
     teacher = load_teacher(source, [OTHERS], tmp_path / "store", DistillationParameters(precision=precision), "cpu")
     assert teacher.fingerprint.endswith(f"in torch.{dtype}")

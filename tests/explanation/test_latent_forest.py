@@ -7,7 +7,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.latent_attributions import additivity
-from esm2_amp.explanation.latent_forest import LabelledPairs, explain_forest, fit_forest, forest_logits
+from esm2_amp.explanation.latent_forest import LabelledPairs, _fitted, explain_forest, fit_forest, forest_logits
 from esm2_amp.parameters.latent_explanation import ForestParameters
 
 SETTINGS = {
@@ -117,3 +117,13 @@ def test_unanimous_votes_have_finite_logits(forest):
     x = np.random.default_rng(0).normal(size=(300, 10)).astype(np.float32)
     logit, votes = forest_logits(forest, x), forest.predict_proba(x)[:, 1]
     assert np.isfinite(logit).all() and (np.sign(logit) == np.sign(votes - 0.5)).all()
+
+
+@pytest.mark.parametrize("trees", [1, 25, 60])
+def test_a_forest_fitted_some_trees_at_a_time_is_that_fitted_at_once(trees):
+    found = _fitted(RandomForestClassifier(trees, max_features=0.5, random_state=3), pairs(), "forest")
+    at_once = RandomForestClassifier(trees, max_features=0.5, random_state=3).fit(*pairs())
+    rows = pairs(200, 9).latents
+    np.testing.assert_array_equal(found.predict_proba(rows), at_once.predict_proba(rows))
+    np.testing.assert_array_equal(found.feature_importances_, at_once.feature_importances_)
+    assert found.get_params() == at_once.get_params()

@@ -52,10 +52,11 @@ def extract(
     encoder: Path = TINY,
     stored_as: str = "float32",
     whole_up_to: int = 1022,
+    precision: str = "float32",
     before_save: Callable[[FeatureShard], None] = lambda shard: None,
 ) -> ProteinFeatures:
     """What Kedro does with the node: save each part before the next is computed."""
-    embedding = {"precision": "float32", "tokens_per_batch": 300, "window": 100, "overlap": 20}
+    embedding = {"precision": precision, "tokens_per_batch": 300, "window": 100, "overlap": 20}
     parameters = ExtractionParameters(
         embedding=embedding | {"whole_up_to": whole_up_to},
         stored_as=stored_as,
@@ -315,3 +316,20 @@ def test_full_disk_leaves_whole_shards_only(tmp_path):
     assert left.items() < files_in(tmp_path / "undisturbed").items()
     extract(tmp_path / "full", proteins)
     assert files_in(tmp_path / "full") == files_in(tmp_path / "undisturbed")
+
+
+def test_auto_shares_the_store_with_the_precision_that_it_is_and_no_other(tmp_path, monkeypatch, caplog):
+    proteins = random_proteins(5)
+    monkeypatch.setattr("esm2_amp.precision.has_bfloat16", lambda device: False)
+    first = extract(tmp_path, proteins, precision="auto")
+    assert first.provenance["options"]["precision"] == "float32"
+    before = inodes(tmp_path)
+    assert extract(tmp_path, proteins, precision="float32").folder == first.folder
+    assert inodes(tmp_path) == before
+    monkeypatch.setattr("esm2_amp.precision.has_bfloat16", lambda device: True)
+    with caplog.at_level("INFO"):
+        elsewhere = extract(tmp_path, proteins, precision="auto")
+    assert "5 of them are in the store in float32, by another setting or machine" in caplog.text
+    assert elsewhere.provenance["options"]["precision"] == "bfloat16"
+    assert elsewhere.folder != first.folder
+    assert inodes(tmp_path).items() >= before.items()

@@ -6,11 +6,13 @@ from itertools import permutations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from esm2_amp.errors import InputError
+from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.storage import TrainedModel, load_model, read_published_state, save_model
 
@@ -170,3 +172,16 @@ def test_damaged_folder(folder, spoil, asked, words):
 def test_nothing_there(tmp_path):
     with pytest.raises(InputError, match=r"No model at .*none: train one with `kedro run --pipeline=training`"):
         load_model(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("of_features", "warned"), [("float32", False), ("bfloat16", True)])
+def test_features_of_another_precision_are_warned_of(folder, of_features, warned, caplog):
+    def provenance(precision):
+        return {"encoder": "e", "fingerprint": "f", "options": {"precision": precision}}
+
+    model = load_model(folder)
+    model = model._replace(card={**model.card, "features": provenance("float32")})
+    width = model.network.sizes["width"]
+    model.check_features(ProteinFeatures(pd.DataFrame(), folder, width, provenance(of_features)))
+    words = "trained on features computed in float32, these were computed in bfloat16"
+    assert (words in caplog.text) == warned

@@ -23,6 +23,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.io.kedro_adapter import dataset_path
 from esm2_amp.pipeline_registry import SUMS
 from esm2_amp.progress import in_words
+from esm2_amp.threads import limit_threads
 
 logger = logging.getLogger("esm2_amp.run")
 
@@ -87,7 +88,8 @@ class RunDiary:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        """Count the steps."""
+        """Count the steps, before any of them loads a library that starts threads."""
+        limit_threads()
         self._total, self._begun, self._started = len(pipeline.nodes), 0, time.monotonic()
 
     @hook_impl

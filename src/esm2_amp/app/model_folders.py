@@ -68,8 +68,8 @@ def check_model(name: str, data: str, project: Path) -> None:
     folders = {file.parts[-3] for parent in parents for file in parent.glob("*/model/config.json")}
     known = [*ARCHITECTURES, *sorted(folders - {*ARCHITECTURES})]
     raise InputError(
-        f"A model must be one of {', '.join(known)}, or the folder of a model, got {name!r}{did_you_mean(name, known)}; "
-        "weights in a .pth file are given as checkpoint=FILE.pth"
+        f"A model must be one of {', '.join(known)}, or the folder of a model, got {name!r}"
+        f"{did_you_mean(name, known)}; weights in a .pth file are given as checkpoint=FILE.pth"
     )
 
 

@@ -1,6 +1,6 @@
 """From sequences to the 13 vectors of each protein, for proteins of any length on any device."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,10 +16,14 @@ from esm2_amp.encoder.tokens import CLS, EOS, encode
 from esm2_amp.encoder.windows import merge_windows
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters
+from esm2_amp.precision import resolve_precision
 from esm2_amp.protein import RESIDUES, TOKENS
 
 TOKENS_PER_BATCH: Final = {"cpu": 2048, "cuda": 16384, "mps": 16384}
 """Default size of a batch in tokens, by the type of the device."""
+
+OnBatch = Callable[[int, float], None]
+"""What is called after each batch, such as `esm2_amp.progress.Progress.add`."""
 
 
 def embed(
@@ -27,7 +31,7 @@ def embed(
     sequences: Sequence[str],
     options: EmbeddingParameters,
     device: torch.device,
-    on_batch: Callable[[int], None] | None = None,
+    on_batch: OnBatch | None = None,
 ) -> Tensor:
     """The 13 vectors of each protein (METHOD.md, section 1).
 
@@ -45,7 +49,7 @@ def embed(
     device : torch.device
         On the CPU as many batches are computed side by side as PyTorch has threads.
     on_batch : callable, optional
-        Called with the number of residues of each finished batch.
+        Called after each batch with the number of its residues, and the `embedding_work` that they took.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def embed_tokens(
     tokens: Sequence[NDArray[np.uint8]],
     options: EmbeddingParameters,
     device: torch.device,
-    on_batch: Callable[[int], None] | None = None,
+    on_batch: OnBatch | None = None,
 ) -> Tensor:
     """The 13 vectors of each protein as by `embed`, from token numbers, in which residues may be masked.
 
@@ -97,7 +101,7 @@ def visit_states(
     options: EmbeddingParameters,
     device: torch.device,
     visit: Callable[[int, Tensor], None],
-    on_batch: Callable[[int], None] | None = None,
+    on_batch: OnBatch | None = None,
 ) -> None:
     """Hand on the hidden states of every protein, of which `embed` gives the means, one protein after another.
 
@@ -133,24 +137,46 @@ def _visit_batches(
     options: EmbeddingParameters,
     device: torch.device,
     visit: Callable[[NDArray[np.int64], Tensor], None],
-    on_batch: Callable[[int], None] | None,
+    on_batch: OnBatch | None,
 ) -> None:
     """Call `visit` for each batch, with the numbers of its proteins and their hidden states laid end to end."""
     lengths = np.array([len(protein) - 2 for protein in tokens], dtype=np.int64)
-    packed = encoder.packed(device, getattr(torch, options.precision))
+    packed = encoder.packed(device, getattr(torch, resolve_precision(options.precision, device)))
     capacity = options.tokens_per_batch or TOKENS_PER_BATCH[device.type]
 
-    def embed_batch(batch: NDArray[np.int64]) -> int:
+    def embed_batch(batch: NDArray[np.int64]) -> tuple[int, float]:
         of_batch = [tokens[protein] for protein in batch]
         whole = lengths[batch[0]] <= options.whole_up_to
         visit(batch, packed(of_batch) if whole else windowed_states(packed, of_batch[0], options, capacity))
-        return int(lengths[batch].sum())
+        return int(lengths[batch].sum()), embedding_work(lengths[batch].tolist(), encoder.width, options)
 
     batches = list(_batches(lengths, options.whole_up_to, capacity))
     with side_by_side(len(batches), device) as workers:
-        for residues in workers.map(embed_batch, batches):
+        for residues, work in workers.map(embed_batch, batches):
             if on_batch is not None:
-                on_batch(residues)
+                on_batch(residues, work)
+
+
+def embedding_work(lengths: Iterable[int], width: int, options: EmbeddingParameters) -> float:
+    """What proteins of these lengths take, in tokens of a protein so short that attention takes nothing.
+
+    In a layer, a token's maps take 24 D² operations, and its attention to n tokens 4 n D.
+
+    Parameters
+    ----------
+    lengths : iterable of int
+        Residues of each protein.
+    width : int
+        D of the encoder.
+    options : EmbeddingParameters
+        Which proteins are read in windows.
+    """
+    work = 0.0
+    for length in lengths:
+        windows = len(options.window_starts(length))
+        tokens = (length if windows == 1 else options.window) + 2
+        work += windows * tokens * (1 + tokens / (6 * width))
+    return work
 
 
 def _check(sequences: Sequence[str]) -> None:

@@ -66,11 +66,3 @@ def varlen_attention(device: torch.device, dtype: torch.dtype) -> Callable[..., 
         return None
     attention: Callable[..., Any] = varlen_attn
     return attention
-
-
-def fast_bfloat16(device: torch.device) -> bool:
-    """Whether a device multiplies matrices of bfloat16 by instructions of its own; others are slower by it."""
-    if device.type == "cpu":
-        has = torch.cpu.get_capabilities()
-        return any(has.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

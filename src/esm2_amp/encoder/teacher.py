@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from esm2_amp.devices import resolve_device
 from esm2_amp.encoder.embedding import TOKENS_PER_BATCH, windowed_states
-from esm2_amp.encoder.kernels import fast_bfloat16
 from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.encoder.pretraining import Corpus
 from esm2_amp.errors import InputError
@@ -24,6 +23,7 @@ from esm2_amp.files import write_atomically
 from esm2_amp.parameters.encoder_pretraining import DistillationParameters
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters
 from esm2_amp.parameters.run import Device
+from esm2_amp.precision import resolve_precision
 from esm2_amp.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -80,8 +80,7 @@ def load_teacher(
         The teacher isn't an ESM-2, its states aren't finite, or they can't be stored.
     """
     resolved = resolve_device(device)
-    is_fast = options.precision == "auto" and fast_bfloat16(resolved)
-    dtype = torch.bfloat16 if is_fast or options.precision == "bfloat16" else torch.float32
+    dtype = getattr(torch, resolve_precision(options.precision, resolved))
     computed = ComputedStates(load_encoder(source), resolved, dtype)
     return StoredStates.of(computed, corpora, folder) if options.states == "stored" else computed
 

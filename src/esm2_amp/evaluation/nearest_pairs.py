@@ -1,5 +1,6 @@
 """How similar a pair is to the most similar of many reference pairs, exactly and without comparing pair with pair."""
 
+import logging
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -7,6 +8,9 @@ from numpy.typing import NDArray
 
 from esm2_amp.evaluation.pair_logistic import PairRows
 from esm2_amp.parameters.evaluation import Combine
+from esm2_amp.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 _COMBINE: Final = {"min": np.minimum, "sum": np.add}
 _LOWEST: Final = {"min": -1.0, "sum": -2.0}
@@ -48,6 +52,7 @@ def nearest_pair_similarity(
     graph = _Graph.of(reference, unit)
     similarity = np.empty(len(pairs.a), dtype=np.float32)
     proteins_b, number_b = np.unique(pairs.b, return_inverse=True)
+    progress = Progress(logger, "similarity to known pairs, pairs", len(pairs.a))
     for start in range(0, len(proteins_b), _BLOCK):
         nearest = graph.nearest_partner(unit[proteins_b[start : start + _BLOCK]])
         rows = np.flatnonzero((number_b >= start) & (number_b < start + _BLOCK))
@@ -62,6 +67,7 @@ def nearest_pair_similarity(
                 if leave_itself_out:
                     graph.leave_out(both, cos_a, PairRows(pairs.a[at], pairs.b[at]), combine)
                 similarity[at] = both.max(axis=1, initial=-np.inf)
+                progress.add(len(at))
     return np.maximum(similarity, np.float32(_LOWEST[combine]))
 
 

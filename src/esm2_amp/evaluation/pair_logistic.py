@@ -1,5 +1,6 @@
 """Symmetric features of pairs, and logistic regression on them that never holds them all in memory."""
 
+import logging
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -8,7 +9,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.preprocessing import StandardScaler
 
+from esm2_amp.progress import Progress
 from esm2_amp.statistics.metrics import sigmoid
+
+logger = logging.getLogger(__name__)
 
 _BLOCK = 4096
 """Pairs whose features are held at once."""
@@ -60,9 +64,11 @@ class PairLogistic:
         for features in symmetric_blocks(self._table, pairs):
             self._scaler.partial_fit(features)
         options = {"maxiter": self._max_iter}
+        progress = Progress(logger, "logistic regression, steps at most", self._max_iter)
         self._weights = minimize(
-            self._loss_and_gradient, self._weights, (pairs, label), "L-BFGS-B", jac=True, options=options
-        ).x
+            self._loss_and_gradient, self._weights, (pairs, label), "L-BFGS-B", jac=True, options=options,
+            callback=lambda _: progress.add(1),
+        ).x  # fmt: skip
         return self
 
     def logits(self, pairs: PairRows) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ better the order. Insertion begins at the baseline and puts the pair's tokens ba
 it rises, the better (Petsiuk et al. 2018).
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -16,8 +17,11 @@ from torch import Tensor
 
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.pairs import Pairs
+from esm2_amp.progress import Progress
 from esm2_amp.statistics.intervals import mean_intervals
 from esm2_amp.statistics.metrics import sigmoid
+
+logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
@@ -114,8 +118,10 @@ def faithfulness(
     """
     shape = len(scorer.pairs), len(scorer.baseline)
     generator = np.random.default_rng(seed)
-    drawn = [scorer.curves(generator.random(shape)) for _ in range(random_orders)]
-    found = {name: scorer.curves(importance) for name, importance in importances.items()}
+    orders = random_orders + len(importances)
+    progress = Progress(logger, "deletion and insertion curves, orders of tokens", orders)
+    drawn = [scorer.curves(generator.random(shape)) for _ in progress.over(range(random_orders))]
+    found = {name: scorer.curves(importance) for name, importance in progress.over(importances.items())}
     found[RANDOM] = np.mean(drawn, axis=0)
     proteins = scorer.pairs.a.numpy(), scorer.pairs.b.numpy()
     areas, curves = [], []

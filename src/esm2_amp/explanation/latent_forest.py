@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 _EXPLAINED_AT_ONCE = 10
+_TREES_AT_ONCE = 25
 _LEAST_VOTES = 1e-6
 """Shares of votes of 0 and 1 have no finite logit; they are moved inwards by this much."""
 
@@ -88,8 +89,9 @@ def fit_forest(
 
     def objective(trial: optuna.Trial, values: dict[str, Any]) -> float:
         scores = []
-        for fitted, measured in folds:
-            forest = _forest(values, settings, seed).fit(*fitted)
+        for number, (fitted, measured) in enumerate(folds, start=1):
+            fit = f"random forest of trial {trial.number}, fold {number} of {len(folds)}"
+            forest = _fitted(_forest(values, settings, seed), fitted, fit)
             scores.append(matthews_corrcoef(measured.label, forest.predict(measured.latents)))
         return float(np.mean(scores))
 
@@ -105,7 +107,7 @@ def fit_forest(
         study = open_study(name, settings.search_space, {}, folder, search)
         run_search(study, settings.search_space, objective, folder, search, seed=seed)
     best = best_parameters(study)
-    forest = _forest(best["parameters"], settings, seed).fit(*training)
+    forest = _fitted(_forest(best["parameters"], settings, seed), training, "random forest")
     row = {"trial": best["trial"], "MCC": best["value"], **best["parameters"]}
     return ForestFit(forest, pd.DataFrame([row]), trials_table(study))
 
@@ -139,6 +141,19 @@ def _folds(
 
 def _forest(values: dict[str, Any], settings: ForestParameters, seed: int) -> RandomForestClassifier:
     return RandomForestClassifier(**values, random_state=seed, n_jobs=settings.jobs)
+
+
+def _fitted(forest: RandomForestClassifier, pairs: LabelledPairs, name: str) -> RandomForestClassifier:
+    """The forest, fitted some trees at a time: it is the same as fitted at once."""
+    total, done = forest.n_estimators, 0
+    progress = Progress(logger, f"{name}, trees", total)
+    while done < total:
+        some = min(_TREES_AT_ONCE, total - done)
+        forest.set_params(n_estimators=done + some, warm_start=done > 0).fit(*pairs)
+        done += some
+        progress.add(some)
+    forest.set_params(warm_start=False)
+    return forest
 
 
 def forest_logits(forest: RandomForestClassifier, values: NDArray[np.float32]) -> NDArray[np.float64]:

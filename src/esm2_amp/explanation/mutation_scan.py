@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from esm2_amp.encoder.embedding import embed_tokens
+from esm2_amp.encoder.embedding import embed_tokens, embedding_work
 from esm2_amp.encoder.tokens import MASK, encode
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.residues import Profiles, ResidueSource, check_network, protein_entries
@@ -176,8 +176,11 @@ def mutation_scan(
     starts = [window_starts(len(sequence), parameters.window, parameters.window - parameters.step)
               for sequence in sequences]  # fmt: skip
     draws = _draws(parameters)
-    work = sum(draws * len(of_protein) * len(sequence) for of_protein, sequence in zip(starts, sequences, strict=True))
-    progress = Progress(logger, "changing sequences, residues embedded", work)
+    changes = [draws * len(of_protein) for of_protein in starts]
+    source = rescorer.source
+    work = [embedding_work([len(sequence)], source.encoder.width, source.options) for sequence in sequences]
+    residues = sum(number * len(sequence) for number, sequence in zip(changes, sequences, strict=True))
+    progress = Progress(logger, "changing sequences, residues embedded", residues, work=float(np.dot(changes, work)))
     model = _digest_of_model(rescorer, parameters, seed) if store else ""
     effects = [[np.empty(0), np.empty(0)] for _ in rows]
     for protein, sequence in enumerate(sequences):
@@ -190,7 +193,7 @@ def mutation_scan(
             parts.append(
                 _kept(store, f"{key}-{first}-{len(part)}", partial(_falls, rescorer, tokens, part, pair, side))
             )
-            progress.add(len(part) * len(sequence))
+            progress.add(len(part) * len(sequence), len(part) * work[protein])
         of_windows = np.concatenate(parts, axis=1).reshape(len(pair), len(starts[protein]), draws).mean(axis=2)
         for number, (row, at) in enumerate(zip(pair, side, strict=True)):
             effects[row][at] = of_residues(of_windows[number], starts[protein], parameters.window)

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from esm2_amp.encoder.embedding import visit_states
+from esm2_amp.encoder.embedding import embedding_work, visit_states
 from esm2_amp.encoder.loading import Encoder
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.gradients import Attributions
@@ -219,7 +219,9 @@ def residue_attributions(
     entries = protein_entries(explained, pairs)
     sequences = source.of_entries(entries)
     split = _Split(found, pairs, baseline.cpu().double().numpy(), network.protein_tokens, entries, source)
-    progress = Progress(logger, "embedding residues of explained pairs", sum(map(len, sequences)))
+    lengths = [len(sequence) for sequence in sequences]
+    work = embedding_work(lengths, source.encoder.width, source.options)
+    progress = Progress(logger, "embedding residues of explained pairs", sum(lengths), work=work)
     visit_states(source.encoder, sequences, source.options, source.device, split.add, progress.add)
     error = np.abs(split.sums - found.attribution.sum(axis=-1, dtype=np.float64)).max(axis=1)
     error /= np.abs(found.logit - found.baseline_logit)

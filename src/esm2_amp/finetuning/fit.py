@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 import torch
 
+from esm2_amp.devices import resolve_device
 from esm2_amp.errors import InputError
 from esm2_amp.finetuning.adapters import AdaptedEncoder
 from esm2_amp.finetuning.pieces import Sequences
@@ -17,6 +18,9 @@ from esm2_amp.finetuning.tuner import EncoderTuner, SequencePairs
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.pairs import Pairs, hash_pairs, hash_tensors
 from esm2_amp.parameters.finetuning import FinetuningParameters
+from esm2_amp.parameters.run import Device
+from esm2_amp.precision import resolve_training_precision
+from esm2_amp.training.batches import Shares
 from esm2_amp.training.callbacks import EpochRecord
 from esm2_amp.training.fit import best_checkpoints, check_classes, release_optimizers
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint
@@ -52,7 +56,7 @@ def finetune(
     settings: FinetuningParameters,
     *,
     folder: Path,
-    device: str,
+    device: Device,
     seed: int,
 ) -> Finetuned:
     """Adapt an encoder and its network to pairs, from the last checkpoint when the same work was interrupted.
@@ -87,6 +91,8 @@ def finetune(
     """
     for split, pairs in {"training": training, "validation": validation}.items():
         check_classes(split, pairs)
+    precision = resolve_training_precision(settings.precision, resolve_device(device))
+    settings = settings.model_copy(update={"precision": precision})
     record, best = EpochRecord("fine-tuning"), best_checkpoints(folder)
     steps = settings.epochs * math.ceil(len(training) / settings.pairs_per_step)
     with torch.random.fork_rng():
@@ -94,7 +100,8 @@ def finetune(
         encoder, network = AdaptedEncoder(start.encoder.weights, settings), copy.deepcopy(start.network)
         tuner = EncoderTuner(encoder, network, proteins, settings, start.training, total_steps=steps, seed=seed)
         swapping = start.training.pair_order == "random"
-        data = SequencePairs(training, validation, settings.pairs_per_step, seed, swapping=swapping)
+        steps_whole = Shares(settings.pairs_per_step, settings.pairs_per_step)
+        data = SequencePairs(training, validation, steps_whole, seed, swapping=swapping)
         callbacks = [record, best, last_checkpoint(folder)]
         trainer = quiet_trainer(callbacks, folder, device, epochs=settings.epochs, precision=settings.precision)
         fingerprint = _fingerprint(start, proteins, training, validation, settings, seed)

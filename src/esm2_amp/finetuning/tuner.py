@@ -19,13 +19,10 @@ from esm2_amp.pairs import pair_tokens
 from esm2_amp.parameters.finetuning import FinetuningParameters
 from esm2_amp.parameters.model_training import TrainingParameters
 from esm2_amp.progress import Progress
-from esm2_amp.training.batches import PairBatch, pair_batches
+from esm2_amp.training.batches import PairBatch, Shares, pair_batches
 from esm2_amp.training.classifier import MeasuredModule, PairData
 
 logger = logging.getLogger(__name__)
-
-_BETWEEN_LINES = 60.0
-"""Seconds between two lines of progress within an epoch."""
 
 
 class EncoderTuner(MeasuredModule):
@@ -71,26 +68,19 @@ class EncoderTuner(MeasuredModule):
         self.total_steps, self.seed = total_steps, seed
         self.automatic_optimization = False  # a step's number of parts depends on its proteins
         self.strict_loading = False  # checkpoints lack what isn't trained
-        self._progress: Progress | None = None
 
     def protein_vectors(self, rows: Tensor) -> Tensor:
         """The 13 vectors of some proteins, without gradients: shape (rows, 13, D), float32."""
         proteins = rows.tolist()
         parts = self.proteins.parts(proteins)
         sums = self._sums(len(proteins))
-        progress = Progress(logger, "embedding tokens", sum(len(part.tokens) for part in parts), _BETWEEN_LINES)
+        progress = Progress(logger, "embedding tokens", sum(len(part.tokens) for part in parts))
         with torch.no_grad():
             for part in parts:
                 on_device = part.to(self.device)
                 sums = on_device.add(self.encoder(on_device), sums)
                 progress.add(len(part.tokens))
         return vectors(sums, self.proteins.segment_shares(proteins).to(self.device))
-
-    @override
-    def on_train_epoch_start(self) -> None:
-        data: PairData = self.trainer.datamodule  # type: ignore[attr-defined]
-        what = f"epoch {self.current_epoch + 1}, pairs"
-        self._progress = Progress(logger, what, len(data.training_pairs), _BETWEEN_LINES)
 
     @override
     def training_step(self, batch: PairBatch, batch_idx: int) -> None:
@@ -101,8 +91,6 @@ class EncoderTuner(MeasuredModule):
         optimizer.step()
         schedule: Any = self.lr_schedulers()
         schedule.step()
-        if self._progress is not None:
-            self._progress.add(len(batch[2]))
 
     def _accumulate(self, batch: PairBatch, batch_idx: int) -> None:
         """Add the gradients of the mean loss over a step's pairs to those of the weights."""
@@ -193,10 +181,10 @@ class SequencePairs(PairData):
 
     Parameters
     ----------
-    training, validation, batch_size, seed, swapping
+    training, validation, shares, seed, swapping
         As for `PairData`; of the pairs only rows and labels are read.
     """
 
     @override
     def val_dataloader(self) -> DataLoader[PairBatch]:
-        return pair_batches(self.validation_pairs, len(self.validation_pairs))
+        return pair_batches(self.validation_pairs, Shares(len(self.validation_pairs), len(self.validation_pairs)))

@@ -2,6 +2,8 @@
 
 import csv
 import gzip
+import io
+import logging
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,14 +11,18 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
+from typing_extensions import override
 
 from esm2_amp.errors import InputError
 from esm2_amp.files import BYTE_ORDER_MARK, SourceTable, read_text, shown
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import read_table
 from esm2_amp.parameters.functional_regions import MOST_RANKS
+from esm2_amp.progress import Progress
 from esm2_amp.regions import gff, interpro, uniprot
 from esm2_amp.regions.annotations import Annotations
+
+logger = logging.getLogger(__name__)
 
 ENDINGS: Final = {
     uniprot.EXPORTED: (".tsv", ".csv", ".xlsx"),
@@ -80,7 +86,8 @@ class RegionFile(NamedTuple):
             return interpro.parse_interproscan(read_text(self.path), name, types, entries)
         if types is None:
             raise interpro.no_entry_list(name, layout)
-        with _opened(self.path) as stream:
+        progress = Progress(logger, f"reading {name}, bytes", self.path.stat().st_size)
+        with _opened(self.path, progress) as stream:
             return interpro.parse_protein2ipr(stream, self.path, types, entries)
 
     def _entry_types(self) -> dict[str, str] | None:
@@ -235,9 +242,29 @@ def _is_packed(path: Path) -> bool:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    with gzip.open(path) if _is_packed(path) else path.open("rb") as stream:
-        yield stream
+def _opened(path: Path, progress: Progress | None = None) -> Iterator[Any]:
+    """The content of a file, unpacked; how far it is read is shown."""
+    with io.BufferedReader(_ShownFile(path, progress)) as file:
+        if not _is_packed(path):
+            yield file
+        else:
+            with gzip.open(file) as stream:
+                yield stream
+
+
+class _ShownFile(io.FileIO):
+    """A file that counts what is read of it as done."""
+
+    def __init__(self, path: Path, progress: Progress | None) -> None:
+        super().__init__(path)
+        self._progress = progress
+
+    @override
+    def readinto(self, buffer: Any) -> int | None:
+        size = super().readinto(buffer)
+        if self._progress and size:
+            self._progress.add(size)
+        return size
 
 
 def _peek(path: Path) -> bytes:

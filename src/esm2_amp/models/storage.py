@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from esm2_amp.files import replacing
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import MODELS, network_class
 from esm2_amp.pairs import Pairs
+
+logger = logging.getLogger(__name__)
 
 PUBLISHED_HEADS = 8
 """Attention heads of the published transformers; a checkpoint's tensors don't show them (METHOD section 3)."""
@@ -112,6 +115,18 @@ class TrainedModel(NamedTuple):
                 f"these come from other weights ({features.provenance['encoder']}); "
                 f"give --params=encoder={trained_on['encoder']}"
             )
+        _compare_precisions(self.architecture, trained_on, features.provenance)
+
+
+def _compare_precisions(architecture: str, trained_on: dict[str, Any], given: dict[str, Any]) -> None:
+    """Warn where vectors were computed in another precision than those that a model was trained on."""
+    before, now = (about.get("options", {}).get("precision") for about in (trained_on, given))
+    if before and now and before != now:
+        logger.warning(
+            "The model %s was trained on features computed in %s, these were computed in %s: its scores differ by "
+            "rounding; feature_extraction.embedding.precision=%s computes them as in training",
+            architecture, before, now, before,
+        )  # fmt: skip
 
 
 def save_model(model: TrainedModel, folder: Path) -> None:

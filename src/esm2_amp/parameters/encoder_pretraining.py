@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from esm2_amp.parameters.base import Count, Fraction, Parameters, Positive
+from esm2_amp.parameters.run import Precision, TrainingPrecision
 
 OptimizerName = Literal["adamw", "muon"]
 
@@ -33,7 +34,7 @@ class DistillationParameters(Parameters):
     mean_weight: Annotated[float, Field(ge=0)] = 10.0
     normalise_student: bool = True
     states: Literal["computed", "stored"] = "computed"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
 
 
 class PretrainingParameters(Parameters):
@@ -71,8 +72,9 @@ class PretrainingParameters(Parameters):
         Number of epochs.
     held_out : int
         Proteins kept from training.
-    precision : str
-        Lightning's name of the number format.
+    precision : {"auto", "32-true", "bf16-mixed", "16-mixed"}
+        Lightning's name of the number format; `auto` is `bf16-mixed` where the processor has instructions for it, and
+        `32-true` elsewhere.
     optimizer : {"adamw", "muon"}
         AdamW for all weights, or Muon for the matrices of the layers.
     teacher : str, optional
@@ -102,7 +104,7 @@ class PretrainingParameters(Parameters):
     steps_per_epoch: Count
     epochs: Count
     held_out: Count
-    precision: str
+    precision: TrainingPrecision
     optimizer: OptimizerName = "adamw"
     teacher: str | None = None
     teacher_name: str | None = None

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from esm2_amp.parameters.base import Parameters
+from esm2_amp.parameters.run import Precision
 from esm2_amp.protein import N_SEGMENTS, window_starts
 
 
@@ -13,8 +14,9 @@ class EmbeddingParameters(Parameters):
 
     Attributes
     ----------
-    precision : {'float32', 'bfloat16'}
-        Number format of the matrix multiplications. Features are float32 in either case.
+    precision : {"auto", "float32", "bfloat16"}
+        Number format of the matrix multiplications; `auto` is bfloat16 where the processor has instructions for it.
+        Features are float32 in either case.
     tokens_per_batch : int, optional
         Residues, cls and eos that go through the encoder together. A longer protein goes alone. By default as many as
         stay in a processor's cache, or keep an accelerator busy: see `TOKENS_PER_BATCH`.
@@ -24,7 +26,7 @@ class EmbeddingParameters(Parameters):
         Residues of the windows of longer proteins, and how many of them neighbours share.
     """
 
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     tokens_per_batch: PositiveInt | None = None
     whole_up_to: PositiveInt
     window: PositiveInt

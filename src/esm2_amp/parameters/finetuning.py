@@ -5,6 +5,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, field_validator
 
 from esm2_amp.parameters.base import Count, Parameters, Positive
+from esm2_amp.parameters.run import TrainingPrecision
 
 AdaptedMap = Literal["query", "key", "value", "attention_output", "expansion", "contraction"]
 """The linear maps of an ESM-2's layer: four of the attention, two of the feed-forward block."""
@@ -47,8 +48,8 @@ class FinetuningParameters(Parameters):
     recompute : bool
         Whether what lies within a layer is computed again for the gradients, in place of being kept, which needs less
         memory and more time.
-    precision : {"32-true", "bf16-mixed"}
-        Lightning's name of the number format.
+    precision : {"auto", "32-true", "bf16-mixed", "16-mixed"}
+        Lightning's name of the number format; `auto` is `bf16-mixed` where the device has instructions for it.
     licence : str
         Licence of the tuned encoder, for its card; that of the encoder before holds for it, too.
     """
@@ -66,7 +67,7 @@ class FinetuningParameters(Parameters):
     gradient_clip: Positive | None
     tokens_at_once: Count
     recompute: bool
-    precision: Literal["32-true", "bf16-mixed"]
+    precision: TrainingPrecision
     licence: str
 
     @field_validator("modules", mode="before")

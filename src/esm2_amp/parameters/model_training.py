@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import Field
 
 from esm2_amp.parameters.base import Count, Fraction, Parameters, Positive
+from esm2_amp.parameters.run import TrainingPrecision
 
 Size = Annotated[int, Field(ge=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
@@ -106,8 +107,9 @@ class TrainingParameters(Parameters):
         Epochs without a better validation MCC after which the fit ends; by default it never ends early.
     gradient_clip : float, optional
         Largest norm of the gradient; by default gradients aren't clipped.
-    precision : str
-        Lightning's name of the number format.
+    precision : {"auto", "32-true", "bf16-mixed", "16-mixed"}
+        Lightning's name of the number format; `auto` is `bf16-mixed` where the processor has instructions for it, and
+        `32-true` elsewhere. What it is stands in the model's card.
     features_on : {"auto", "device", "host"}
         Where the table of features stays: with `auto` on the accelerator when it takes less than half its free memory.
     """
@@ -122,7 +124,7 @@ class TrainingParameters(Parameters):
     selection: Literal["best_validation_mcc", "last_epoch"] = "best_validation_mcc"
     patience: Count | None = None
     gradient_clip: Positive | None = None
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: TrainingPrecision = "32-true"
     features_on: Literal["auto", "device", "host"] = "auto"
 
 

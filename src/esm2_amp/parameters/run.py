@@ -4,9 +4,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from esm2_amp.parameters.base import Parameters
+from esm2_amp.parameters.base import Count, Parameters
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+ResolvedPrecision = Literal["float32", "bfloat16"]
+Precision = Literal["auto"] | ResolvedPrecision
+"""Number format of matrix multiplications; `auto` takes bfloat16 where the processor has instructions for it."""
+
+TrainingPrecision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+"""Lightning's names of the number formats of a fit; `auto` takes one of the first two by the same rule."""
 
 
 class RunParameters(Parameters):
@@ -16,6 +22,11 @@ class RunParameters(Parameters):
     ----------
     device : {"auto", "cpu", "cuda", "mps"}
         Where tensors are computed; `auto` takes the first of cuda, mps and cpu that the machine has.
+    devices : int or "auto"
+        Devices of each machine that fit a network together, by a process each; `auto` is all GPUs. The steps of a fit
+        are the same with any number of them.
+    num_nodes : int
+        Machines that fit a network together, within a job of SLURM.
     seed : int
         Of everything that is drawn at random.
     data_name : str
@@ -25,6 +36,8 @@ class RunParameters(Parameters):
     """
 
     device: Device
+    devices: Count | Literal["auto"] = 1
+    num_nodes: Count = 1
     seed: int
     data_name: str
     scoring_batch_size: int = Field(ge=1)

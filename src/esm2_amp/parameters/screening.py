@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt
 
 from esm2_amp.parameters.base import Count, Fraction, Parameters
-
-Precision = Literal["float32", "bfloat16"]
+from esm2_amp.parameters.run import Precision
 
 
 class ScreeningParameters(Parameters):
@@ -37,8 +36,9 @@ class ScreeningParameters(Parameters):
         the first, and all where queries are given.
     known_of_training : bool
         Whether known pairs of two proteins that the model was trained on count, too.
-    precision : {"float32", "bfloat16"}
-        Number format of the network while it scores.
+    precision : {"auto", "float32", "bfloat16"}
+        Number format of the network while it scores; `auto` is bfloat16 where the processor has instructions for it.
+        bfloat16 has 3 digits: partners whose scores differ by less are tied.
     pairs_per_tile : int
         Pairs scored between two chances to stop and go on.
     save_every : float

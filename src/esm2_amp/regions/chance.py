@@ -4,6 +4,7 @@ P-values are two-sided permutation p-values that count the observed arrangement 
 Benjamini and Hochberg's over the types of region. Intervals are the middle of bootstrap replicates over proteins.
 """
 
+import logging
 import warnings
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -12,6 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
+
+from esm2_amp.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +69,8 @@ def shift_regions(
     n_selections, n_types = len(weights[0]), len(annotated[0])
     expected = np.zeros((n_selections, len(weights), n_types))
     drawn = np.zeros((n_selections, permutations, n_types))
-    for protein, (of_residues, flags) in enumerate(zip(weights, annotated, strict=True)):
+    progress = Progress(logger, "shifting regions, proteins", len(weights))
+    for protein, (of_residues, flags) in progress.over(enumerate(zip(weights, annotated, strict=True))):
         if not flags.any():
             continue
         sums = sums_by_shift(of_residues, flags)

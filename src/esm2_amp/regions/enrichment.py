@@ -14,16 +14,20 @@ coverage expected from low segments is moved by the difference between random se
 P-values, q-values and intervals are those of `esm2_amp.regions.chance`.
 """
 
+import logging
 from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from esm2_amp.progress import Progress
 from esm2_amp.protein import N_SEGMENTS, segment_bounds
 from esm2_amp.regions.chance import SHIFTED_REGIONS, Null, decided, interval, ratio, shift_regions, two_sided
 from esm2_amp.regions.coverage import Coverage, protein_rows
 from esm2_amp.regions.segments import SELECTIONS
+
+logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
@@ -139,12 +143,14 @@ def _permute_segments(chosen: _Chosen, permutations: int, generator: np.random.G
     drawn = np.tile(chosen.sums[:, ~moves].sum(axis=1)[:, None], (1, permutations, 1))
     flat = fraction[moves].reshape(-1, fraction.shape[-1])
     step = max(1, _AT_ONCE // max(1, len(flat)))
+    progress = Progress(logger, "permuting segments, permutations", permutations)
     for start in range(0, permutations, step):
         size = min(step, permutations - start)
         order = generator.random((size, int(moves.sum()), N_SEGMENTS)).argsort(axis=-1)
         for number, count in enumerate(counts[:, moves]):
             shuffled = np.take_along_axis(count[None], order, axis=-1).reshape(size, -1)
             drawn[number, start : start + size] += shuffled @ flat
+        progress.add(size)
     return Null(expected, drawn)
 
 

@@ -142,6 +142,7 @@ def _model_table(descriptions: tuple[dict[str, Any], ...]) -> Table:
             "Learning rate": number_cells(training["learning_rate"], ".3g"),
             "Weight decay": number_cells(training["weight_decay"], ".3g"),
             "Batch": number_cells(training["batch_size"], ","),
+            "Precision": text_cells(training["precision"]),
             "Epochs": number_cells(training["epochs"], ","),
             "Kept epoch": number_cells((card["selected_epoch"]["epoch"] for card in cards), ".0f"),
             "Temperature": number_cells(card["temperature"] for card in cards),

@@ -87,6 +87,7 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Candidates", f"{summary['candidates']:,} in candidates.parquet, the first million in candidates.csv"),
         ("From the threshold on", f"{summary['pairs_above_threshold']:,} pairs (probability {summary['threshold']:g})"),
     ]
+    facts.append(("Scored in", summary["precision"]))
     if summary["known_pairs"]:
         words = (
             f"{summary['known_pairs']:,} given, {summary['known_pairs_screened']:,} looked for; of "

@@ -21,8 +21,8 @@ from esm2_amp.devices import resolve_device, side_by_side
 from esm2_amp.errors import InputError
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.pairs import hash_tensors
-from esm2_amp.parameters.run import Device
-from esm2_amp.parameters.screening import Precision, ScreeningParameters
+from esm2_amp.parameters.run import Device, ResolvedPrecision
+from esm2_amp.parameters.screening import ScreeningParameters
 from esm2_amp.progress import Progress
 from esm2_amp.screening.candidates import candidate_pairs
 from esm2_amp.screening.kept import COARSE, EDGES, Keeping, Kept, PartOfScreen, Watch, keep
@@ -55,7 +55,7 @@ class Work:
     device : {"auto", "cpu", "cuda", "mps"}
         Where tiles are scored, on each worker's machine.
     precision : {"float32", "bfloat16"}
-        Number format of the network while it scores.
+        Number format of the network while it scores, the same on all machines.
     wanted : WantedPairs
         The pairs that are scored.
     keeping : Keeping
@@ -64,7 +64,7 @@ class Work:
 
     network: PairNetwork
     device: Device
-    precision: Precision
+    precision: ResolvedPrecision
     wanted: WantedPairs
     keeping: Keeping
 

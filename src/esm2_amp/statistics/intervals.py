@@ -10,6 +10,7 @@ a pair's own noise counts once, and from the normal distribution's tails to Stud
 graph.
 """
 
+import logging
 import warnings
 from collections.abc import Mapping
 from itertools import combinations
@@ -20,9 +21,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from esm2_amp.progress import Progress
 from esm2_amp.statistics.calibration import calibration_interval
 from esm2_amp.statistics.metrics import pair_metrics
 from esm2_amp.statistics.weighted import METRICS, Floats, Ranking, metrics_of_sums, pair_terms, sum_influence
+
+logger = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
 
@@ -97,7 +101,8 @@ def bootstrap(
     even = np.full(n_proteins, 1 / n_proteins)
     drawn = np.random.default_rng(seed).multinomial(n_proteins, even, replicates).astype(np.float64)
     each = threshold if isinstance(threshold, Mapping) else dict.fromkeys(logits, threshold)
-    parts = [_one_model(label, logit, rows_a, rows_b, each[model], drawn) for model, logit in logits.items()]
+    progress = Progress(logger, "bootstrap over proteins, replicates of models", replicates * len(logits))
+    parts = [_one_model(label, logit, rows_a, rows_b, each[model], drawn, progress) for model, logit in logits.items()]
     values, replicated, influence = (np.stack(part) for part in zip(*parts, strict=True))
     return Replicates(tuple(logits), values, replicated, influence, rows_a, rows_b)
 
@@ -210,7 +215,7 @@ def _verdict(models: tuple[str, str], metric: str, difference: float, low: float
 
 
 def _one_model(
-    label: ArrayLike, logit: ArrayLike, a: Rows, b: Rows, threshold: float, drawn: Floats
+    label: ArrayLike, logit: ArrayLike, a: Rows, b: Rows, threshold: float, drawn: Floats, progress: Progress
 ) -> tuple[Floats, Floats, Floats]:
     """Values, replicates and influence of one model; `drawn` has shape (R, proteins)."""
     defined = pair_metrics(label, logit, threshold)
@@ -219,7 +224,7 @@ def _one_model(
     # None becomes NaN, and an MCC of 0 stands where every decision is the same.
     values[: len(METRICS)] = [defined.get(name, value) for name, value in zip(METRICS, values, strict=False)]
     first, second = a[ranking.order], b[ranking.order]
-    of_ranks = np.array([ranking.areas(count[first] + count[second]) for count in drawn])
+    of_ranks = np.array([ranking.areas(count[first] + count[second]) for count in progress.over(drawn)])
     n_proteins = drawn.shape[1]
     of_sums = metrics_of_sums(drawn @ (_sums(a, terms, n_proteins) + _sums(b, terms, n_proteins)))
     return values, np.hstack([of_ranks, of_sums]), np.hstack([ranking.influence(), sum_influence(terms)])

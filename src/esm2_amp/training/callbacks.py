@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from typing_extensions import override
 
 from esm2_amp.errors import DivergedError
-from esm2_amp.progress import time_left
+from esm2_amp.progress import WAITS, Lines, Pace
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,12 @@ _LOGGED = _LOSSES | {
 }
 """What is logged of an epoch, as far as the fit measures it, and its name in the log."""
 
+_TRAINING_BATCH, _VALIDATION_BATCH = 3.0, 1.0
+"""Passes through the network that a batch takes, forwards and backwards: a gradient takes twice a score's time."""
+
+_LONG_EPOCH = 60.0
+"""Seconds from which every epoch has a line."""
+
 
 class EpochRecord(L.Callback):
     """Loss and metrics of every epoch; kept in the checkpoints, so that a resumed fit has the whole record.
@@ -36,8 +42,9 @@ class EpochRecord(L.Callback):
     ----------
     name : str
         What is being fitted, for the log.
-    log_every : float
-        Seconds between two lines of the log.
+    waits : sequence of float
+        Seconds to the first line of the log, and from each to the next; the last holds on. A line comes at the end of
+        an epoch, or within a long one, and at the end of each that took a minute.
     log_last : bool
         Whether the last epoch has a line however soon it comes.
 
@@ -47,16 +54,46 @@ class EpochRecord(L.Callback):
         `epoch`, counted from 1, `learning_rate` and all that the fit measures, a row per epoch.
     """
 
-    def __init__(self, name: str, log_every: float = 5.0, *, log_last: bool = True) -> None:
-        self.name, self.log_every, self.log_last = name, log_every, log_last
+    def __init__(self, name: str, waits: Sequence[float] = WAITS, *, log_last: bool = True) -> None:
+        self.name, self.waits, self.log_last = name, waits, log_last
         self.rows: list[dict[str, float]] = []
-        self._started = self._logged = time.monotonic()
-        self._first = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pace, self._lines = Pace(), Lines(logger, self.waits)
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self._batches, self._work, self._began = 0, 0.0, time.monotonic()
 
     @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._started = self._logged = time.monotonic()
-        self._first = trainer.current_epoch
+        self._begin()
+
+    @override
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
+        self._batches += 1
+        self._count(trainer, _TRAINING_BATCH)
+
+    @override
+    def on_validation_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *batch: Any) -> None:
+        self._count(trainer, _VALIDATION_BATCH)
+
+    def _count(self, trainer: L.Trainer, work: float) -> None:
+        self._pace.add(work)
+        self._work += work
+        self._lines.offer(lambda: self._within_epoch(trainer))
+
+    def _within_epoch(self, trainer: L.Trainer) -> str:
+        done, total = self._batches, int(trainer.num_training_batches)
+        share = f"{done:,} of {total:,} batches ({100 * done / total:.0f} %)"
+        return f"{self.name}: epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, {share}; {self._left(trainer)}"
+
+    def _left(self, trainer: L.Trainer) -> str:
+        """Until the end of the last epoch."""
+        validation = _VALIDATION_BATCH * sum(map(int, trainer.num_val_batches))
+        of_epoch = _TRAINING_BATCH * int(trainer.num_training_batches) + validation
+        return self._pace.left(of_epoch * (int(trainer.max_epochs or 0) - trainer.current_epoch) - self._work)
 
     @override
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -67,18 +104,15 @@ class EpochRecord(L.Callback):
         self._log(trainer, values)
 
     def _log(self, trainer: L.Trainer, values: dict[str, float]) -> None:
-        done, total, now = trainer.current_epoch + 1, int(trainer.max_epochs or 0), time.monotonic()
-        if now - self._logged < self.log_every and not (self.log_last and done == total):
-            return
-        self._logged = now
-        logger.info(
-            "%s: epoch %d of %d, %s; %s",
-            self.name,
-            done,
-            total,
-            ", ".join(f"{words} {values[name]:.4f}" for name, words in _LOGGED.items() if name in values),
-            time_left(now - self._started, done - self._first, total - done),
-        )
+        done, total = trainer.current_epoch + 1, int(trainer.max_epochs or 0)
+        measured = ", ".join(f"{words} {values[name]:.4f}" for name, words in _LOGGED.items() if name in values)
+        text = f"{self.name}: epoch {done} of {total}, {measured}; {self._left(trainer)}"
+        is_long = time.monotonic() - self._began >= _LONG_EPOCH
+        self._begin_epoch()
+        if is_long or (self.log_last and done == total):
+            self._lines.say(text)
+        else:
+            self._lines.offer(lambda: text)
 
     @override
     def state_dict(self) -> dict[str, Any]:

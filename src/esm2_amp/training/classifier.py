@@ -1,7 +1,7 @@
 """The Lightning modules of training: the pair classifier and its data."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 import torch
@@ -21,7 +21,7 @@ from typing_extensions import override
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.pairs import Pairs, pair_tokens
 from esm2_amp.parameters.model_training import TrainingParameters
-from esm2_amp.training.batches import PairBatch, pair_batches
+from esm2_amp.training.batches import Counts, PairBatch, Shares, pair_batches
 
 METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mcc": binary_matthews_corrcoef,
@@ -56,11 +56,21 @@ class MeasuredModule(L.LightningModule):
         # once an epoch, for training too, whose batches are over by now: logging at each step costs more than a small
         # network's step, and what is logged at the end of the training epoch comes too late for the callbacks
         for phase, outcomes in self._outcomes.items():
-            logit, label = (torch.cat(column) for column in zip(*outcomes, strict=True))
+            logit, label = self._of_all_processes(outcomes)
             outcomes.clear()
             probability, truth = logit.sigmoid(), label.int()
             self.log(f"{phase}_loss", binary_cross_entropy_with_logits(logit, label))
             self.log_dict({f"{phase}_{name}": metric(probability, truth).float() for name, metric in METRICS.items()})
+
+    def _of_all_processes(self, outcomes: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """Logits and labels of an epoch, the same in every process."""
+        logit, label = (torch.cat(column) for column in zip(*outcomes, strict=True))
+        if self.trainer.world_size == 1:
+            return logit, label
+        parts: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(parts, (logit.cpu(), label.cpu()))
+        logit, label = (torch.cat(column).to(self.device) for column in zip(*parts, strict=True))
+        return logit, label
 
 
 class PairClassifier(MeasuredModule):
@@ -77,7 +87,8 @@ class PairClassifier(MeasuredModule):
     on_device : bool
         Whether the table is moved to the accelerator, or stays in the host's memory and each batch is moved.
     seed : int
-        Dropout of an epoch is drawn from seed and epoch alone, so that a resumed run repeats an undisturbed one.
+        Dropout of an epoch is drawn from seed, epoch and process alone, so that a resumed run repeats an undisturbed
+        one.
     """
 
     def __init__(
@@ -98,33 +109,37 @@ class PairClassifier(MeasuredModule):
 
     @override
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Draw the dropout of this epoch from seed and epoch."""
+        """Draw the dropout of this epoch from seed, epoch and process."""
         # not at the epoch's start: between that and its first batch the loader draws a number, but not when resumed
         if batch_idx == 0:
-            torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
+            torch.manual_seed(self.seed * 1_000_003 + self.current_epoch + self.global_rank * 10_007)
 
     @override
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._step(batch, "training") * self._weight(len(batch[1]), batch_idx)
+        counts = self._data.counts("training", batch_idx)
+        return self._step(batch, "training", counts) * self._weight(counts)
 
-    def _weight(self, pairs: int, batch_idx: int) -> float:
-        """The factor by which the sum over an optimiser step's micro-batches becomes the mean over its pairs.
+    @property
+    def _data(self) -> "PairData":
+        data: PairData = self.trainer.datamodule  # type: ignore[attr-defined]
+        return data
 
-        Lightning divides every micro-batch's loss by their usual number, but an epoch's last step may have fewer, and
-        a smaller one among them.
+    def _weight(self, counts: Counts) -> float:
+        """The factor by which the sum over all batches of an optimiser step becomes the mean over its pairs.
+
+        Lightning divides every batch's loss by their usual number, and the gradient by that of the processes, but an
+        epoch's last step may have fewer batches, and a smaller one among them.
         """
-        data, micro_batches = self.trainer.datamodule, self.trainer.accumulate_grad_batches  # type: ignore[attr-defined]
-        earlier = batch_idx // micro_batches * self.settings.batch_size
-        return pairs * micro_batches / min(self.settings.batch_size, len(data.training_pairs) - earlier)
+        return counts.own * self.trainer.accumulate_grad_batches * self.trainer.world_size / counts.of_step
 
     @override
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return self._step(batch, "validation")
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self._step(batch, "validation", self._data.counts("validation", batch_idx))
 
-    def _step(self, batch: tuple[Tensor, Tensor], phase: str) -> Tensor:
+    def _step(self, batch: tuple[Tensor, Tensor], phase: str, counts: Counts) -> Tensor:
         tokens, label = batch
         logit = self.network(tokens).float()
-        self.keep_outcomes(phase, logit, label)
+        self.keep_outcomes(phase, logit[: counts.own], label[: counts.own])
         return binary_cross_entropy_with_logits(logit, label)
 
     @override
@@ -155,25 +170,30 @@ class PairData(L.LightningDataModule):
     ----------
     training, validation : Pairs
         Labelled pairs.
-    batch_size : int
-        Pairs held in memory at once.
+    shares : Shares
+        Pairs of a step and of a batch, and which of them this process has.
     seed : int
         Seed of the orders.
     swapping : bool
         Whether each training pair is read as A-B or B-A at random.
     """
 
-    def __init__(self, training: Pairs, validation: Pairs, batch_size: int, seed: int, *, swapping: bool) -> None:
+    def __init__(self, training: Pairs, validation: Pairs, shares: Shares, seed: int, *, swapping: bool) -> None:
         super().__init__()
         self.training_pairs, self.validation_pairs = training, validation
-        self.batch_size, self.seed, self.swapping = batch_size, seed, swapping
+        self.shares, self.seed, self.swapping = shares, seed, swapping
+
+    def counts(self, phase: Literal["training", "validation"], batch_idx: int) -> Counts:
+        """What counts of a batch, by its number in the epoch."""
+        pairs = self.training_pairs if phase == "training" else self.validation_pairs
+        return self.shares.counts(batch_idx, len(pairs))
 
     @override
     def train_dataloader(self) -> DataLoader[PairBatch]:
         assert self.trainer is not None
         order = self.seed * 1_000_003 + self.trainer.current_epoch
-        return pair_batches(self.training_pairs, self.batch_size, order, swapping=self.swapping)
+        return pair_batches(self.training_pairs, self.shares, order, swapping=self.swapping)
 
     @override
     def val_dataloader(self) -> DataLoader[PairBatch]:
-        return pair_batches(self.validation_pairs, self.batch_size)
+        return pair_batches(self.validation_pairs, self.shares)

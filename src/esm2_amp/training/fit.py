@@ -12,33 +12,22 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from esm2_amp.errors import InputError
-from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import build_network
 from esm2_amp.pairs import Pairs, hash_pairs
 from esm2_amp.parameters.model_training import ModelParameters, TrainingParameters
+from esm2_amp.parameters.run import Device
+from esm2_amp.precision import with_training_precision
+from esm2_amp.training.batches import Shares
 from esm2_amp.training.callbacks import EpochRecord, EpochReport, Patience
 from esm2_amp.training.classifier import PairClassifier, PairData
+from esm2_amp.training.jobs import Fit, FitJob
+from esm2_amp.training.processes import ALONE, Processes
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
+from esm2_amp.training.together import fit_together
 from esm2_amp.training.trainer import quiet_trainer
 
 _MONITOR = "validation_mcc"
 _CHECKPOINTS_KEPT = 3
-
-
-class Fit(NamedTuple):
-    """A fitted network and the record of its epochs.
-
-    Attributes
-    ----------
-    network : PairNetwork
-        In eval mode, on the CPU, with the selected epoch's weights.
-    record : DataFrame
-        One row per epoch: `epoch`, `learning_rate`, and loss, MCC, accuracy, recall, F1, AUROC of training (with
-        dropout, averaged while learning) and validation; `selected` marks the epoch whose weights are kept.
-    """
-
-    network: PairNetwork
-    record: pd.DataFrame
 
 
 def fit_network(
@@ -47,8 +36,9 @@ def fit_network(
     settings: ModelParameters,
     *,
     folder: Path,
-    device: str,
+    device: Device,
     seed: int,
+    processes: Processes = ALONE,
 ) -> Fit:
     """Fit a network, from its last checkpoint when the same fit was interrupted.
 
@@ -65,26 +55,56 @@ def fit_network(
         Where the network is fitted.
     seed : int
         Seed of the initial weights, the order of the pairs and the dropout.
+    processes : Processes
+        With more than one, processes of their own fit the network together, one for each device: see
+        `esm2_amp.training.together`. Each has a part of every batch, and all make the same steps as one would: the
+        result differs by rounding and, where there is dropout, by what it draws.
 
     Raises
     ------
     InputError
-        A split is empty or has pairs of one class only.
+        A split is empty or has pairs of one class only, or, as DivergedError, a loss is no longer finite, or there
+        aren't so many devices.
     """
+    _check_splits(training, validation)
+    _shares(settings.training, processes, rank=0)  # raises before the folder is emptied
+    settings = with_training_precision(settings, device)
+    name, together = settings.network.architecture, f" {processes.total} processes" if processes.total > 1 else ""
+    # everything that decides the outcome of a fit
+    fingerprint = f"{settings.model_dump_json()} {seed} {hash_pairs(training, validation)}{together}"
+    resume_from = checkpoint_to_resume(folder, fingerprint, name)
+    job = FitJob(training, validation, settings, folder, device, seed, resume_from)
+    fit = fit_together(job, processes) if together else fit_job(job)
+    mark_finished(folder, fingerprint)
+    return fit
+
+
+def fit_job(job: FitJob, processes: Processes = ALONE, rank: int = 0) -> Fit:
+    """Fit a network in this process, alone or as one of several that do so together.
+
+    Parameters
+    ----------
+    job : FitJob
+        What is fitted, the same in all processes.
+    processes, rank : Processes, int
+        How many there are, and the number of this one.
+
+    Returns
+    -------
+    fit : Fit
+        Of the first process; others' networks have the weights of the last epoch.
+    """
+    settings, folder = job.settings, job.folder
     name = settings.network.architecture
     record, best = EpochRecord(name), best_checkpoints(folder)
     callbacks = [record, *_early_stopping(settings.training), best, last_checkpoint(folder)]
-    with _prepared(training, validation, settings, callbacks, folder=folder, device=device, seed=seed) as fit:
-        # everything that decides the outcome of a fit
-        fingerprint = f"{settings.model_dump_json()} {seed} {hash_pairs(training, validation)}"
-        resume_from = checkpoint_to_resume(folder, fingerprint, name)
-        fit.trainer.fit(fit.classifier, fit.data, ckpt_path=resume_from, weights_only=False)
+    with _prepared(job, callbacks, processes, rank) as fit:
+        fit.trainer.fit(fit.classifier, fit.data, ckpt_path=job.resume_from, weights_only=False)
     table_of_epochs = pd.DataFrame(record.rows)
     selected = table_of_epochs["epoch"].iloc[-1]
-    if settings.training.selection == "best_validation_mcc":
+    if settings.training.selection == "best_validation_mcc" and rank == 0:
         release_optimizers(fit.trainer)
         selected = _load_weights(fit.classifier, Path(best.best_model_path))
-    mark_finished(folder, fingerprint)
     table_of_epochs["selected"] = table_of_epochs["epoch"] == selected
     return Fit(fit.classifier.network.cpu().eval(), table_of_epochs)
 
@@ -95,7 +115,7 @@ def fit_trial(
     settings: ModelParameters,
     *,
     name: str,
-    device: str,
+    device: Device,
     seed: int,
     on_epoch: Callable[[int, float], None],
 ) -> pd.DataFrame:
@@ -120,9 +140,12 @@ def fit_trial(
     InputError
         A split is empty or has pairs of one class only, or, as DivergedError, a loss is no longer finite.
     """
-    record = EpochRecord(name, log_every=60, log_last=False)
+    _check_splits(training, validation)
+    settings = with_training_precision(settings, device)
+    record = EpochRecord(name, waits=(60,), log_last=False)
     callbacks = [record, EpochReport(on_epoch)]
-    with _prepared(training, validation, settings, callbacks, folder=None, device=device, seed=seed) as fit:
+    job = FitJob(training, validation, settings, Path(), device, seed, resume_from=None)
+    with _prepared(job, callbacks, checkpoints=False) as fit:
         fit.trainer.fit(fit.classifier, fit.data)
     return pd.DataFrame(record.rows)
 
@@ -135,28 +158,40 @@ class _Prepared(NamedTuple):
 
 @contextmanager
 def _prepared(
-    training: Pairs,
-    validation: Pairs,
-    settings: ModelParameters,
+    job: FitJob,
     callbacks: list[L.Callback],
+    processes: Processes = ALONE,
+    rank: int = 0,
     *,
-    folder: Path | None,
-    device: str,
-    seed: int,
+    checkpoints: bool = True,
 ) -> Iterator[_Prepared]:
     """Trainer, network and data of a fit, the initial weights from the seed; the global random state is restored."""
+    table, settings = job.training.table, job.settings.training
+    shares = _shares(settings, processes, rank)
+    with torch.random.fork_rng():
+        torch.manual_seed(job.seed)
+        network = build_network(job.settings.network, table.shape[-1])
+        on_device = _fits_device(table, settings, job.device)
+        classifier = PairClassifier(network, table, settings, on_device=on_device, seed=job.seed)
+        trainer = quiet_trainer(
+            callbacks,
+            job.folder if checkpoints else None,
+            job.device,
+            epochs=settings.epochs,
+            processes=processes,
+            precision=settings.precision,
+            accumulate_grad_batches=shares.batches(settings.batch_size),
+            gradient_clip_val=settings.gradient_clip,
+        )
+        swapping = settings.pair_order == "random"
+        yield _Prepared(
+            trainer, classifier, PairData(job.training, job.validation, shares, job.seed, swapping=swapping)
+        )
+
+
+def _check_splits(training: Pairs, validation: Pairs) -> None:
     for split, pairs in {"training": training, "validation": validation}.items():
         check_classes(split, pairs)
-    table = training.table
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = build_network(settings.network, table.shape[-1])
-        on_device = _fits_device(table, settings.training, device)
-        classifier = PairClassifier(network, table, settings.training, on_device=on_device, seed=seed)
-        batch_size = settings.training.micro_batch_size or settings.training.batch_size
-        trainer = _trainer(settings.training, callbacks, folder, device)
-        swapping = settings.training.pair_order == "random"
-        yield _Prepared(trainer, classifier, PairData(training, validation, batch_size, seed, swapping=swapping))
 
 
 def check_classes(split: str, pairs: Pairs) -> None:
@@ -182,21 +217,13 @@ def _early_stopping(settings: TrainingParameters) -> list[L.Callback]:
     return [] if settings.patience is None else [Patience(_MONITOR, mode="max", patience=settings.patience)]
 
 
-def _trainer(settings: TrainingParameters, callbacks: list[L.Callback], folder: Path | None, device: str) -> L.Trainer:
-    accumulated, rest = divmod(settings.batch_size, settings.micro_batch_size or settings.batch_size)
-    if rest:
+def _shares(settings: TrainingParameters, processes: Processes, rank: int) -> Shares:
+    at_once = settings.micro_batch_size or settings.batch_size
+    if settings.batch_size % at_once:
         raise InputError(
             f"micro_batch_size must divide batch_size {settings.batch_size}, got {settings.micro_batch_size}"
         )
-    return quiet_trainer(
-        callbacks,
-        folder,
-        device,
-        epochs=settings.epochs,
-        precision=settings.precision,
-        accumulate_grad_batches=accumulated,
-        gradient_clip_val=settings.gradient_clip,
-    )
+    return Shares(settings.batch_size, at_once, processes.total, rank)
 
 
 def _fits_device(table: Tensor, settings: TrainingParameters, device: str) -> bool:

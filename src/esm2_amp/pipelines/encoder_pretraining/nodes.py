@@ -109,7 +109,8 @@ def pretrain_encoder(
     encoder : EsmModel
         Without the language-model head.
     record : DataFrame
-        Perplexity of training crops and held-out proteins per epoch; with a teacher, how near its states are, too.
+        Perplexity of training crops and held-out proteins per epoch; with a teacher, how near its states are, too; and
+        `precision`, `teacher_precision`, the number formats that `auto` was.
 
     Raises
     ------
@@ -120,6 +121,7 @@ def pretrain_encoder(
     """
     from esm2_amp.encoder.pretraining_fit import fit_language_model
 
+    parameters = _with_precision(parameters, run.device)
     model, data = _model_and_data(_corpora(sequences), teacher_states, parameters, run.device)
     record = fit_language_model(
         model,
@@ -130,6 +132,9 @@ def pretrain_encoder(
         folder=checkpoints,
         device=run.device,
     )
+    record["precision"] = parameters.precision
+    if parameters.teacher is not None:
+        record["teacher_precision"] = parameters.distillation.precision
     return model.network.esm, record
 
 
@@ -163,6 +168,8 @@ def describe_encoder(
     from esm2_amp.encoder.pretraining import counted_perplexities
     from esm2_amp.report.cards import MeasuredValue, model_card
 
+    used, of_teacher = record.iloc[0], parameters.distillation.precision
+    parameters = _at_precisions(parameters, used["precision"], used.get("teacher_precision", of_teacher))
     encoder, counted = load(), counted_perplexities(*_corpora(sequences))
     last = float(record["held_out_perplexity"].iloc[-1])
     agreement = _agreement(record)
@@ -189,6 +196,22 @@ def describe_encoder(
         agreement=agreement,
     )
     return page, _perplexity_figure(record, counted)
+
+
+def _with_precision(parameters: PretrainingParameters, device: Device) -> PretrainingParameters:
+    """The parameters with the number formats that `auto` is here; that of the teacher where there is one."""
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.precision import resolve_precision, resolve_training_precision
+
+    resolved, of_teacher = resolve_device(device), parameters.distillation.precision
+    if parameters.teacher is not None:
+        of_teacher = resolve_precision(of_teacher, resolved)
+    return _at_precisions(parameters, resolve_training_precision(parameters.precision, resolved), of_teacher)
+
+
+def _at_precisions(parameters: PretrainingParameters, precision: str, of_teacher: str) -> PretrainingParameters:
+    distillation = parameters.distillation.model_copy(update={"precision": of_teacher})
+    return parameters.model_copy(update={"precision": precision, "distillation": distillation})
 
 
 def _model_and_data(

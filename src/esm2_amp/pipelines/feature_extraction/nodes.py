@@ -26,6 +26,9 @@ from esm2_amp.progress import Progress
 logger = logging.getLogger(__name__)
 
 
+_OTHER_PRECISION = {"float32": "bfloat16", "bfloat16": "float32"}
+
+
 class _Extraction(NamedTuple):
     """A group of the store, and how its vectors are computed."""
 
@@ -102,7 +105,7 @@ def extract_features(
     if published is not None:
         yield from _import_published(published, parameters)
         return
-    loaded = encoder()
+    loaded, parameters = encoder(), _with_precision(parameters, run.device)
     extraction = _extraction(loaded, parameters)
     keys = proteins["Sequence"].map(_sha256)
     wanted = pd.DataFrame({"key": keys, "sequence": proteins["Sequence"], "length": proteins["Sequence"].str.len()})
@@ -113,6 +116,11 @@ def extract_features(
         "%s proteins, %s different sequences: %s are in the store, %s to embed",
         f"{len(proteins):,}", f"{len(wanted):,}", f"{len(wanted) - len(missing):,}", f"{len(missing):,}",
     )  # fmt: skip
+    if len(missing) and (others := missing["key"].isin(stored.of(_other_group(loaded, parameters))["key"]).sum()):
+        logger.info(
+            "%s of them are in the store in %s, by another setting or machine: vectors of two precisions aren't mixed",
+            f"{others:,}", _OTHER_PRECISION[parameters.embedding.precision],
+        )  # fmt: skip
     located = [present]
     for shard in _embed_shards(missing, loaded, extraction.group, parameters, run.device):
         yield shard
@@ -142,15 +150,35 @@ def _extraction(encoder: Encoder, parameters: ExtractionParameters) -> _Extracti
     return _Extraction(group, encoder.width, provenance)
 
 
+def _with_precision(parameters: ExtractionParameters, device: Device) -> ExtractionParameters:
+    """The parameters with the precision that `auto` is here: vectors of another one belong to another group."""
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.precision import resolve_precision
+
+    return _at_precision(parameters, resolve_precision(parameters.embedding.precision, resolve_device(device)))
+
+
+def _at_precision(parameters: ExtractionParameters, precision: str) -> ExtractionParameters:
+    embedding = parameters.embedding.model_copy(update={"precision": precision})
+    return parameters.model_copy(update={"embedding": embedding})
+
+
+def _other_group(encoder: Encoder, parameters: ExtractionParameters) -> str:
+    """Where the store keeps vectors that differ from these by their precision alone."""
+    return _extraction(encoder, _at_precision(parameters, _OTHER_PRECISION[parameters.embedding.precision])).group
+
+
 def _embed_shards(
     missing: pd.DataFrame, encoder: Encoder, group: str, parameters: ExtractionParameters, device: Device
 ) -> Iterator[FeatureShard]:
     """Embed shards of similar lengths, longest first, so that a lack of memory shows at once."""
     import torch
 
+    from esm2_amp.encoder.embedding import embedding_work
     from esm2_amp.io.feature_store import FeatureShard
 
-    progress = Progress(logger, "embedding residues", int(missing["length"].sum()))
+    work = embedding_work(missing["length"], encoder.width, parameters.embedding)
+    progress = Progress(logger, "embedding residues", int(missing["length"].sum()), work=work)
     parts = [part for _, part in missing.groupby(_shard_numbers(missing["length"], parameters.shard_residues))]
     embedded = _embed_on_cluster if parameters.cluster and parts else _embed_locally
     sequences = [part["sequence"].tolist() for part in parts]
@@ -176,10 +204,12 @@ def _embed_on_cluster(
     parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, device: Device, progress: Progress
 ) -> Iterator[tuple[int, Tensor]]:
     from esm2_amp.encoder.cluster import Work, embed_on_cluster
+    from esm2_amp.encoder.embedding import embedding_work
 
     work = Work.of(encoder, parameters.embedding, device)
     for number, features in embed_on_cluster(work, parts, str(parameters.cluster)):
-        progress.add(sum(map(len, parts[number])))
+        lengths = [len(sequence) for sequence in parts[number]]
+        progress.add(sum(lengths), embedding_work(lengths, encoder.width, parameters.embedding))
         yield number, features
 
 

@@ -79,9 +79,11 @@ def search_hyperparameters(
     """
     from esm2_amp.models.registry import MODELS
     from esm2_amp.pairs import Pairs, hash_pairs
+    from esm2_amp.precision import with_training_precision
     from esm2_amp.search.report import best_parameters, epochs_table, study_figures, trials_table
     from esm2_amp.search.study import open_study, quiet_optuna, run_search
 
+    settings = with_training_precision(settings, run.device)
     settings = with_values(settings, {"epochs": parameters.epochs or settings.training.epochs})
     check_space(space, settings)
     architecture = settings.network.architecture

@@ -222,11 +222,12 @@ def train_latent_network(
     from esm2_amp.models.scoring import score_pairs
     from esm2_amp.models.storage import TrainedModel
     from esm2_amp.pairs import Pairs
+    from esm2_amp.precision import with_training_precision
     from esm2_amp.training.figures import training_figure
     from esm2_amp.training.fit import fit_network
 
     model = settings.network.architecture
-    own = _network_settings(model, parameters)
+    own = with_training_precision(_network_settings(model, parameters), run.device)
     of_network = Pairs.of(LatentVectors(latents), pairs, AEDNN.protein_tokens)
     train, validation, test = (
         of_network.take((pairs["split"] == split).to_numpy()) for split in ("train", "validation", "test")

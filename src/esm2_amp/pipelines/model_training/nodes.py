@@ -51,16 +51,21 @@ def train_model(
     from esm2_amp.models.registry import MODELS
     from esm2_amp.models.storage import SEQUENCE_DIGITS, TrainedModel
     from esm2_amp.pairs import Pairs, hash_pair_table
+    from esm2_amp.precision import with_training_precision
     from esm2_amp.training.figures import training_figure
     from esm2_amp.training.fit import fit_network
+    from esm2_amp.training.processes import Processes
 
-    architecture = settings.network.architecture
+    architecture, settings = settings.network.architecture, with_training_precision(settings, run.device)
     pairs = pairs[pairs["split"].isin(["train", "validation"])]  # proteins of the test set need no memory
     trained = np.unique(pairs.loc[pairs["split"] == "train", ["Protein1", "Protein2"]].to_numpy(str))
     seen = features.index.loc[features.index["Entry"].isin(trained), "key"]
     both = Pairs.of(features, pairs, MODELS[architecture].network.protein_tokens)
     training, validation = (both.take((pairs["split"] == split).to_numpy()) for split in ("train", "validation"))
-    fit = fit_network(training, validation, settings, folder=checkpoints, device=run.device, seed=run.seed)
+    fit = fit_network(
+        training, validation, settings,
+        folder=checkpoints, device=run.device, seed=run.seed, processes=Processes.of(run),
+    )  # fmt: skip
     card = {
         "model": architecture,
         "settings": settings.model_dump(),

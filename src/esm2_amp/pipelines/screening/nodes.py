@@ -49,6 +49,8 @@ class Screened(NamedTuple):
         What is kept of the scores.
     background : Kept, optional
         What is kept of the scores of the queries' partners with a sample of the proteins.
+    precision : {"float32", "bfloat16"}
+        Number format in which pairs were scored.
     """
 
     entries: list[str]
@@ -59,6 +61,7 @@ class Screened(NamedTuple):
     trained: np.ndarray | None
     kept: Kept
     background: Kept | None
+    precision: str
 
 
 def add_queries(
@@ -192,6 +195,8 @@ def screen_pairs(
     InputError
         The features aren't those that the model reads, a query isn't among them, or the screen would keep too much.
     """
+    from esm2_amp.devices import resolve_device
+    from esm2_amp.precision import resolve_precision
     from esm2_amp.screening.candidates import calibration_of, log_odds
     from esm2_amp.screening.engine import Work, background_of, screen
     from esm2_amp.screening.inputs import rows_of_known, top_within, trained_proteins, wanted_pairs
@@ -210,7 +215,8 @@ def screen_pairs(
         "Screening %s pairs of %s proteins by %s, trained on %s", f"{len(wanted):,}", f"{len(entries):,}",
         model.card.get("name", model.architecture), model.card.get("data", "data that its card doesn't name"),
     )  # fmt: skip
-    work = Work(model.network, run.device, parameters.precision, wanted, keeping)
+    precision = resolve_precision(parameters.precision, resolve_device(run.device))
+    work = Work(model.network, run.device, precision, wanted, keeping)
     table = features.select(model.network.protein_tokens)
     kept = screen(work, table, folder, parameters)
     if not kept.n_above:
@@ -220,7 +226,7 @@ def screen_pairs(
             "partners of each alone", parameters.threshold, 1 / (1 + np.exp(-best)), keeping.top,
         )  # fmt: skip
     background = background_of(work, table, kept, folder, parameters, run.seed) if names else None
-    return Screened(entries, names, wanted, watch, rows, trained, kept, background)
+    return Screened(entries, names, wanted, watch, rows, trained, kept, background, precision)
 
 
 def list_candidates(
@@ -312,6 +318,7 @@ def measure_screen(
         "proteins": len(screened.entries),
         "queries": len(screened.queries) or "all",
         "pairs": len(wanted),
+        "precision": screened.precision,
         "candidates": len(candidates),
         "threshold": parameters.threshold,
         "pairs_above_threshold": kept.n_above,
