@@ -60,7 +60,9 @@ def joined(members: Sequence[PairNetwork]) -> PairNetwork:
 
 def _check_alike(members: Sequence[PairNetwork]) -> None:
     if len(members) < 2:  # noqa: PLR2004
-        raise InputError(f"An ensemble must have two members or more, got {len(members)}; give a single network as it is")
+        raise InputError(
+            f"An ensemble must have two members or more, got {len(members)}; give a single network as it is"
+        )
     first = members[0]
     for number, member in enumerate(members[1:], start=2):
         if (type(member), member.sizes) != (type(first), first.sizes):

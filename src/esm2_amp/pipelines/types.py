@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from esm2_amp.io.regions import RegionFile as RegionFile
     from esm2_amp.models.base import PairNetwork as PairNetwork
     from esm2_amp.models.storage import TrainedModel as TrainedModel
+    from esm2_amp.models.unlikeness import TrainingVectors as TrainingVectors
     from esm2_amp.pairs import Pairs as Pairs
     from esm2_amp.regions.charts import Charts as Charts
     from esm2_amp.report.parts import Section as Section

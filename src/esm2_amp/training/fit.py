@@ -1,9 +1,10 @@
-"""Fitting one network: resumable, deterministic from its seed, best checkpoint by validation MCC."""
+"""Fitting networks: resumable, deterministic from their seeds, best checkpoint by validation MCC."""
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning as L
 import pandas as pd
@@ -41,6 +42,53 @@ class Fit(NamedTuple):
     record: pd.DataFrame
 
 
+def fit_members(
+    training: Pairs,
+    validation: Pairs,
+    settings: ModelParameters,
+    *,
+    folder: Path,
+    device: str,
+    seed: int,
+) -> list[Fit]:
+    """Fit the `training.members` networks of a model, one after the other, from where they were interrupted.
+
+    Member k, counted from 1, is fitted with the seed `seed + k - 1`: the first is the model that a training of one
+    member gives. Each has its own folder of checkpoints, and counts as finished only when all are, so that an
+    interrupted training finds those that it has done.
+
+    Parameters
+    ----------
+    training, validation, settings, device
+        As for `fit_network`.
+    folder : Path
+        Where checkpoints are kept: in it those of a single network, in `member_<k>` those of several.
+    seed : int
+        Of the first member.
+
+    Raises
+    ------
+    InputError
+        As for `fit_network`.
+    """
+    options: dict[str, Any] = {"device": device}
+    if settings.training.members == 1:
+        return [fit_network(training, validation, settings, folder=folder, seed=seed, **options)]
+    name, numbers = settings.network.architecture, range(1, settings.training.members + 1)
+    folders = {number: folder / f"member_{number}" for number in numbers}
+    _keep_only(folder, folders.values())
+    fits = [
+        fit_network(
+            training, validation, settings, folder=folders[number], seed=seed + number - 1, is_last=False,
+            name=f"{name}, member {number} of {len(numbers)}", **options,
+        )
+        for number in numbers
+    ]  # fmt: skip
+    for of_member in folders.values():
+        mark_finished(of_member)
+    return fits
+
+
 def fit_network(
     training: Pairs,
     validation: Pairs,
@@ -49,6 +97,8 @@ def fit_network(
     folder: Path,
     device: str,
     seed: int,
+    name: str | None = None,
+    is_last: bool = True,
 ) -> Fit:
     """Fit a network, from its last checkpoint when the same fit was interrupted.
 
@@ -65,18 +115,24 @@ def fit_network(
         Where the network is fitted.
     seed : int
         Seed of the initial weights, the order of the pairs and the dropout.
+    name : str, optional
+        What is being fitted, for the log; the architecture by default.
+    is_last : bool
+        Whether the training ends with this fit. One that is followed by others stays open, and is read from its
+        checkpoints when the same training starts again.
 
     Raises
     ------
     InputError
         A split is empty or has pairs of one class only.
     """
-    name = settings.network.architecture
+    name = name or settings.network.architecture
     record, best = EpochRecord(name), _best_checkpoints(folder)
     callbacks = [record, *_early_stopping(settings.training), best, last_checkpoint(folder)]
     with _prepared(training, validation, settings, callbacks, folder=folder, device=device, seed=seed) as fit:
-        # everything that decides the outcome of a fit
-        fingerprint = f"{settings.model_dump_json()} {seed} {hash_pairs(training, validation)}"
+        # everything that decides the outcome of a fit; how many other members there are doesn't
+        decides = settings.model_dump_json(exclude={"training": {"members"}})
+        fingerprint = f"{decides} {seed} {hash_pairs(training, validation)}"
         resume_from = checkpoint_to_resume(folder, fingerprint, name)
         fit.trainer.fit(fit.classifier, fit.data, ckpt_path=resume_from, weights_only=False)
     table_of_epochs = pd.DataFrame(record.rows)
@@ -84,7 +140,8 @@ def fit_network(
     if settings.training.selection == "best_validation_mcc":
         _release_optimizers(fit.trainer)
         selected = _load_weights(fit.classifier, Path(best.best_model_path))
-    mark_finished(folder, fingerprint)
+    if is_last:
+        mark_finished(folder)
     table_of_epochs["selected"] = table_of_epochs["epoch"] == selected
     return Fit(fit.classifier.network.cpu().eval(), table_of_epochs)
 
@@ -125,6 +182,16 @@ def fit_trial(
     with _prepared(training, validation, settings, callbacks, folder=None, device=device, seed=seed) as fit:
         fit.trainer.fit(fit.classifier, fit.data)
     return pd.DataFrame(record.rows)
+
+
+def _keep_only(folder: Path, wanted: Iterable[Path]) -> None:
+    """Delete what a training of another number of members left in a folder."""
+    kept = set(wanted)
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.is_dir() and path not in kept:
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
 
 
 class _Prepared(NamedTuple):

@@ -83,12 +83,11 @@ def evaluate_model(
             rows = scored[scored["Split"] == split]
             swapped = pair_metrics(rows["Label"], rows["SwappedLogit"])
             assessment.metrics[split]["auroc_swapped"] = swapped["auroc"]
-    weights = sum(weight.numel() for weight in model.network.parameters())
     return ModelEvaluation(
         scored,
         assessment.metrics,
         _figures(scored, assessment.metrics["threshold"], f"{model.architecture}, {reported(run.data_name)}"),
-        {"model": model.architecture, "weights": weights, "card": model.card},
+        {"model": model.architecture, "weights": model.weights, "card": model.card},
     )
 
 
