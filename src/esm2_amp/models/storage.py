@@ -19,9 +19,8 @@ from esm2_amp.files import replacing
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.ensemble import joined, members_of
 from esm2_amp.models.registry import MODELS, network_class
-from esm2_amp.models.unlikeness import TrainingVectors
+from esm2_amp.models.unlikeness import TrainingVectors, has_mean_vectors, mean_vectors
 from esm2_amp.pairs import Pairs
-from esm2_amp.protein import TOKENS
 
 PUBLISHED_HEADS = 8
 """Attention heads of the published transformers; a checkpoint's tensors don't show them (METHOD section 3)."""
@@ -43,9 +42,6 @@ _AVERAGE = "vectors"
 _SHA256 = "weights_sha256"
 _SHOWN = 12
 """Digits of a fingerprint, enough to tell two apart."""
-
-MEAN = "mean"
-"""The token that is the mean over all residues."""
 
 SEQUENCE_DIGITS = 16
 """Of the SHA-256 of a sequence in hexadecimal, as many as tell a billion sequences apart."""
@@ -161,17 +157,6 @@ class TrainedModel(NamedTuple):
                 f"these come from other weights ({features.provenance['encoder']}); "
                 f"give --params=encoder={trained_on['encoder']}"
             )
-
-
-def has_mean_vectors(features: ProteinFeatures) -> bool:
-    """Whether features hold the mean vectors of proteins; imported ones may lack them."""
-    return MEAN in features.provenance.get("tokens", TOKENS)
-
-
-def mean_vectors(features: ProteinFeatures, rows: Sequence[int] | None = None) -> Tensor:
-    """The mean vectors of all proteins or of some rows: shape (P, D), as stored."""
-    mean = TOKENS.index(MEAN)
-    return features.select(slice(mean, mean + 1), rows)[:, 0]
 
 
 def save_model(model: TrainedModel, folder: Path) -> None:

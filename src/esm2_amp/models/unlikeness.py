@@ -4,17 +4,26 @@ Distances are Euclidean between mean vectors, each dimension standardised by the
 an ESM-2's vectors are tens of times as long as the others, and would decide distances and angles alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from esm2_amp.features import ProteinFeatures
+from esm2_amp.protein import TOKENS
+
+SPREAD: Final = "Spread"
+UNLIKENESS: Final = "Unlikeness"
+"""Columns of pairs that tell how sure a score is."""
+
 MOST_PROTEINS: Final = 10_000
 """Training proteins that a model keeps: of larger trainings as many are drawn. At D = 1280 they fill 26 MB."""
 
+_MEAN: Final = TOKENS.index("mean")
 _AT_ONCE: Final = 1024
 _FURTHEST: Final = 1e4
 """Standard deviations from the centre: a dimension in which training proteins hardly differ overflows no number."""
@@ -110,3 +119,40 @@ def nearest_distances(
 
 def _standardised(vectors: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
     return ((vectors.float() - centre) / scale).clamp(-_FURTHEST, _FURTHEST).half()
+
+
+def uncertainty(
+    spread: NDArray[np.float32] | None, unlikeness: pd.Series | None, pairs: pd.DataFrame
+) -> dict[str, NDArray[np.float32]]:
+    """The columns of B pairs that tell how sure a score is, as far as the model knows it.
+
+    Parameters
+    ----------
+    spread : ndarray, shape (B,), float32, optional
+        Of `esm2_amp.models.scoring.PairScores`.
+    unlikeness : Series of float32, P rows, optional
+        Of `TrainedModel.unlikeness`.
+    pairs : DataFrame, B rows
+        `Protein1`, `Protein2`.
+
+    Returns
+    -------
+    columns : dict of ndarray, shape (B,), float32
+        `Spread`; and `Unlikeness`, that of the partner that is more unlike the training proteins, since a score rests
+        on both.
+    """
+    columns = {} if spread is None else {SPREAD: spread}
+    if unlikeness is not None:
+        of_a, of_b = (unlikeness.loc[pairs[name]].to_numpy() for name in ("Protein1", "Protein2"))
+        columns[UNLIKENESS] = np.maximum(of_a, of_b)
+    return columns
+
+
+def has_mean_vectors(features: ProteinFeatures) -> bool:
+    """Whether features hold the mean vectors of proteins; imported ones may lack them."""
+    return TOKENS[_MEAN] in features.provenance.get("tokens", TOKENS)
+
+
+def mean_vectors(features: ProteinFeatures, rows: Sequence[int] | None = None) -> Tensor:
+    """The mean vectors of all proteins or of some rows: shape (P, D), as stored."""
+    return features.select(slice(_MEAN, _MEAN + 1), rows)[:, 0]

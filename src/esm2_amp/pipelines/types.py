@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from esm2_amp.report.parts import Section as Section
     from esm2_amp.screening.kept import Kept as Kept
     from esm2_amp.screening.kept import Watch as Watch
+    from esm2_amp.screening.sureness import Sureness as Sureness
     from esm2_amp.screening.tiles import WantedPairs as WantedPairs
     from esm2_amp.splits.splitting import SplitFractions as SplitFractions
     from esm2_amp.statistics.metrics import Metrics as Metrics

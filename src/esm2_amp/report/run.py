@@ -135,11 +135,12 @@ def _audit(report: dict[str, Any]) -> list[str]:
 def _model_table(descriptions: tuple[dict[str, Any], ...]) -> Table:
     cards = [description["card"] for description in descriptions]
     training = pd.DataFrame(card["settings"]["training"] for card in cards)
+    members = [len(card.get("members", [""])) for card in cards]
     return table_of(
         "Networks and their training, with AdamW",
         {
             "Model": text_cells(description["model"] for description in descriptions),
-            "Members": number_cells((card["settings"]["training"].get("members", 1) for card in cards), "d"),
+            **({"Members": number_cells(members, "d")} if max(members) > 1 else {}),
             "Weights": number_cells((description["weights"] for description in descriptions), ","),
             "Learning rate": number_cells(training["learning_rate"], ".3g"),
             "Weight decay": number_cells(training["weight_decay"], ".3g"),

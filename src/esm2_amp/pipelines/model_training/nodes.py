@@ -117,8 +117,7 @@ def refit_model(
 
 def _training_vectors(features: ProteinFeatures, trained: np.ndarray) -> TrainingVectors | None:
     """By what the model tells how unlike its training a protein is; None where features lack mean vectors."""
-    from esm2_amp.models.storage import has_mean_vectors, mean_vectors
-    from esm2_amp.models.unlikeness import TrainingVectors
+    from esm2_amp.models.unlikeness import TrainingVectors, has_mean_vectors, mean_vectors
 
     rows = np.flatnonzero(features.index["Entry"].isin(trained)).tolist()
     if len(rows) < 2 or not has_mean_vectors(features):  # noqa: PLR2004
