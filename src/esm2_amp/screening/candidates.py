@@ -175,9 +175,10 @@ def candidate_table(
     -------
     candidates : DataFrame
         `COLUMNS`, then `Spread` and `Unlikeness` as far as they are known. `Rank1` is Protein2's rank among the
-        partners of Protein1, and `Above1` the share of Protein1's scores that are higher; `Rank2` and `Above2` are those among Protein2's. Of a protein that is no query few pairs are scored: its rank is empty, and its share is that among its scores with the sample. `Known` is whether the
-        pair is among the known ones. `InTraining` is how many of the two proteins the model was trained on (0, 1, 2),
-        empty where that isn't known.
+        partners of Protein1, and `Above1` the share of Protein1's scores that are higher; `Rank2` and `Above2` are
+        those among Protein2's. Of a protein that is no query few pairs are scored: its rank is empty, and its share is
+        that among its scores with the sample. `Known` is whether the pair is among the known ones.
+        `InTraining` is how many of the two proteins the model was trained on (0, 1, 2), empty where that isn't known.
     """
     pairs = candidate_pairs(kept)
     of_a, of_b = ranks_of(pairs, kept, background)
