@@ -41,7 +41,7 @@ def uncertainty_chapter(
 
 
 def _in_brief(surest: pd.DataFrame) -> str:
-    row = surest.loc[surest["SurestAccuracy"].idxmax()]
+    row = surest.sort_values("SurestAccuracy", ascending=False, kind="stable").iloc[0]
     return (
         "A score that one can be sure of should be right more often than others. Of the half of the test pairs of "
         f"which one is surest, {row['Model']} tells {row['SurestAccuracy']:.1%} right by "
