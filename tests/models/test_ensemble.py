@@ -162,7 +162,7 @@ def with_members(number: object):
     [
         (cut, r"member_2\.safetensors doesn't load as ESM2_DPM: .*; restore the folder or train again"),
         (lambda folder: (folder / "member_2.safetensors").unlink(), r"member_2\.safetensors doesn't load as ESM2_DPM"),
-        (of_other_size, r"member_2\.safetensors doesn't load as ESM2_DPM: .*size mismatch"),
+        (of_other_size, r"member_2\.safetensors doesn't load as ESM2_DPM: (.|\n)*size mismatch"),
         (altered, r"member_2\.safetensors must be the file whose SHA-256 stands in .*card\.json"),
         (of_other_encoder, r"features of one encoder, but .*member_2\.safetensors is of the fingerprint 777777777777, "
                            r"and .*card\.json names facebook/esm2_t6_8M_UR50D \(3b3b3b3b3b3b\); restore the member"),
