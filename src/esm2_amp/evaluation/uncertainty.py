@@ -34,6 +34,7 @@ MEMBER_COLUMNS: Final = (
     "Model", "Member", "AUROC", "Low", "High", "Difference", "DifferenceLow", "DifferenceHigh", "Verdict",
 )  # fmt: skip
 
+_BETTER: Final = "better"
 _LOGIT_OF_MEMBER: Final = "LogitOfMember"
 
 
@@ -104,18 +105,21 @@ def sureness_of(pairs: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
 def uncertainty_lines(surest: pd.DataFrame, members: pd.DataFrame) -> Iterator[str]:
     """The tables for the log, in lines that fit a terminal of 80 columns beside the time and level."""
     width = surest["Model"].str.len().max()
-    yield f"{'':{width}}  accuracy; in the half that one is surest of, by"
-    for model, table in surest.groupby("Model", sort=False):
-        rows = table[["Measure", "SurestAccuracy"]].to_numpy().tolist()
-        halves = ", ".join(f"{measure} {accuracy:.3f}" for measure, accuracy in rows)
-        yield f"{model:<{width}}  {table['Accuracy'].iloc[0]:.3f}; {halves}"
+    halves = surest.pivot_table("SurestAccuracy", "Model", "Measure", sort=False)
+    accuracies = surest.groupby("Model", sort=False)["Accuracy"].first()
+    yield "Accuracy of all pairs, and of the half that are surest by"
+    yield f"{'':{width}}    all" + "".join(f"  {measure}" for measure in halves)
+    for model, of_model in halves.to_dict("index").items():
+        values = (f"  {'–' if np.isnan(half) else f'{half:.3f}':>{len(name)}}" for name, half in of_model.items())
+        yield f"{model!s:<{width}}  {accuracies[model]:.3f}" + "".join(values)
     for model, table in members.groupby("Model", sort=False):
         of_members = table[table["Member"] != ENSEMBLE]
-        better = int((of_members["DifferenceLow"] > 0).sum())
+        better = int((of_members["Verdict"] == _BETTER).sum())
         yield (
-            f"{model}: AUROC {table['AUROC'].iloc[0]:.3f}, its members {of_members['AUROC'].min():.3f} to "
-            f"{of_members['AUROC'].max():.3f}; better than {better} of {len(of_members)}"
+            f"{model!s:<{width}}  AUROC {table['AUROC'].iloc[0]:.3f}, of members {of_members['AUROC'].min():.3f} to "
+            f"{of_members['AUROC'].max():.3f}"
         )
+        yield f"{'':{width}}  better than {better} of {len(of_members)} members"
 
 
 def _calibrated(pairs: pd.DataFrame) -> NDArray[np.float64]:
@@ -158,5 +162,5 @@ def _beside_members(pairs: pd.DataFrame, replicates: int, seed: int) -> Iterator
             yield name, *auroc, np.nan, np.nan, np.nan, ""
             continue
         *difference, verdict = of_member.loc[name, ["Difference", "Low", "High", "Verdict"]]
-        words = {f"{ENSEMBLE} better": "better", f"{name} better": "worse"}
+        words = {f"{ENSEMBLE} better": _BETTER, f"{name} better": "worse"}
         yield name, *auroc, *difference, words.get(verdict, verdict)
