@@ -106,10 +106,11 @@ def uncertainty_lines(surest: pd.DataFrame, members: pd.DataFrame) -> Iterator[s
     """The tables for the log, in lines that fit a terminal of 80 columns beside the time and level."""
     width = surest["Model"].str.len().max()
     halves = surest.pivot_table("SurestAccuracy", "Model", "Measure", sort=False)
-    accuracies = surest.groupby("Model", sort=False)["Accuracy"].first()
+    accuracies = dict(zip(surest["Model"], surest["Accuracy"], strict=True))
     yield "Accuracy of all pairs, and of the half that are surest by"
     yield f"{'':{width}}    all" + "".join(f"  {measure}" for measure in halves)
-    for model, of_model in halves.to_dict("index").items():
+    for model in halves.index:
+        of_model = halves.loc[model].to_dict()
         values = (f"  {'–' if np.isnan(half) else f'{half:.3f}':>{len(name)}}" for name, half in of_model.items())
         yield f"{model!s:<{width}}  {accuracies[model]:.3f}" + "".join(values)
     for model, table in members.groupby("Model", sort=False):

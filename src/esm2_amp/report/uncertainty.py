@@ -36,7 +36,7 @@ def uncertainty_chapter(
     if curves is None or surest is None or members is None:
         missing = Missing("Risk and coverage haven't been measured.", "kedro run --pipeline=evaluation")
         return Section("sureness", title, [missing])
-    blocks: list[Block] = [Paragraph(_in_brief(surest)), _surest_table(surest), *_plots(curves), *_ensembles(members)]
+    blocks: list[Block] = [Paragraph(_in_brief(surest)), surest_table(surest), *_plots(curves), *_ensembles(members)]
     return Section("sureness", title, blocks)
 
 
@@ -50,7 +50,8 @@ def _in_brief(surest: pd.DataFrame) -> str:
     )
 
 
-def _surest_table(surest: pd.DataFrame) -> Table:
+def surest_table(surest: pd.DataFrame) -> Table:
+    """The accuracy of all pairs, and of the half that one is surest of, by each measure of sureness."""
     columns = {
         "Model": text_cells(surest["Model"]),
         "Surest by": text_cells(surest["Measure"].map(MEASURES)),
