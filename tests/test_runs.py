@@ -415,7 +415,7 @@ def test_ensemble_goes_through_all_that_a_model_goes_through(data, go):
     np.testing.assert_allclose(scored["Logit"], members.mean(axis=1), atol=1e-6)
     np.testing.assert_allclose(scored["Spread"], members.std(axis=1, ddof=0), atol=1e-6)
     np.testing.assert_allclose(members["LogitOfMember1"], before["Logit"], atol=1e-5)
-    beside = pd.read_csv(data / "08_reporting/ensemble_members.csv")
+    beside = pd.read_csv(data / "08_reporting/sureness/ensemble_members.csv")
     assert (beside["Model"] == "ESM2_DPM").all() and beside["Member"].tolist() == ["ensemble", "1", "2", "3"]
     test = scored.query("Split == 'test'")
     for member, logit in zip(beside["Member"][1:], members.loc[test.index].T.to_numpy(), strict=True):

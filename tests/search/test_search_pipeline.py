@@ -96,7 +96,7 @@ def test_search_alone_leaves_the_models_as_they_are(go, data):
     assert single != before
     members = "--params=ESM2_MEAN.settings.training.members=2"
     again = go("--pipeline=hyperparameter_search", "--namespaces=ESM2_MEAN", members)
-    assert "2 of 2 trials" in again and "trial 1: MCC" not in again, "trials of single networks should count"
+    assert "trial " not in again, "those of single networks should count"
     go("--pipeline=refit", "--namespaces=ESM2_MEAN", members)
     folder = data / "06_models/ESM2_MEAN/model"
     weights, of_single = load_file(folder / "member_1.safetensors"), load(single)
