@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from test_fit import EPOCHS, Killed, assert_same, fit, interrupt_at, separable_pairs, settings_of
 
 from esm2_amp.pairs import Pairs
+from esm2_amp.parameters.latent_explanation import LatentNetworkParameters
 from esm2_amp.training.callbacks import EpochRecord
 from esm2_amp.training.fit import Fit, fit_members
 
@@ -103,3 +105,16 @@ def test_log_says_which_member_is_fitted(tmp_path, caplog):
     with caplog.at_level("INFO"):
         fit_ensemble(tmp_path, members=2)
     assert re.findall(r"ESM2_DPM, member (\d) of 2: epoch 5 of 5", caplog.text) == ["1", "2"]
+
+
+@pytest.mark.parametrize("members", [0, -1, 101, 2.5])
+def test_number_of_members_out_of_range_is_refused(members):
+    with pytest.raises(ValidationError, match="members"):
+        settings_of("ESM2_DPM", members=members)
+
+
+def test_network_of_latents_has_no_members():
+    training = settings_of(members=2).training.model_dump()
+    with pytest.raises(ValidationError, match="members must be 1, since one network is explained on latents, got 2"):
+        LatentNetworkParameters(sizes={}, training=training)
+    assert LatentNetworkParameters(sizes={}, training=training | {"members": 1}).training.members == 1
