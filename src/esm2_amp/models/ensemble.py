@@ -14,7 +14,7 @@ class Ensemble(PairNetwork):
     """K networks whose mean logit is the ensemble's (Lakshminarayanan et al. 2017).
 
     Its gradients are the means of the members' gradients. What is read inside a network, such as attention, is read in
-    each member and averaged.
+    each member and averaged. `esm2_amp.models.storage` writes and reads it, a file for each member.
 
     Parameters
     ----------
