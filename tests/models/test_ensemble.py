@@ -133,6 +133,11 @@ def of_other_encoder(folder: Path) -> None:
     shutil.copy(folder.parent / "other/member_2.safetensors", folder)
 
 
+def of_other_encoder_without_card(folder: Path) -> None:
+    of_other_encoder(folder)
+    (folder / "card.json").unlink()
+
+
 def of_other_size(folder: Path) -> None:
     save_model(TrainedModel("ESM2_DPM", Ensemble([network_of("ESM2_DPM", s, 16) for s in (0, 1)]), CARD), folder / "x")
     shutil.copy(folder / "x/member_2.safetensors", folder)
@@ -164,14 +169,38 @@ def with_members(number: object):
         (lambda folder: (folder / "member_2.safetensors").unlink(), r"member_2\.safetensors doesn't load as ESM2_DPM"),
         (of_other_size, r"member_2\.safetensors doesn't load as ESM2_DPM: (.|\n)*size mismatch"),
         (altered, r"member_2\.safetensors must be the file whose SHA-256 stands in .*card\.json"),
-        (of_other_encoder, r"features of one encoder, but .*member_2\.safetensors is of the fingerprint 777777777777, "
-                           r"and .*card\.json names facebook/esm2_t6_8M_UR50D \(3b3b3b3b3b3b\); restore the member"),
+        (of_other_encoder, r"features of one encoder, but .*member_2\.safetensors has the fingerprint 777777777777, "
+                           r"and facebook/esm2_t6_8M_UR50D in the card 3b3b3b3b3b3b; restore the member, or train"),
+        (of_other_encoder_without_card, r"but .*member_2\.safetensors has the fingerprint 777777777777, and "
+                                        r"member_1\.safetensors 3b3b3b3b3b3b; restore the member"),
         (with_members(4), r"member_4\.safetensors doesn't load as ESM2_DPM"),
         (with_members("two"), r"config\.json must give a number of members from 1, got 'two'"),
     ],
-    ids=["cut short", "missing", "of another size", "altered", "of another encoder", "one too few", "no number"],
+    ids=["cut short", "missing", "of another size", "altered", "of another encoder", "of another one without a card",
+         "one too few", "no number"],
 )  # fmt: skip
 def test_wrong_member_is_told_by_name(spoil, words, folder):
     spoil(folder)
+    with pytest.raises(InputError, match=words):
+        load_model(folder)
+
+
+def test_ensemble_without_a_card_loads(folder):
+    (folder / "card.json").unlink()
+    assert len(members_of(load_model(folder).network)) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, r"training_vectors\.safetensors can't be read .*; restore it, train the model again, or delete it"),
+        ({"vectors": torch.zeros(3, WIDTH)}, r"training_vectors\.safetensors can't be read"),
+        (TrainingVectors.of(torch.randn(4, 5))._asdict(), r"of the model's width 8, got \(4, 5\); restore it, train"),
+    ],
+    ids=["cut short", "of other content", "of another width"],
+)
+def test_wrong_training_vectors_are_told(content, words, folder):
+    file = folder / "training_vectors.safetensors"
+    file.write_bytes(b"{}") if content is None else save_file(content, file)
     with pytest.raises(InputError, match=words):
         load_model(folder)

@@ -243,7 +243,8 @@ def _load_folder(folder: Path, architecture: str | None) -> TrainedModel:
     proteins = folder / TRAINING_PROTEINS
     seen = frozenset(proteins.read_text(encoding="utf-8").split() if proteins.exists() else ())
     average = _read_average_protein(folder / AVERAGE_PROTEIN)
-    return TrainedModel(found, network, card, seen, average, _read_training_vectors(folder / TRAINING_VECTORS))
+    vectors = _read_training_vectors(folder / TRAINING_VECTORS, network.sizes["width"])
+    return TrainedModel(found, network, card, seen, average, vectors)
 
 
 def _load_weights(file: Path, architecture: str, sizes: dict[str, Any]) -> PairNetwork:
@@ -259,21 +260,28 @@ def _load_weights(file: Path, architecture: str, sizes: dict[str, Any]) -> PairN
 
 def _check_weights(files: Sequence[Path], card: dict[str, Any]) -> None:
     """Raise InputError where weights aren't those of the card, or members are of features of another encoder."""
+    if len(files) > 1:
+        _check_same_encoder(files, card.get("features", {}))
     recorded = card.get(_SHA256)
     of_files = recorded if isinstance(recorded, dict) else {files[0].name: recorded}
-    trained_on = card.get("features", {})
     for file in files:
-        if len(files) > 1 and (fingerprint := _fingerprint_of(file)) != trained_on.get("fingerprint", ""):
-            raise InputError(
-                f"The members of an ensemble must be trained on features of one encoder, but {file} is of the "
-                f"fingerprint {fingerprint[:_SHOWN] or 'of no encoder'}, and {file.parent / 'card.json'} names "
-                f"{trained_on.get('encoder', 'no encoder')} ({trained_on.get('fingerprint', '')[:_SHOWN]}); restore "
-                "the member, or train the ensemble again"
-            )
         if of_files.get(file.name) not in (None, _sha256(file)):
             raise InputError(
                 f"{file} must be the file whose SHA-256 stands in {file.parent / 'card.json'}, but it was altered "
                 "or replaced; restore the folder or train again"
+            )
+
+
+def _check_same_encoder(files: Sequence[Path], trained_on: dict[str, Any]) -> None:
+    """Raise InputError where a member is of features of another encoder than the card, or than the first without it."""
+    expected = trained_on.get("fingerprint", _fingerprint_of(files[0]))
+    of_others = f"{trained_on['encoder']} in the card" if trained_on else files[0].name
+    for file in files:
+        if (found := _fingerprint_of(file)) != expected:
+            raise InputError(
+                f"The members of an ensemble must be trained on features of one encoder, but {file} has the "
+                f"fingerprint {found[:_SHOWN] or 'of none'}, and {of_others} {expected[:_SHOWN] or 'that of none'}; "
+                "restore the member, or train the ensemble again"
             )
 
 
@@ -282,14 +290,19 @@ def _fingerprint_of(file: Path) -> str:
         return str((weights.metadata() or {}).get(FEATURES, ""))
 
 
-def _read_training_vectors(file: Path) -> TrainingVectors | None:
+def _read_training_vectors(file: Path, width: int) -> TrainingVectors | None:
+    if not file.exists():
+        return None
+    remedy = "restore it, train the model again, or delete it and lose the column Unlikeness"
     try:
-        return TrainingVectors(**load_file(file)) if file.exists() else None
+        found = TrainingVectors(**load_file(file))
     except (OSError, SafetensorError, TypeError) as error:
+        raise InputError(f"{file} can't be read ({error}); {remedy}") from error
+    if found.vectors.shape[1:] != (width,):
         raise InputError(
-            f"{file} can't be read ({error}); restore it, train the model again, or delete it and lose the column "
-            "Unlikeness"
-        ) from error
+            f"{file} must hold vectors of the model's width {width}, got {tuple(found.vectors.shape)}; {remedy}"
+        )
+    return found
 
 
 def _read_average_protein(file: Path) -> Tensor | None:
