@@ -18,7 +18,7 @@ from esm2_amp.protein import TOKENS
 
 
 def drawn(count: int, width: int = 6, seed: int = 0) -> torch.Tensor:
-    """Vectors in which one dimension is much longer than the others, as those of an ESM-2."""
+    """Vectors in which one dimension is much longer than the others."""
     vectors = torch.randn(count, width, generator=torch.Generator().manual_seed(seed)) + 3
     vectors[:, 0] *= 40
     return vectors

@@ -1,7 +1,8 @@
 """How unlike its training proteins a protein is: distances to the nearest ones, as percentiles (METHOD section 12).
 
-Distances are Euclidean between mean vectors, each dimension standardised by the training proteins. A few dimensions of
-an ESM-2's vectors are tens of times as long as the others, and would decide distances and angles alone.
+Distances are Euclidean between mean vectors, each dimension standardised by the training proteins. Dimensions differ in
+spread (standard deviations from 0.09 to 0.59 in `esm2_mini`), and the widest would decide distances alone; in angles
+what all proteins have in common would count, too.
 """
 
 from collections.abc import Callable, Sequence
