@@ -61,7 +61,7 @@ def surest_table(surest: pd.DataFrame) -> Table:
         "Brier": number_cells(surest["Brier"]),
         "Brier in the surest half": interval_cells(surest[[f"SurestBrier{end}" for end in ("", "Low", "High")]]),
     }
-    return table_of("Test pairs, and the half of them that one is surest of", columns)
+    return table_of("All test pairs, and the half of them that one is surest of", columns)
 
 
 def _plots(curves: pd.DataFrame) -> Iterator[Plot]:
