@@ -401,3 +401,34 @@ def test_swapped_auroc_is_that_of_the_pairs_swapped(data, go, tmp_path):
         auroc = roc_auc_score(pairs["Label"], predicted(data)["Probability"])
         assert table.loc[model, "auroc_swapped"] == pytest.approx(auroc, abs=1e-4)
     assert table.loc["ESM2_DPM", "auroc"] != table.loc["ESM2_DPM", "auroc_swapped"]
+
+
+def test_ensemble_goes_through_all_that_a_model_goes_through(data, go):
+    before = pd.read_csv(data / "07_model_output/ESM2_DPM/scored_pairs.csv")
+    assert "Unlikeness" in before and "Spread" not in before
+    go("--pipeline=model_training", "--namespaces=ESM2_DPM", "--params=ESM2_DPM.settings.training.members=3")
+    said = go("--pipeline=evaluation")
+    assert "of members 0." in " ".join(said.split())
+    scored = pd.read_csv(data / "07_model_output/ESM2_DPM/scored_pairs.csv")
+    members = scored.filter(regex="LogitOfMember")
+    assert members.shape[1] == 3
+    np.testing.assert_allclose(scored["Logit"], members.mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(scored["Spread"], members.std(axis=1, ddof=0), atol=1e-6)
+    np.testing.assert_allclose(members["LogitOfMember1"], before["Logit"], atol=1e-5)
+    beside = pd.read_csv(data / "08_reporting/sureness/ensemble_members.csv")
+    assert (beside["Model"] == "ESM2_DPM").all() and beside["Member"].tolist() == ["ensemble", "1", "2", "3"]
+    test = scored.query("Split == 'test'")
+    for member, logit in zip(beside["Member"][1:], members.loc[test.index].T.to_numpy(), strict=True):
+        found = beside.loc[beside["Member"] == member, "AUROC"].iloc[0]
+        assert found == pytest.approx(roc_auc_score(test["Label"], logit))
+
+    go("--pipeline=prediction", "--params=model=ESM2_DPM")
+    for column in ("CalibratedProbability", "Spread", "Unlikeness"):
+        np.testing.assert_allclose(predicted(data)[column], test[column], rtol=1e-4, atol=1e-6)
+    go("--pipeline=report")
+    assert "Ensembles beside their members" in (data / "08_reporting/report.html").read_text()
+    go("--pipeline=model_release", "--params=model=ESM2_DPM")
+    page = (data / "06_models/released/README.md").read_text()
+    assert "an ensemble of 3 `ESM2_DPM`" in page and "the seeds 42 to 44" in page
+    assert all(map(torch.equal, *(trained(data / f"06_models/{name}/model")[1].values()
+                                  for name in ("ESM2_DPM", "released"))))  # fmt: skip

@@ -152,8 +152,10 @@ def predict(
     -------
     predicted : DataFrame, B rows
         In the order of `pairs`: `Protein1` and `Protein2`, str; `Label`, int8, if given; `Probability`, float64;
-        `CalibratedProbability`, float64, if the model has a temperature; `Prediction`, Int8; `Status`, str. `Label` is
-        Int8 where the input has others than 0 and 1, which are missing then.
+        `CalibratedProbability`, float64, if the model has a temperature; `Prediction`, Int8; `Spread`, float32, of an
+        ensemble: the standard deviation over its members' logits; `Unlikeness`, float32, from 0 to 100, if the model
+        holds its training vectors: how unlike the proteins of its training the less familiar partner is; `Status`, str.
+        `Label` is Int8 where the input has others than 0 and 1, which are missing then.
 
     Raises
     ------
@@ -291,7 +293,7 @@ def screen(
         Best first, each pair once: `Protein1`, `Protein2` in the order of `proteins`; `Logit`, `Probability`,
         `CalibratedProbability`; `Rank1` of Protein2 among the partners of Protein1, 1 being the best, and `Above1`, the
         share of Protein1's scores that are higher; `Rank2`, `Above2` the other way round; `InTraining`, how many of the
-        two proteins the model was trained on.
+        two proteins the model was trained on; `Spread` and `Unlikeness` as of `predict`, where the model knows them.
 
     Raises
     ------

@@ -10,6 +10,7 @@ import pytest
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.files import SourceTable
+from esm2_amp.models.scoring import PairScores
 from esm2_amp.parameters.evaluation import BaselineParameters, EvaluationParameters
 from esm2_amp.parameters.prediction import PredictionParameters
 from esm2_amp.parameters.run import RunParameters
@@ -101,10 +102,16 @@ class Recorder:
         self.scored = pairs.to_numpy().tolist()
         return pairs
 
+    def unlikeness(self, features: ProteinFeatures) -> None:
+        """None, as of a model without training vectors."""
+
 
 @pytest.mark.parametrize("given", ["proteins", "features"])
 def test_proteins_are_found_under_other_names_which_the_result_keeps(monkeypatch, given):
-    monkeypatch.setattr("esm2_amp.models.scoring.score_pairs", lambda network, pairs, **_: np.zeros(len(pairs), "f4"))
+    def score(network: None, pairs: pd.DataFrame, **_: object) -> PairScores:
+        return PairScores(np.zeros((len(pairs), 1), "f4"), np.zeros(len(pairs), "f4"))
+
+    monkeypatch.setattr("esm2_amp.models.scoring.score_by_members", score)
     entries = ["P01308", "ENSP00000250971.3"]
     rows = [("sp|P01308|INS_HUMAN", "X"), ("sp|P01308|INS_HUMAN", "ENSP00000250971"), ("P01308", "P01308")]
     pairs, model = clean(rows, *(entries if given == "proteins" else ())), Recorder()

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import plotly.io
 import pytest
+import torch
+from safetensors.torch import load, load_file
 
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.hyperparameter_search import SearchParameters
@@ -90,4 +92,14 @@ def test_search_alone_leaves_the_models_as_they_are(go, data):
     go("--pipeline=hyperparameter_search", "--namespaces=ESM2_MEAN")
     assert (data / "06_models/ESM2_MEAN/model/model.safetensors").read_bytes() == before
     go("--pipeline=refit", "--namespaces=ESM2_MEAN")
-    assert (data / "06_models/ESM2_MEAN/model/model.safetensors").read_bytes() != before
+    single = (data / "06_models/ESM2_MEAN/model/model.safetensors").read_bytes()
+    assert single != before
+    members = "--params=ESM2_MEAN.settings.training.members=2"
+    again = go("--pipeline=hyperparameter_search", "--namespaces=ESM2_MEAN", members)
+    assert "trial " not in again, "those of single networks should count"
+    go("--pipeline=refit", "--namespaces=ESM2_MEAN", members)
+    folder = data / "06_models/ESM2_MEAN/model"
+    weights, of_single = load_file(folder / "member_1.safetensors"), load(single)
+    assert all(torch.equal(weight, of_single[name]) for name, weight in weights.items())
+    card = json.loads((folder / "card.json").read_text())
+    assert len(card["members"]) == 2 and card["search"]["parameters"]

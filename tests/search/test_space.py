@@ -5,9 +5,11 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from pydantic import ValidationError
 
+from esm2_amp.errors import InputError
 from esm2_amp.models.registry import MODELS
 from esm2_amp.parameters.hyperparameter_search import SearchSpace
 from esm2_amp.parameters.model_training import ModelParameters, with_values
+from esm2_amp.pipelines.hyperparameter_search.nodes import check_space
 from esm2_amp.settings import CONFIG_LOADER_ARGS
 
 SPACE = {
@@ -73,3 +75,9 @@ def test_published_spaces_stand_in_the_configuration():
         "h2": {"low": 320, "high": 640, "step": 160},
         "h3": {"low": 40, "high": 160, "step": 60},
     }
+
+
+def test_number_of_members_is_no_part_of_a_search():
+    space = SearchSpace.model_validate({"members": {"low": 1, "high": 5}})
+    with pytest.raises(InputError, match=r"got members, .*; set training\.members, which applies to the fit with the"):
+        check_space(space, SETTINGS)

@@ -125,6 +125,38 @@ def differences_figure(table: pd.DataFrame, reference: str, title: str) -> Figur
     return figure
 
 
+def risk_coverage_figure(table: pd.DataFrame, measures: Mapping[str, str], title: str) -> Figure:
+    """Error among the pairs that one is surest of against their share, a panel for each measure of sureness.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `Model`, `Measure`, `Coverage`, `Error`, `ErrorLow`, `ErrorHigh`; the first order of the models is kept.
+    measures : mapping
+        Each measure in words; those that no model has are left out.
+    title : str
+        Title of the figure.
+    """
+    shown = {name: words for name, words in measures.items() if (table["Measure"] == name).any()}
+    models = table["Model"].unique().tolist()
+    figure = Figure(figsize=(1.2 + 2.7 * len(shown), 3.3), layout="constrained", dpi=200)
+    figure.suptitle(title, fontsize=_TEXT + 1)
+    panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (measure, words) in zip(panels, shown.items(), strict=True):
+        for model, rows in table[table["Measure"] == measure].groupby("Model", sort=False):
+            colour = COLOURS[models.index(model) % len(COLOURS)]
+            axes.fill_between(rows["Coverage"], rows["ErrorLow"], rows["ErrorHigh"], color=colour, alpha=0.12, lw=0)
+            axes.plot(rows["Coverage"], rows["Error"], color=colour, linewidth=1.3, label=model)
+        label_axes(axes, "Share of the pairs, the surest first", "Error (1 − accuracy)", size=_TEXT)
+        axes.label_outer()
+        axes.set_title(f"by {words}", fontsize=_TEXT)
+        axes.set_xlim(0, 1)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, **_LEGEND, loc="outside lower center", ncols=len(models),
+                  title="bands: 95 % intervals by bootstrap over proteins", title_fontsize=_SMALL)  # fmt: skip
+    return figure
+
+
 def strata_figure(strata: pd.DataFrame, title: str) -> Figure:
     """AUROC by how much of a pair was seen in training, one panel for each stratum that has pairs.
 

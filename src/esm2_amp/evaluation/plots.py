@@ -95,6 +95,26 @@ def confusion_plot(cells: Confusion) -> go.Figure:
     return figure.update_yaxes(autorange="reversed")
 
 
+def risk_coverage_plot(curves: pd.DataFrame) -> go.Figure:
+    """Error of models among the pairs that one is surest of, against their share.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        `Model`, `Coverage`, `Pairs`, `Error`, `ErrorLow`, `ErrorHigh` by one measure of sureness.
+    """
+    figure = go.Figure()
+    for number, (name, of_model) in enumerate(curves.groupby("Model", sort=False)):
+        figure.add_scatter(
+            x=of_model["Coverage"], y=of_model["Error"].round(_DIGITS), mode="lines", name=name, line=_look(number),
+            customdata=of_model[["Pairs", "ErrorLow", "ErrorHigh"]].round(_DIGITS),
+            hovertemplate=f"{name}<br>%{{customdata[0]:,}} pairs, error %{{y:.3f}} "
+            "(%{customdata[1]:.3f} to %{customdata[2]:.3f})<extra></extra>",
+        )  # fmt: skip
+    _lay_out(figure, "Share of the pairs, the surest first", "Error (1 − accuracy)")
+    return figure.update_xaxes(range=[0, 1])
+
+
 def interval_plot(table: pd.DataFrame, x: str, zero: float) -> go.Figure:
     """Values of models and baselines as dots with their 95 % intervals, the first row on top.
 

@@ -15,6 +15,7 @@ from esm2_amp.explanation.results import Explanation, Explanations, LabelledArra
 from esm2_amp.explanation.selection import pair_ids
 from esm2_amp.models.amp import TransformerPairNetwork
 from esm2_amp.models.base import PairNetwork
+from esm2_amp.models.ensemble import members_of
 from esm2_amp.models.registry import MODELS
 from esm2_amp.pairs import Pairs
 from esm2_amp.protein import pair_token_names
@@ -45,23 +46,25 @@ class PairAttention(NamedTuple):
     chosen: NDArray[np.float32]
 
 
-def require_attention(network: PairNetwork) -> TransformerPairNetwork:
-    """Return the network, or raise InputError where it has no attention."""
-    if not isinstance(network, TransformerPairNetwork):
-        found = next((name for name, entry in MODELS.items() if isinstance(network, entry.network)), "another network")
+def require_attention(network: PairNetwork) -> list[TransformerPairNetwork]:
+    """Return the members of the network, a single one as its own, or raise InputError where they have no attention."""
+    members = [member for member in members_of(network) if isinstance(member, TransformerPairNetwork)]
+    if not members:
+        first = members_of(network)[0]
+        found = next((name for name, entry in MODELS.items() if isinstance(first, entry.network)), "another network")
         raise InputError(
             f"Attention can be read from {' and '.join(MODELS_WITH_ATTENTION)}, got {found}, which has none"
         )
-    return network
+    return members
 
 
-def score_with_attention(network: PairNetwork, tokens: Tensor) -> tuple[Tensor, Tensor]:
+def score_with_attention(network: TransformerPairNetwork, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Logits of pairs, and the attention weights that they were computed with.
 
     Parameters
     ----------
-    network : PairNetwork
-        One of `MODELS_WITH_ATTENTION`, in eval mode.
+    network : TransformerPairNetwork
+        A single network, in eval mode.
     tokens : Tensor, shape (B, T, D), float
         The tokens of the pairs.
 
@@ -70,11 +73,6 @@ def score_with_attention(network: PairNetwork, tokens: Tensor) -> tuple[Tensor, 
     logit : Tensor, shape (B,), float
     weights : Tensor, shape (B, layers, T, T), float
         Averaged over heads; rows (queries) sum to 1.
-
-    Raises
-    ------
-    InputError
-        The network has no attention.
     """
     of_layers: list[Tensor] = []
 
@@ -85,7 +83,7 @@ def score_with_attention(network: PairNetwork, tokens: Tensor) -> tuple[Tensor, 
         of_layers.append(found[1])
 
     with ExitStack() as hooks:  # on a layer they keep PyTorch from its fused path, which would hide the weights
-        for layer in require_attention(network).transformer_encoder.layers:
+        for layer in network.transformer_encoder.layers:
             hooks.enter_context(layer.self_attn.register_forward_pre_hook(with_weights, with_kwargs=True))
             hooks.enter_context(layer.self_attn.register_forward_hook(record))
         logit = network(tokens)
@@ -134,10 +132,12 @@ def read_attention(
 ) -> PairAttention:
     """Score pairs and read the attention on the way, batch by batch.
 
+    Of an ensemble the weights are read in each member, and so is the importance of tokens; the means are kept.
+
     Parameters
     ----------
     network : PairNetwork
-        One of `MODELS_WITH_ATTENTION`.
+        One of `MODELS_WITH_ATTENTION`, or an ensemble of such.
     pairs : Pairs
         At least one pair.
     chosen : sequence of int
@@ -152,13 +152,14 @@ def read_attention(
     InputError
         The network has no attention.
     """
-    network, pairs = require_attention(network).to(device).eval(), pairs.to(device)
+    members = [member.to(device).eval() for member in require_attention(network)]
+    pairs = pairs.to(device)
     logits, readings, total = [], [], torch.zeros(())
     kept: dict[int, Tensor] = {}
     for rows in pairs.batches(batch_size):
-        logit, weights = (part.float().cpu() for part in score_with_attention(network, pairs.tokens(rows)))
+        logit, weights, importances = _mean_over_members(members, pairs.tokens(rows))
         logits.append(logit)
-        readings.append([read(weights) for read in READINGS.values()])
+        readings.append(importances)
         total = total + weights.double().sum(dim=0)
         kept |= {row: weights[row - rows[0]].clone() for row in chosen if rows[0] <= row <= rows[-1]}
     importance = (torch.cat(parts).numpy() for parts in zip(*readings, strict=True))
@@ -169,6 +170,16 @@ def read_attention(
         mean=(total / len(pairs)).numpy(),
         chosen=torch.stack([kept[row] for row in chosen]).numpy() if chosen else np.empty(shape, dtype=np.float32),
     )
+
+
+def _mean_over_members(
+    members: Sequence[TransformerPairNetwork], tokens: Tensor
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Logits, weights, and importances by each of `READINGS`; each the mean of the members' own, on the CPU."""
+    found = [[part.float().cpu() for part in score_with_attention(member, tokens)] for member in members]
+    logit, weights = (torch.stack(of_members).mean(dim=0) for of_members in zip(*found, strict=True))
+    readings = [torch.stack([read(of[1]) for of in found]).mean(dim=0) for read in READINGS.values()]
+    return logit, weights, readings
 
 
 MEAN_OF_PAIRS: Final = "mean of all pairs"

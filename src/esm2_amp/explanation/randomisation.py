@@ -13,9 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from esm2_amp.explanation.agreement import rank_correlation
+from esm2_amp.explanation.attention import require_attention
 from esm2_amp.models.amp import TransformerPairNetwork
+from esm2_amp.models.base import PairNetwork
+from esm2_amp.models.ensemble import joined
 
-Explain = Callable[[TransformerPairNetwork], Mapping[str, NDArray[np.floating]]]
+Explain = Callable[[PairNetwork], Mapping[str, NDArray[np.floating]]]
 """From a network to each method's importances of the same pairs, (B, T)."""
 
 
@@ -34,13 +37,15 @@ def cascade(network: TransformerPairNetwork, seed: int) -> Iterator[tuple[str, T
         yield f"layer {number + 1}", randomised
 
 
-def randomised_weights(network: TransformerPairNetwork, explain: Explain, seed: int) -> pd.DataFrame:
+def randomised_weights(network: PairNetwork, explain: Explain, seed: int) -> pd.DataFrame:
     """How alike the explanations of a trained and of a randomised network are.
+
+    The members of an ensemble are initialised anew together, each from a seed of its own.
 
     Parameters
     ----------
-    network : TransformerPairNetwork
-        The trained network.
+    network : PairNetwork
+        The trained network, one with attention, or an ensemble of such.
     explain : callable
         Explains the same pairs by a network.
     seed : int
@@ -52,9 +57,11 @@ def randomised_weights(network: TransformerPairNetwork, explain: Explain, seed: 
         `Stage`, the number of modules initialised anew; `Module`, the last of them; `Method`; `Correlation`, the median
         over pairs of Spearman's correlation with the trained network's explanation, and its quartiles `Low`, `High`.
     """
+    cascades = [cascade(member, seed + number) for number, member in enumerate(require_attention(network))]
     trained, rows = explain(network), []
-    for stage, (module, randomised) in enumerate(cascade(network, seed), start=1):
-        for method, importance in explain(randomised).items():
+    for stage, of_members in enumerate(zip(*cascades, strict=True), start=1):
+        module = of_members[0][0]
+        for method, importance in explain(joined([member for _, member in of_members])).items():
             correlation = rank_correlation(trained[method], importance)
             low, median, high = np.nanquantile(correlation, [0.25, 0.5, 0.75])
             rows.append((stage, module, method, median, low, high))

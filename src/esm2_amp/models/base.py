@@ -1,6 +1,6 @@
 """The base of all networks of pairs: which vectors of a protein they read, and how they are stored."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
@@ -20,8 +20,8 @@ class PairNetwork(nn.Module, PyTorchModelHubMixin):
         Whether swapping A and B leaves the logit as it is.
     """
 
-    protein_tokens: ClassVar[slice]
-    symmetric: ClassVar[bool] = True
+    protein_tokens: slice
+    symmetric: bool = True
 
     @property
     def sizes(self) -> dict[str, Any]:

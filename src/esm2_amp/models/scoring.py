@@ -1,13 +1,14 @@
 """Logits of pairs by a network, in batches."""
 
 import logging
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from esm2_amp.models.base import PairNetwork
+from esm2_amp.models.ensemble import member_logits
 from esm2_amp.pairs import Pairs
 from esm2_amp.progress import Progress
 
@@ -17,7 +18,26 @@ SCORED: Final = "scored"
 """Status of a pair that has a score."""
 
 
-@torch.inference_mode()
+class PairScores(NamedTuple):
+    """Scores of B pairs by an ensemble of K members, or by a single network as its own only member.
+
+    Attributes
+    ----------
+    members : ndarray, shape (B, K), float32
+        The members' logits.
+    logit : ndarray, shape (B,), float32
+        Their mean, which is the network's logit.
+    """
+
+    members: NDArray[np.float32]
+    logit: NDArray[np.float32]
+
+    @property
+    def spread(self) -> NDArray[np.float32] | None:
+        """Standard deviation over the members' logits (divisor K), shape (B,); None for a single network."""
+        return self.members.std(axis=1, dtype=np.float64).astype(np.float32) if self.members.shape[1] > 1 else None
+
+
 def score_pairs(network: PairNetwork, pairs: Pairs, *, batch_size: int, device: torch.device) -> NDArray[np.float32]:
     """Logits of B pairs: shape (B,), float32.
 
@@ -32,10 +52,27 @@ def score_pairs(network: PairNetwork, pairs: Pairs, *, batch_size: int, device: 
     device : torch.device
         Where the pairs are scored.
     """
+    return score_by_members(network, pairs, batch_size=batch_size, device=device).logit
+
+
+@torch.inference_mode()
+def score_by_members(network: PairNetwork, pairs: Pairs, *, batch_size: int, device: torch.device) -> PairScores:
+    """Logits of B pairs by a network and, in the same pass, by each of its members; arguments as for `score_pairs`."""
     network = network.to(device).eval()
     pairs = pairs.to(device)
-    logits, progress = [], Progress(logger, "scoring pairs", len(pairs))
+    parts, progress = [], Progress(logger, "scoring pairs", len(pairs))
     for rows in pairs.batches(batch_size):
-        logits.append(network(pairs.tokens(rows)).float().cpu())
+        parts.append(member_logits(network, pairs.tokens(rows)).float().cpu())
         progress.add(len(rows))
-    return torch.cat(logits).numpy() if logits else np.empty(0, dtype=np.float32)
+    members = torch.cat(parts) if parts else torch.empty(0, 1)
+    return PairScores(members.numpy(), members.mean(dim=1).numpy())
+
+
+def score_in_both_orders(network: PairNetwork, pairs: Pairs, *, batch_size: int, device: torch.device) -> PairScores:
+    """Each member's mean over the logits of A-B and B-A, where the network sees the order; arguments as above."""
+    scores = score_by_members(network, pairs, batch_size=batch_size, device=device)
+    if network.symmetric:
+        return scores
+    swapped = score_by_members(network, pairs.swapped(), batch_size=batch_size, device=device)
+    members, logit = ((one + other) / np.float32(2) for one, other in zip(scores, swapped, strict=True))
+    return PairScores(members, logit)

@@ -4,13 +4,13 @@ import hashlib
 import json
 import logging
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -18,7 +18,9 @@ from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.files import replacing
 from esm2_amp.models.base import PairNetwork
+from esm2_amp.models.ensemble import joined, members_of
 from esm2_amp.models.registry import MODELS, network_class
+from esm2_amp.models.unlikeness import TrainingVectors, has_mean_vectors, mean_vectors
 from esm2_amp.pairs import Pairs
 
 logger = logging.getLogger(__name__)
@@ -27,9 +29,23 @@ PUBLISHED_HEADS = 8
 """Attention heads of the published transformers; a checkpoint's tensors don't show them (METHOD section 3)."""
 
 WEIGHTS = "model.safetensors"
+MEMBER_WEIGHTS = "member_{}.safetensors"
+"""Of a member of an ensemble, counted from 1."""
+
+MEMBERS = "members"
+"""Their number, beside the sizes of a network in config.json."""
+
+FEATURES = "features"
+"""In the head of a member's file: the fingerprint of the encoder that the member's features came from."""
+
 TRAINING_PROTEINS = "training_proteins.txt"
 AVERAGE_PROTEIN = "average_protein.safetensors"
+TRAINING_VECTORS = "training_vectors.safetensors"
 _AVERAGE = "vectors"
+_SHA256 = "weights_sha256"
+_SHOWN = 12
+"""Digits of a fingerprint, enough to tell two apart."""
+
 SEQUENCE_DIGITS = 16
 """Of the SHA-256 of a sequence in hexadecimal, as many as tell a billion sequences apart."""
 
@@ -50,6 +66,8 @@ class TrainedModel(NamedTuple):
         unknown, as for a published checkpoint.
     average_protein : Tensor, shape (T / 2, D), float32, optional
         The mean vectors of the proteins in its training pairs, where explanations start from; None where unknown.
+    training_vectors : TrainingVectors, optional
+        The proteins in its training pairs, by which it is told how unlike them others are; None where unknown.
     """
 
     architecture: str
@@ -57,6 +75,12 @@ class TrainedModel(NamedTuple):
     card: dict[str, Any]
     training_proteins: frozenset[str] = frozenset()
     average_protein: Tensor | None = None
+    training_vectors: TrainingVectors | None = None
+
+    @property
+    def weights(self) -> int:
+        """Number of its weights, those of all members of an ensemble."""
+        return sum(weight.numel() for weight in self.network.parameters())
 
     def pairs(self, features: ProteinFeatures, pairs: pd.DataFrame) -> Pairs:
         """Pairs as the network reads them.
@@ -98,6 +122,27 @@ class TrainedModel(NamedTuple):
         count = pairs["Protein1"].map(trained).astype(int) + pairs["Protein2"].map(trained).astype(int)
         return count.map({0: "C3", 1: "C2", 2: "C1"})
 
+    def unlikeness(self, features: ProteinFeatures, report: Callable[[int], None] = lambda _: None) -> pd.Series | None:
+        """How unlike the proteins of its training each protein is, in percent (METHOD section 12).
+
+        Parameters
+        ----------
+        features : ProteinFeatures
+            Of P proteins.
+        report : callable
+            Called with the number of proteins done, part by part.
+
+        Returns
+        -------
+        unlikeness : Series of float32, P rows by `Entry`, or None
+            Of `TrainingVectors.unlikeness`; None where the model's folder doesn't hold the training proteins' vectors,
+            or the features come without mean vectors.
+        """
+        if self.training_vectors is None or not has_mean_vectors(features):
+            return None
+        self.check_features(features)
+        return pd.Series(self.training_vectors.unlikeness(mean_vectors(features), report), index=features.entries)
+
     def check_features(self, features: ProteinFeatures) -> None:
         """Raise InputError when the model can't read the features, or was trained on another encoder's."""
         width = self.network.sizes["width"]
@@ -132,18 +177,38 @@ def _compare_precisions(architecture: str, trained_on: dict[str, Any], given: di
 def save_model(model: TrainedModel, folder: Path) -> None:
     """Write the network, what is known of its training proteins, and `card.json` with the hash of the weights.
 
-    A folder already there is replaced in one step.
+    An ensemble has a file of weights for each member. A folder already there is replaced in one step.
     """
-    config = {"architecture": model.architecture, **model.network.sizes}
+    members = members_of(model.network)
     with replacing(folder) as part:
-        model.network.save_pretrained(part, config=config)
-        (part / "README.md").unlink(missing_ok=True)
-        card = {**model.card, "weights_sha256": _sha256(part / WEIGHTS)}
+        if len(members) == 1:
+            model.network.save_pretrained(part, config={"architecture": model.architecture, **model.network.sizes})
+            (part / "README.md").unlink(missing_ok=True)
+            weights: str | dict[str, str] = _sha256(part / WEIGHTS)
+        else:
+            weights = _save_members(model, members, part)
+        card = {**model.card, _SHA256: weights}
         (part / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         if model.training_proteins:
             (part / TRAINING_PROTEINS).write_text("\n".join(sorted(model.training_proteins)) + "\n", encoding="utf-8")
         if model.average_protein is not None:
             save_file({_AVERAGE: model.average_protein.contiguous()}, part / AVERAGE_PROTEIN)
+        if model.training_vectors is not None:
+            save_file(
+                {name: tensor.contiguous() for name, tensor in model.training_vectors._asdict().items()},
+                part / TRAINING_VECTORS,
+            )
+
+
+def _save_members(model: TrainedModel, members: Sequence[PairNetwork], folder: Path) -> dict[str, str]:
+    """Write config.json and the weights of each member; gives the hash of each file by its name."""
+    config = {"architecture": model.architecture, MEMBERS: len(members), **model.network.sizes}
+    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
+    head = {"format": "pt", FEATURES: model.card.get("features", {}).get("fingerprint", "")}
+    files = [folder / MEMBER_WEIGHTS.format(number) for number in range(1, len(members) + 1)]
+    for member, file in zip(members, files, strict=True):
+        save_file({name: tensor.cpu().clone() for name, tensor in member.state_dict().items()}, file, head)
+    return {file.name: _sha256(file) for file in files}
 
 
 def load_model(path: Path, architecture: str | None = None) -> TrainedModel:
@@ -180,23 +245,79 @@ def _load_folder(folder: Path, architecture: str | None) -> TrainedModel:
         ) from error
     if architecture not in (None, found):
         raise InputError(f"{folder} holds a model {found}, but model={architecture} was asked for; give model={found}")
-    try:
-        sizes = {name: value for name, value in config.items() if name != "architecture"}
-        network = network_class(found)(**sizes)
-        network.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, SafetensorError, RuntimeError, TypeError, ValueError) as error:
+    members = config.get(MEMBERS, 1)
+    if not isinstance(members, int) or members < 1:
         raise InputError(
-            f"{folder / WEIGHTS} doesn't load as {found}: {error}; restore the folder or train again"
-        ) from error
-    card = _read_card(folder / "card.json")
-    if card.get("weights_sha256") not in (None, _sha256(folder / WEIGHTS)):
-        raise InputError(
-            f"{folder / WEIGHTS} must be the file whose SHA-256 stands in {folder / 'card.json'}, but it was altered "
-            "or replaced; restore the folder or train again"
+            f"{folder / 'config.json'} must give a number of members from 1, got {members!r}; restore the folder"
         )
+    sizes = {name: value for name, value in config.items() if name not in ("architecture", MEMBERS)}
+    files = [folder / (MEMBER_WEIGHTS.format(number) if members > 1 else WEIGHTS) for number in range(1, members + 1)]
+    network = joined([_load_weights(file, found, sizes) for file in files]).eval()
+    card = _read_card(folder / "card.json")
+    _check_weights(files, card)
     proteins = folder / TRAINING_PROTEINS
     seen = frozenset(proteins.read_text(encoding="utf-8").split() if proteins.exists() else ())
-    return TrainedModel(found, network.eval(), card, seen, _read_average_protein(folder / AVERAGE_PROTEIN))
+    average = _read_average_protein(folder / AVERAGE_PROTEIN)
+    vectors = _read_training_vectors(folder / TRAINING_VECTORS, network.sizes["width"])
+    return TrainedModel(found, network, card, seen, average, vectors)
+
+
+def _load_weights(file: Path, architecture: str, sizes: dict[str, Any]) -> PairNetwork:
+    try:
+        network = network_class(architecture)(**sizes)
+        network.load_state_dict(load_file(file))
+    except (OSError, SafetensorError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{file} doesn't load as {architecture}: {error}; restore the folder or train again"
+        ) from error
+    return network
+
+
+def _check_weights(files: Sequence[Path], card: dict[str, Any]) -> None:
+    """Raise InputError where weights aren't those of the card, or members are of features of another encoder."""
+    if len(files) > 1:
+        _check_same_encoder(files, card.get("features", {}))
+    recorded = card.get(_SHA256)
+    of_files = recorded if isinstance(recorded, dict) else {files[0].name: recorded}
+    for file in files:
+        if of_files.get(file.name) not in (None, _sha256(file)):
+            raise InputError(
+                f"{file} must be the file whose SHA-256 stands in {file.parent / 'card.json'}, but it was altered "
+                "or replaced; restore the folder or train again"
+            )
+
+
+def _check_same_encoder(files: Sequence[Path], trained_on: dict[str, Any]) -> None:
+    """Raise InputError where a member is of features of another encoder than the card, or than the first without it."""
+    expected = trained_on.get("fingerprint", _fingerprint_of(files[0]))
+    of_others = f"{trained_on['encoder']} in the card" if trained_on else files[0].name
+    for file in files:
+        if (found := _fingerprint_of(file)) != expected:
+            raise InputError(
+                f"The members of an ensemble must be trained on features of one encoder, but {file} has the "
+                f"fingerprint {found[:_SHOWN] or 'of none'}, and {of_others} {expected[:_SHOWN] or 'that of none'}; "
+                "restore the member, or train the ensemble again"
+            )
+
+
+def _fingerprint_of(file: Path) -> str:
+    with safe_open(file, framework="pt") as weights:
+        return str((weights.metadata() or {}).get(FEATURES, ""))
+
+
+def _read_training_vectors(file: Path, width: int) -> TrainingVectors | None:
+    if not file.exists():
+        return None
+    remedy = "restore it, train the model again, or delete it and lose the column Unlikeness"
+    try:
+        found = TrainingVectors(**load_file(file))
+    except (OSError, SafetensorError, TypeError) as error:
+        raise InputError(f"{file} can't be read ({error}); {remedy}") from error
+    if found.vectors.shape[1:] != (width,):
+        raise InputError(
+            f"{file} must hold vectors of the model's width {width}, got {tuple(found.vectors.shape)}; {remedy}"
+        )
+    return found
 
 
 def _read_average_protein(file: Path) -> Tensor | None:

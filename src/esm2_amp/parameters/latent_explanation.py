@@ -94,6 +94,13 @@ class LatentNetworkParameters(Parameters):
     sizes: dict[str, AEDNNParameters]
     training: TrainingParameters
 
+    @field_validator("training")
+    @classmethod
+    def _single(cls, training: TrainingParameters) -> TrainingParameters:
+        if training.members != 1:
+            raise ValueError(f"members must be 1, since one network is explained on latents, got {training.members}")
+        return training
+
 
 class LatentParameters(Parameters):
     """The autoencoder, the classifiers on its latents, and their explanation.

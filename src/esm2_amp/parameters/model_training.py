@@ -18,6 +18,10 @@ EXPLAINED: Final[tuple[Architecture, ...]] = ("ESM2_AMPS", "ESM2_AMP_CSE")
 """Networks with attention, which `interpretability` explains."""
 
 
+MOST_MEMBERS: Final = 100
+"""Of an ensemble: more have never been of use, and are likely a slip."""
+
+
 class NetworkParameters(Parameters):
     """Sizes of a network without the width D, which is that of the features."""
 
@@ -88,6 +92,10 @@ class TrainingParameters(Parameters):
 
     Attributes
     ----------
+    members : int
+        Networks that are fitted from different seeds and score as one, a deep ensemble: the logit is the mean of
+        theirs, and its spread tells how sure it is. Training takes as many times as long. A search of hyperparameters
+        fits single networks; the members are those of the fit with the best parameters.
     learning_rate, weight_decay : float
         Learning rate and weight decay of AdamW.
     batch_size : int
@@ -114,6 +122,7 @@ class TrainingParameters(Parameters):
         Where the table of features stays: with `auto` on the accelerator when it takes less than half its free memory.
     """
 
+    members: Annotated[int, Field(ge=1, le=MOST_MEMBERS)] = 1
     learning_rate: Positive
     weight_decay: Annotated[float, Field(ge=0)]
     batch_size: Count = 256

@@ -39,11 +39,13 @@ if TYPE_CHECKING:
     from esm2_amp.io.regions import RegionFile as RegionFile
     from esm2_amp.models.base import PairNetwork as PairNetwork
     from esm2_amp.models.storage import TrainedModel as TrainedModel
+    from esm2_amp.models.unlikeness import TrainingVectors as TrainingVectors
     from esm2_amp.pairs import Pairs as Pairs
     from esm2_amp.regions.charts import Charts as Charts
     from esm2_amp.report.parts import Section as Section
     from esm2_amp.screening.kept import Kept as Kept
     from esm2_amp.screening.kept import Watch as Watch
+    from esm2_amp.screening.sureness import Sureness as Sureness
     from esm2_amp.screening.tiles import WantedPairs as WantedPairs
     from esm2_amp.splits.splitting import SplitFractions as SplitFractions
     from esm2_amp.statistics.metrics import Metrics as Metrics

@@ -25,6 +25,7 @@ from esm2_amp.report.parts import (
     text_cells,
 )
 from esm2_amp.report.plots import curve_plots, interval_plot
+from esm2_amp.report.uncertainty import surest_table
 from esm2_amp.statistics.metrics import sigmoid
 
 _METRICS: Final = {name: METRIC_NAMES[name] for name in ("auroc", "aupr", "mcc", "accuracy")}
@@ -91,6 +92,7 @@ def pair_evaluation_chapter(
         Paragraph(brief),
         _comparison_table(models),
         Group("By what was seen in training", [in_strata]),
+        Group("How sure a score is", [surest_table(pd.DataFrame(metrics["surest_half"]).assign(Model=name))]),
         Group("Curves", [*curve_plots({name: scored})]),
         Group("Top predictions", [_pair_table(scored, f"of {len(scored):,} pairs, by {name}")]),
     ]

@@ -12,6 +12,7 @@ from esm2_amp.parameters.run import RunParameters
 from esm2_amp.report import cautions
 from esm2_amp.report.parts import (
     Block,
+    Cell,
     Facts,
     Group,
     Points,
@@ -134,21 +135,37 @@ def _audit(report: dict[str, Any]) -> list[str]:
 def _model_table(descriptions: tuple[dict[str, Any], ...]) -> Table:
     cards = [description["card"] for description in descriptions]
     training = pd.DataFrame(card["settings"]["training"] for card in cards)
+    members = [len(card.get("members", [""])) for card in cards]
     return table_of(
         "Networks and their training, with AdamW",
         {
             "Model": text_cells(description["model"] for description in descriptions),
+            **({"Members": number_cells(members, "d")} if max(members) > 1 else {}),
             "Weights": number_cells((description["weights"] for description in descriptions), ","),
             "Learning rate": number_cells(training["learning_rate"], ".3g"),
             "Weight decay": number_cells(training["weight_decay"], ".3g"),
             "Batch": number_cells(training["batch_size"], ","),
             "Precision": text_cells(training["precision"]),
             "Epochs": number_cells(training["epochs"], ","),
-            "Kept epoch": number_cells((card["selected_epoch"]["epoch"] for card in cards), ".0f"),
+            "Kept epoch": _kept_epochs(cards),
             "Temperature": number_cells(card["temperature"] for card in cards),
-            "SHA-256 of weights": text_cells(_short(card.get("weights_sha256", "")) for card in cards),
+            "SHA-256 of weights": text_cells(map(_short_hashes, cards)),
         },
     )
+
+
+def _kept_epochs(cards: list[dict[str, Any]]) -> list[Cell]:
+    """The epoch whose weights each model has; those of all members of an ensemble."""
+    if not any("members" in card for card in cards):
+        return number_cells((card["selected_epoch"]["epoch"] for card in cards), ".0f")
+    epochs = [[of["epoch"] for of in card.get("members") or [card["selected_epoch"]]] for card in cards]
+    return [Cell(", ".join(f"{epoch:.0f}" for epoch in of_model), of_model[0]) for of_model in epochs]
+
+
+def _short_hashes(card: dict[str, Any]) -> str:
+    """The hash of a model's weights, or those of all members' weights."""
+    found = card.get("weights_sha256", "")
+    return ", ".join(map(_short, found.values() if isinstance(found, dict) else [found]))
 
 
 def _short(digest: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from esm2_amp.models.unlikeness import SPREAD, UNLIKENESS
 from esm2_amp.report.parts import (
     Block,
     Cell,
@@ -30,6 +31,7 @@ _FIGURES: Final = {
     "known_pairs": "Share of known pairs found among the highest scores, against node degree and chance",
     "network": "Network of the strongest candidates, proteins joined where the score is highest",
 }
+_SURENESS: Final = {SPREAD: ".3f", UNLIKENESS: ".1f"}
 _RANKINGS: Final = {SCREEN: "this screen", DEGREE: "number of known partners"}
 
 
@@ -127,6 +129,7 @@ def _score_columns(table: pd.DataFrame) -> dict[str, list[Cell]]:
     columns = {"Logit": number_cells(table["Logit"], "z.3f"), "Probability": number_cells(table["Probability"], ".4f")}
     if table["CalibratedProbability"].notna().any():
         columns["Calibrated"] = number_cells(table["CalibratedProbability"], ".4f")
+    columns |= {name: number_cells(table[name], style) for name, style in _SURENESS.items() if name in table}
     return columns
 
 

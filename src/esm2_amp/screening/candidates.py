@@ -8,7 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from esm2_amp.errors import InputError
 from esm2_amp.models.storage import TrainedModel
+from esm2_amp.models.unlikeness import SPREAD, UNLIKENESS
 from esm2_amp.screening.kept import COARSE, COARSE_EDGES, LARGEST_LOGIT, Kept, ScoredPairs
+from esm2_amp.screening.sureness import Sureness
 from esm2_amp.screening.tiles import Rows
 from esm2_amp.statistics.metrics import sigmoid
 
@@ -148,6 +150,7 @@ def candidate_table(
     known: NDArray[np.int64],
     trained: NDArray[np.bool_] | None,
     background: Kept | None = None,
+    sureness: Sureness | None = None,
 ) -> pd.DataFrame:
     """The candidates, best first.
 
@@ -165,22 +168,24 @@ def candidate_table(
         Proteins that the model was trained on; None where that isn't known.
     background : Kept, optional
         What is kept of the scores of the queries' partners with a sample of the proteins.
+    sureness : Sureness, optional
+        How sure the scores are, as far as it is known.
 
     Returns
     -------
     candidates : DataFrame
-        `COLUMNS`. `Rank1` is Protein2's rank among the partners of Protein1, and `Above1` the share of Protein1's
-        scores that are higher; `Rank2` and `Above2` are those among Protein2's. Of a protein that is no query few pairs
-        are scored: its rank is empty, and its share is that among its scores with the sample. `Known` is whether the
-        pair is among the known ones. `InTraining` is how many of the two proteins the model was trained on (0, 1, 2),
-        empty where that isn't known.
+        `COLUMNS`, then `Spread` and `Unlikeness` as far as they are known. `Rank1` is Protein2's rank among the
+        partners of Protein1, and `Above1` the share of Protein1's scores that are higher; `Rank2` and `Above2` are
+        those among Protein2's. Of a protein that is no query few pairs are scored: its rank is empty, and its share is
+        that among its scores with the sample. `Known` is whether the pair is among the known ones.
+        `InTraining` is how many of the two proteins the model was trained on (0, 1, 2), empty where that isn't known.
     """
     pairs = candidate_pairs(kept)
     of_a, of_b = ranks_of(pairs, kept, background)
     names = np.array(entries, dtype=object)
     a, b = pairs.a.astype(np.int64), pairs.b.astype(np.int64)
     in_training = pd.array([pd.NA] * len(a) if trained is None else trained[a].astype(int) + trained[b], dtype="Int8")
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "Protein1": pd.array(names[a], dtype="str"),
             "Protein2": pd.array(names[b], dtype="str"),
@@ -193,6 +198,7 @@ def candidate_table(
             "InTraining": in_training,
         }
     )
+    return table if sureness is None else table.assign(**sureness.columns(a, b))
 
 
 def partners_of_query(candidates: pd.DataFrame, query: str) -> pd.DataFrame:
@@ -209,7 +215,7 @@ def partners_of_query(candidates: pd.DataFrame, query: str) -> pd.DataFrame:
     -------
     partners : DataFrame
         `Rank`, `Partner`, `Logit`, `Probability`, `CalibratedProbability`, `Above`, `RankOfQuery` and `AboveOfQuery`
-        among the partner's own scores, `Known`, `InTraining`.
+        among the partner's own scores, `Known`, `InTraining`, and `Spread` and `Unlikeness` where they are known.
     """
     is_first = candidates["Protein1"] == query
     mine = candidates[is_first | (candidates["Protein2"] == query)]
@@ -223,13 +229,18 @@ def partners_of_query(candidates: pd.DataFrame, query: str) -> pd.DataFrame:
             "Above": own["Above"].where(is_first, other["Above"]),
             "RankOfQuery": other["Rank"].where(is_first, own["Rank"]),
             "AboveOfQuery": other["Above"].where(is_first, own["Above"]),
-            **{name: mine[name] for name in ("Known", "InTraining")},
+            **{name: mine[name] for name in ("Known", "InTraining", SPREAD, UNLIKENESS) if name in mine},
         }
     )
     return table.sort_values("Rank", kind="stable").reset_index(drop=True)
 
 
-def protein_table(kept: Kept, entries: list[str], trained: NDArray[np.bool_] | None) -> pd.DataFrame:
+def protein_table(
+    kept: Kept,
+    entries: list[str],
+    trained: NDArray[np.bool_] | None,
+    unlikeness: NDArray[np.float32] | None = None,
+) -> pd.DataFrame:
     """The scores of each protein, or of each query where queries are given.
 
     Parameters
@@ -240,13 +251,15 @@ def protein_table(kept: Kept, entries: list[str], trained: NDArray[np.bool_] | N
         Names of the proteins.
     trained : ndarray, shape (P,), bool, optional
         Proteins that the model was trained on; None where that isn't known.
+    unlikeness : ndarray, shape (P,), float32, optional
+        Of each protein.
 
     Returns
     -------
     proteins : DataFrame, P rows
         `Entry`; `Scores`, their number; `Median` and `Quantile99`, logits at the middle of their bins; `Best`, the
         highest logit, and `BestPartner`; empty for a protein that is no query. `InTraining` (0 or 1, empty where that
-        isn't known).
+        isn't known), and `Unlikeness` where it is known.
     """
     total = kept.counts.sum(axis=1, dtype=np.int64)
     partner, logit = kept.partners()
@@ -263,7 +276,8 @@ def protein_table(kept: Kept, entries: list[str], trained: NDArray[np.bool_] | N
     )
     table = pd.DataFrame({"Entry": pd.array(entries, dtype="str")}).join(of_queries)
     missing = [pd.NA] * len(entries)
-    return table.assign(InTraining=pd.array(missing if trained is None else trained.astype(int), dtype="Int8"))
+    table["InTraining"] = pd.array(missing if trained is None else trained.astype(int), dtype="Int8")
+    return table if unlikeness is None else table.assign(**{UNLIKENESS: unlikeness})
 
 
 def score_distributions(kept: Kept, entries: list[str], queries: list[str]) -> pd.DataFrame:

@@ -48,7 +48,7 @@ def auroc_of(card: Mapping[str, Any]) -> tuple[float, str] | None:
     measured = card.get("evaluation", {}).get("metrics", {}).get(card.get("model"), {}).get("auroc")
     if measured:
         return float(measured[0]), "test pairs"
-    validation = card.get("selected_epoch", {}).get("validation_auroc")
+    validation = card.get("ensemble", card.get("selected_epoch", {})).get("validation_auroc")
     return None if validation is None else (float(validation), "validation pairs")
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from esm2_amp.models.unlikeness import SPREAD, UNLIKENESS
+
 if TYPE_CHECKING:
     import networkx as nx
 
@@ -13,7 +15,7 @@ logger = logging.getLogger(__name__)
 _OF_EDGES = {
     "Logit": "logit", "Probability": "probability", "CalibratedProbability": "calibrated_probability",
     "Rank1": "rank_1", "Rank2": "rank_2", "Above1": "above_1", "Above2": "above_2", "Known": "known",
-    "InTraining": "in_training",
+    "InTraining": "in_training", SPREAD: "spread", UNLIKENESS: "unlikeness",
 }  # fmt: skip
 
 
@@ -50,7 +52,7 @@ def candidate_network(
         )  # fmt: skip
     network: nx.Graph[str] = nx.Graph()
     for row in edges.to_dict("records"):
-        of_edge = {name: row[column] for column, name in _OF_EDGES.items()}
+        of_edge = {name: row[column] for column, name in _OF_EDGES.items() if column in row}
         network.add_edge(row["Protein1"], row["Protein2"], **_filled(of_edge))
     of_proteins = proteins.set_index("Entry").loc[list(network)].to_dict("index")
     for entry, attributes in of_proteins.items():

@@ -15,6 +15,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.models.amp import TransformerPairNetwork
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.dpm import ESM2DPM
+from esm2_amp.models.ensemble import Ensemble, members_of
 from esm2_amp.models.gru import ESM2GRU
 from esm2_amp.models.mean import ESM2MEAN
 
@@ -225,11 +226,35 @@ class GRUScorer(Scorer):
         return w_input, b_input, w_hidden, b_hidden
 
 
+class EnsembleScorer(Scorer):
+    """The mean of the members' scores; what one member prepares of a protein stands behind that of the one before."""
+
+    def __init__(self, network: Ensemble) -> None:
+        super().__init__(network)
+        self._scorers = [scorer_of(member) for member in members_of(network)]
+        self.floats_per_pair = max(scorer.floats_per_pair for scorer in self._scorers)
+        self.floats_per_protein = sum(scorer.floats_per_protein for scorer in self._scorers)
+
+    def prepare(self, vectors: Tensor) -> Prepared:
+        """What each member prepares, one after the other."""
+        return tuple(part for scorer in self._scorers for part in scorer.prepare(vectors))
+
+    def score(self, a: Prepared, b: Prepared) -> Tensor:
+        """Means of the members' scores: shape (r, c), float32."""
+        each = len(a) // len(self._scorers)
+        logits = [
+            scorer.score(a[first : first + each], b[first : first + each])
+            for first, scorer in zip(range(0, len(a), each), self._scorers, strict=True)
+        ]
+        return torch.stack(logits).mean(dim=0)
+
+
 _SCORERS: Final[dict[type[PairNetwork], type[Scorer]]] = {
     ESM2DPM: DPMScorer,
     ESM2MEAN: MeanScorer,
     TransformerPairNetwork: TransformerScorer,
     ESM2GRU: GRUScorer,
+    Ensemble: EnsembleScorer,
 }
 
 
@@ -244,7 +269,7 @@ def scorer_of(network: PairNetwork) -> Scorer:
     for kind, scorer in _SCORERS.items():
         if isinstance(network, kind):
             return scorer(network)  # type: ignore[arg-type]
-    known = ", ".join(kind.__name__ for kind in _SCORERS)
+    known = ", ".join(kind.__name__ for kind in _SCORERS if kind is not Ensemble)
     raise InputError(f"Screening must be by a network of {known}, got {type(network).__name__}; choose another model")
 
 

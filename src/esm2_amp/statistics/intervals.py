@@ -98,8 +98,7 @@ def bootstrap(
         As `pair_metrics` does.
     """
     rows_a, rows_b, n_proteins = _numbered(a, b)
-    even = np.full(n_proteins, 1 / n_proteins)
-    drawn = np.random.default_rng(seed).multinomial(n_proteins, even, replicates).astype(np.float64)
+    drawn = _drawn(n_proteins, replicates, seed)
     each = threshold if isinstance(threshold, Mapping) else dict.fromkeys(logits, threshold)
     progress = Progress(logger, "bootstrap over proteins, replicates of models", replicates * len(logits))
     parts = [_one_model(label, logit, rows_a, rows_b, each[model], drawn, progress) for model, logit in logits.items()]
@@ -145,6 +144,71 @@ def paired_differences(sample: Replicates) -> pd.DataFrame:
         for row in zip(METRICS, values, low, high, strict=False):
             rows.append((*models, *row, _verdict(models, *row)))
     return pd.DataFrame(rows, columns=["ModelA", "ModelB", "Metric", "Difference", "Low", "High", "Verdict"])
+
+
+class MeanReplicates(NamedTuple):
+    """Means of K quantities over the same B pairs in C weightings, each with its R bootstrap replicates.
+
+    Attributes
+    ----------
+    values : ndarray, shape (C, K), float64
+    replicates : ndarray, shape (R, C, K), float64
+        Replicate r draws the proteins that it draws in `bootstrap`.
+    influence : ndarray, shape (B, C, K), float64
+        Derivatives of the values in the weight of each pair.
+    a, b : ndarray, shape (B,), int64
+        Numbers of the pairs' proteins, from 0.
+    """
+
+    values: Floats
+    replicates: Floats
+    influence: Floats
+    a: Rows
+    b: Rows
+
+    def less(self, reference: int) -> "MeanReplicates":
+        """The differences of all weightings from one of them, replicate by replicate."""
+        values, replicates, influence = (
+            part - part[..., reference, None, :] for part in (self.values, self.replicates, self.influence)
+        )
+        return MeanReplicates(values, replicates, influence, self.a, self.b)
+
+    def limits(self) -> tuple[Floats, Floats]:
+        """The ends of the 95 % intervals, shape (C, K) each."""
+        columns = self.values.size
+        flat = self.replicates.reshape(-1, columns), self.influence.reshape(-1, columns)
+        low, high = (self.values.ravel() + _limits(_spread(*flat, self.a, self.b))).reshape(2, *self.values.shape)
+        return low, high
+
+
+def bootstrap_means(
+    values: ArrayLike, weights: ArrayLike, a: ArrayLike, b: ArrayLike, *, replicates: int, seed: int
+) -> MeanReplicates:
+    """Draw replicates of means over parts of the pairs.
+
+    Parameters
+    ----------
+    values : array_like, shape (B, K)
+        K quantities of each pair.
+    weights : array_like, shape (B, C)
+        From 0 to 1, how far each pair belongs to each of C parts.
+    a, b : array_like, shape (B,)
+        The pairs' proteins, as names or row numbers.
+    replicates : int
+        Number of replicates.
+    seed : int
+        Seed of the draws.
+    """
+    columns, shares = np.asarray(values, np.float64)[:, None], np.asarray(weights, np.float64)[..., None]
+    rows_a, rows_b, n_proteins = _numbered(a, b)
+    terms = np.concatenate([shares, shares * columns], axis=2)  # (B, C, 1 + K)
+    flat = terms.reshape(len(terms), -1)
+    drawn = _drawn(n_proteins, replicates, seed)
+    drawn = drawn @ (_sums(rows_a, flat, n_proteins) + _sums(rows_b, flat, n_proteins))
+    of_replicates, whole = drawn.reshape(-1, *terms.shape[1:]), terms.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a replicate may have none of the pairs of a part
+        replicated, means = of_replicates[..., 1:] / of_replicates[..., :1], whole[:, 1:] / whole[:, :1]
+    return MeanReplicates(means, replicated, shares * (columns - means) / whole[:, :1], rows_a, rows_b)
 
 
 class MeanIntervals(NamedTuple):
@@ -197,6 +261,12 @@ def rate_intervals(successes: ArrayLike, a: ArrayLike, b: ArrayLike) -> MeanInte
     z2 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2
     centre, reach = rate + z2 / (2 * n), np.sqrt(z2 * (rate * (1 - rate) / n + z2 / (4 * n**2)))
     return MeanIntervals(rate, (centre - reach) / (1 + z2 / n), (centre + reach) / (1 + z2 / n))
+
+
+def _drawn(n_proteins: int, replicates: int, seed: int) -> Floats:
+    """How often each replicate has each protein, shape (R, proteins); the same for the same seed and proteins."""
+    even = np.full(n_proteins, 1 / n_proteins)
+    return np.random.default_rng(seed).multinomial(n_proteins, even, replicates).astype(np.float64)
 
 
 def _numbered(a: ArrayLike, b: ArrayLike) -> tuple[Rows, Rows, int]:

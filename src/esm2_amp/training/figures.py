@@ -14,7 +14,7 @@ def training_figure(record: pd.DataFrame, title: str, before: Mapping[str, float
     Parameters
     ----------
     record : DataFrame
-        The record of `esm2_amp.training.fit.Fit`.
+        The record of `esm2_amp.training.fit.Fit`; for an ensemble those of its members, which `member` tells apart.
     title : str
         Title of the figure.
     before : mapping, optional
@@ -22,13 +22,18 @@ def training_figure(record: pd.DataFrame, title: str, before: Mapping[str, float
     """
     figure = Figure(figsize=(9, 3), layout="constrained")
     panels = {"loss": "Binary cross-entropy", "mcc": "MCC", "auroc": "AUROC"}
-    selected = record.loc[record["selected"], "epoch"].iloc[0]
+    fits = [of_fit for _, of_fit in record.groupby("member")] if "member" in record else [record]
+    width, faint = (1.5, 1.0) if len(fits) == 1 else (0.9, 0.7)
     for axes, (metric, name) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
-        axes.plot(record["epoch"], record[f"training_{metric}"], color=MAIN, label="training (with dropout)")
-        axes.plot(record["epoch"], record[f"validation_{metric}"], color=ACCENT, label="validation")
+        for number, of_fit in enumerate(fits):
+            words = ("training (with dropout)", "validation", "selected epoch") if number == 0 else (None, None, None)
+            drawn = {"linewidth": width, "alpha": faint}
+            axes.plot(of_fit["epoch"], of_fit[f"training_{metric}"], color=MAIN, label=words[0], **drawn)
+            axes.plot(of_fit["epoch"], of_fit[f"validation_{metric}"], color=ACCENT, label=words[1], **drawn)
+            selected = of_fit.loc[of_fit["selected"], "epoch"].iloc[0]
+            axes.axvline(selected, color="0.6", linewidth=1, linestyle=":", label=words[2])
         if before is not None:
             axes.axhline(before[f"validation_{metric}"], color=ACCENT, linewidth=1, linestyle="--", label="before")
-        axes.axvline(selected, color="0.6", linewidth=1, linestyle=":", label="selected epoch")
         axes.set(xlabel="Epoch", ylabel=name)
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.get_major_locator().set_params(integer=True)

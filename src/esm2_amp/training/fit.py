@@ -1,9 +1,10 @@
-"""Fitting one network: resumable, deterministic from its seed, best checkpoint by validation MCC."""
+"""Fitting networks: resumable, deterministic from their seeds, best checkpoint by validation MCC."""
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning as L
 import pandas as pd
@@ -30,6 +31,54 @@ _MONITOR = "validation_mcc"
 _CHECKPOINTS_KEPT = 3
 
 
+def fit_members(
+    training: Pairs,
+    validation: Pairs,
+    settings: ModelParameters,
+    *,
+    folder: Path,
+    device: Device,
+    seed: int,
+    processes: Processes = ALONE,
+) -> list[Fit]:
+    """Fit the `training.members` networks of a model, one after the other, from where they were interrupted.
+
+    Member k, counted from 1, is fitted with the seed `seed + k - 1`: the first is the model that a training of one
+    member gives. Each has its own folder of checkpoints, and counts as finished only when all are, so that an
+    interrupted training finds those that it has done.
+
+    Parameters
+    ----------
+    training, validation, settings, device, processes
+        As for `fit_network`.
+    folder : Path
+        Where checkpoints are kept: in it those of a single network, in `member_<k>` those of several.
+    seed : int
+        Of the first member.
+
+    Raises
+    ------
+    InputError
+        As for `fit_network`.
+    """
+    options: dict[str, Any] = {"device": device, "processes": processes}
+    if settings.training.members == 1:
+        return [fit_network(training, validation, settings, folder=folder, seed=seed, **options)]
+    numbers = range(1, settings.training.members + 1)
+    folders = {number: folder / f"member_{number}" for number in numbers}
+    _keep_only(folder, folders.values())
+    fits = [
+        fit_network(
+            training, validation, settings, folder=folders[number], seed=seed + number - 1,
+            member=(number, len(numbers)), **options,
+        )
+        for number in numbers
+    ]  # fmt: skip
+    for of_member in folders.values():
+        mark_finished(of_member)
+    return fits
+
+
 def fit_network(
     training: Pairs,
     validation: Pairs,
@@ -39,6 +88,7 @@ def fit_network(
     device: Device,
     seed: int,
     processes: Processes = ALONE,
+    member: tuple[int, int] | None = None,
 ) -> Fit:
     """Fit a network, from its last checkpoint when the same fit was interrupted.
 
@@ -59,6 +109,9 @@ def fit_network(
         With more than one, processes of their own fit the network together, one for each device: see
         `esm2_amp.training.together`. Each has a part of every batch, and all make the same steps as one would: the
         result differs by rounding and, where there is dropout, by what it draws.
+    member : tuple of two int, optional
+        Number of the network in an ensemble, from 1, and how many there are. The fit of a member stays open, and is read
+        from its checkpoints when the same training starts again.
 
     Raises
     ------
@@ -69,13 +122,16 @@ def fit_network(
     _check_splits(training, validation)
     _shares(settings.training, processes, rank=0)  # raises before the folder is emptied
     settings = with_training_precision(settings, device)
-    name, together = settings.network.architecture, f" {processes.total} processes" if processes.total > 1 else ""
-    # everything that decides the outcome of a fit
-    fingerprint = f"{settings.model_dump_json()} {seed} {hash_pairs(training, validation)}{together}"
+    name = settings.network.architecture + (f", member {member[0]} of {member[1]}" if member else "")
+    together = f" {processes.total} processes" if processes.total > 1 else ""
+    # everything that decides the outcome of a fit; how many other members there are doesn't
+    decides = settings.model_dump_json(exclude={"training": {"members"}})
+    fingerprint = f"{decides} {seed} {hash_pairs(training, validation)}{together}"
     resume_from = checkpoint_to_resume(folder, fingerprint, name)
-    job = FitJob(training, validation, settings, folder, device, seed, resume_from)
+    job = FitJob(training, validation, settings, folder, device, seed, resume_from, name)
     fit = fit_together(job, processes) if together else fit_job(job)
-    mark_finished(folder, fingerprint)
+    if member is None:
+        mark_finished(folder, fingerprint)
     return fit
 
 
@@ -95,8 +151,7 @@ def fit_job(job: FitJob, processes: Processes = ALONE, rank: int = 0) -> Fit:
         Of the first process; others' networks have the weights of the last epoch.
     """
     settings, folder = job.settings, job.folder
-    name = settings.network.architecture
-    record, best = EpochRecord(name), best_checkpoints(folder)
+    record, best = EpochRecord(job.name), best_checkpoints(folder)
     callbacks = [record, *_early_stopping(settings.training), best, last_checkpoint(folder)]
     with _prepared(job, callbacks, processes, rank) as fit:
         fit.trainer.fit(fit.classifier, fit.data, ckpt_path=job.resume_from, weights_only=False)
@@ -144,10 +199,20 @@ def fit_trial(
     settings = with_training_precision(settings, device)
     record = EpochRecord(name, waits=(60,), log_last=False)
     callbacks = [record, EpochReport(on_epoch)]
-    job = FitJob(training, validation, settings, Path(), device, seed, resume_from=None)
+    job = FitJob(training, validation, settings, Path(), device, seed, None, name)
     with _prepared(job, callbacks, checkpoints=False) as fit:
         fit.trainer.fit(fit.classifier, fit.data)
     return pd.DataFrame(record.rows)
+
+
+def _keep_only(folder: Path, wanted: Iterable[Path]) -> None:
+    """Delete what a training of another number of members left in a folder."""
+    kept = set(wanted)
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.is_dir() and path not in kept:
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
 
 
 class _Prepared(NamedTuple):

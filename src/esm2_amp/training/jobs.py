@@ -32,6 +32,8 @@ class FitJob(NamedTuple):
         Of weights, order and dropout.
     resume_from : Path, optional
         A checkpoint to go on from.
+    name : str
+        What is being fitted, for the log.
     """
 
     training: Pairs
@@ -41,6 +43,7 @@ class FitJob(NamedTuple):
     device: Device
     seed: int
     resume_from: Path | None
+    name: str
 
     def write(self, file: Path) -> None:
         """Write the job as a file, which `read` reads."""

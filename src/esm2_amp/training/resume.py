@@ -44,9 +44,11 @@ def checkpoint_to_resume(folder: Path, fingerprint: str, name: str) -> Path | No
     return None
 
 
-def mark_finished(folder: Path, fingerprint: str) -> None:
-    """Mark the fit of a folder as finished."""
-    _write_mark(folder, fingerprint, finished=True)
+def mark_finished(folder: Path, fingerprint: str | None = None) -> None:
+    """Mark the fit of a folder as finished, by default that for which the folder was begun."""
+    if fingerprint is None:
+        fingerprint = json.loads((folder / _MARK).read_text())["fingerprint"]
+    _write_mark(folder, str(fingerprint), finished=True)
 
 
 def _write_mark(folder: Path, fingerprint: str, *, finished: bool) -> None:

@@ -41,8 +41,9 @@ class ModelEvaluation(NamedTuple):
     Attributes
     ----------
     scored : DataFrame
-        Columns of `identify`, then those of `Assessment.scores`; for a network that isn't symmetric also
-        `SwappedLogit`, that of B-A.
+        Columns of `identify`, then those of `Assessment.scores`; `Spread` and `Unlikeness`, where the model knows them
+        (`esm2_amp.models.unlikeness.uncertainty`); for an ensemble the logits of its members, `LogitOfMember1` and so
+        on; for a network that isn't symmetric also `SwappedLogit`, that of B-A.
     metrics : dict
         Of `Assessment`; for a network that isn't symmetric with `auroc_swapped` in each split.
     figures : dict of Figure
@@ -68,27 +69,30 @@ def evaluate_model(
     """Score the validation and test pairs with one model, and measure and draw how well scores and labels agree."""
     from esm2_amp.devices import resolve_device
     from esm2_amp.evaluation.assessment import assess, reported
-    from esm2_amp.models.scoring import score_pairs
+    from esm2_amp.evaluation.uncertainty import member_columns
+    from esm2_amp.models.scoring import score_by_members
+    from esm2_amp.models.unlikeness import uncertainty
     from esm2_amp.statistics.metrics import pair_metrics
 
     held_out = pairs[pairs["split"] != "train"]
     of_model = model.pairs(features, held_out)
-    score = partial(score_pairs, model.network, batch_size=run.scoring_batch_size, device=resolve_device(run.device))
-    identified = identify(held_out)
-    assessment = assess(model.architecture, identified, score(of_model), parameters.threshold)
-    scored = identified.join(assessment.scores)
+    device = resolve_device(run.device)
+    score = partial(score_by_members, model.network, batch_size=run.scoring_batch_size, device=device)
+    identified, scores = identify(held_out), score(of_model)
+    assessment = assess(model.architecture, identified, scores.logit, parameters.threshold)
+    sure = uncertainty(scores.spread, model.unlikeness(features), identified)
+    scored = identified.join(assessment.scores).assign(**sure, **member_columns(scores))
     if not model.network.symmetric:
-        scored["SwappedLogit"] = score(of_model.swapped())
+        scored["SwappedLogit"] = score(of_model.swapped()).logit
         for split in ("validation", "test"):
             rows = scored[scored["Split"] == split]
             swapped = pair_metrics(rows["Label"], rows["SwappedLogit"])
             assessment.metrics[split]["auroc_swapped"] = swapped["auroc"]
-    weights = sum(weight.numel() for weight in model.network.parameters())
     return ModelEvaluation(
         scored,
         assessment.metrics,
         _figures(scored, assessment.metrics["threshold"], f"{model.architecture}, {reported(run.data_name)}"),
-        {"model": model.architecture, "weights": weights, "card": model.card},
+        {"model": model.architecture, "weights": model.weights, "card": model.card},
     )
 
 
@@ -226,6 +230,37 @@ def compare_models(
     for line in comparison_lines(comparison, reference_of(baseline_scores)):
         logger.info("%s", line)
     return comparison
+
+
+def measure_sureness(
+    parameters: EvaluationParameters, run: RunParameters, *scored: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Figure]:
+    """Ask whether the pairs that one is surest of are the ones scored right, and whether ensembles beat their members.
+
+    Parameters
+    ----------
+    parameters : EvaluationParameters
+        Threshold, baselines, and replicates of the bootstrap.
+    run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
+    *scored : DataFrame
+        The scored pairs of every model of the registry, in its order.
+
+    Returns
+    -------
+    curves, surest, members : DataFrame
+        Of `esm2_amp.evaluation.uncertainty.Uncertainty`.
+    figure : Figure
+        Error against coverage.
+    """
+    from esm2_amp.evaluation.figures import risk_coverage_figure
+    from esm2_amp.evaluation.uncertainty import MEASURES, measure_uncertainty, uncertainty_lines
+
+    by_model: dict[str, pd.DataFrame] = dict(zip(ARCHITECTURES, scored, strict=True))
+    found = measure_uncertainty(by_model, replicates=parameters.replicates, seed=run.seed)
+    for line in uncertainty_lines(found.surest, found.members):
+        logger.info("%s", line)
+    return *found, risk_coverage_figure(found.curves, MEASURES, _title(run))
 
 
 def plot_comparison(

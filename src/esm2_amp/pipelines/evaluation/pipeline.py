@@ -3,7 +3,13 @@
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.parameters.model_training import ARCHITECTURES
-from esm2_amp.pipelines.evaluation.nodes import compare_models, evaluate_model, plot_comparison, score_baselines
+from esm2_amp.pipelines.evaluation.nodes import (
+    compare_models,
+    evaluate_model,
+    measure_sureness,
+    plot_comparison,
+    score_baselines,
+)
 from esm2_amp.pipelines.per_model import for_every_model
 
 
@@ -41,6 +47,12 @@ def _comparison() -> Pipeline:
                 inputs=["params:evaluation", "params:run", "baseline_scores", "baseline_metrics", *scored, *metrics],
                 outputs=tables,
                 name="compare_models",
+            ),
+            Node(
+                measure_sureness,
+                inputs=["params:evaluation", "params:run", *scored],
+                outputs=["risk_coverage", "surest_half", "ensemble_members", "risk_coverage_plot"],
+                name="measure_sureness",
             ),
             Node(
                 plot_comparison,

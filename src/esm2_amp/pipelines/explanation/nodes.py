@@ -153,8 +153,9 @@ def explain_given_pairs(
 def _methods_of(model: TrainedModel, parameters: InterpretabilityParameters) -> list[str]:
     """The methods that a model can be explained by."""
     from esm2_amp.models.amp import TransformerPairNetwork
+    from esm2_amp.models.ensemble import members_of
 
-    attends = isinstance(model.network, TransformerPairNetwork)
+    attends = isinstance(members_of(model.network)[0], TransformerPairNetwork)
     names: list[str] = [
         name for name in parameters.methods if attends or not METHODS[name].function.startswith("attention:")
     ]

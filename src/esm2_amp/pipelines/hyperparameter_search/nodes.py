@@ -49,6 +49,8 @@ def search_hyperparameters(
 ) -> SearchReport:
     """Search one network's hyperparameters: the mean over folds of the last epoch's MCC is maximised.
 
+    Trials fit single networks, however many members the model has.
+
     Parameters
     ----------
     pairs : DataFrame
@@ -92,7 +94,7 @@ def search_hyperparameters(
     folds = [Fold(*map(of_network.take, rows)) for rows in fold_rows(pairs, parameters, run.seed)]
     conditions = {
         "mode": parameters.mode,
-        "settings": with_values(settings, space.lowest).model_dump(),
+        "settings": with_values(settings, space.lowest).model_dump(exclude={"training": {"members"}}),
         "seed": run.seed,
         "hash of features and folds": hash_pairs(*(part for fold in folds for part in fold)),
     }
@@ -108,7 +110,18 @@ def search_hyperparameters(
 
 
 def check_space(space: SearchSpace, settings: ModelParameters) -> None:
-    """Raise pydantic's ValidationError when the network or its training can't have a value of the space."""
+    """Raise pydantic's ValidationError when the network or its training can't have a value of the space.
+
+    Raises
+    ------
+    InputError
+        The number of members of an ensemble is searched, which trials, fits of single networks, can't tell.
+    """
+    if "members" in space.root:
+        raise InputError(
+            "A search space must name sizes of the network or settings of one fit, got members, of which a trial has "
+            "one; set training.members, which applies to the fit with the best parameters"
+        )
     for values in (space.lowest, space.highest):
         with_values(settings, values)
 

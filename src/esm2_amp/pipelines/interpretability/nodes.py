@@ -18,6 +18,7 @@ from esm2_amp.pipelines.types import (
     Figure,
     Figures,
     GradientPath,
+    PairNetwork,
     ProteinFeatures,
     Subject,
     Tensor,
@@ -282,11 +283,10 @@ def randomise_weights(
     """
     from esm2_amp.devices import resolve_device
     from esm2_amp.explanation import figures
-    from esm2_amp.explanation.attention import read_attention, require_attention
+    from esm2_amp.explanation.attention import read_attention
     from esm2_amp.explanation.gradients import integrated_gradients
     from esm2_amp.explanation.randomisation import randomised_weights
     from esm2_amp.explanation.selection import likely_positives
-    from esm2_amp.models.amp import TransformerPairNetwork
 
     explained = explained.iloc[likely_positives(explained, parameters.randomised_weights.pairs, run.seed)]
     of_model, device = model.pairs(features, explained), resolve_device(run.device)
@@ -294,12 +294,12 @@ def randomise_weights(
     options = parameters.integrated_gradients
     quickly = options.model_copy(update={"max_steps": options.steps, "share": 0.0})
 
-    def explain(network: TransformerPairNetwork) -> dict[str, NDArray[np.float32]]:
+    def explain(network: PairNetwork) -> dict[str, NDArray[np.float32]]:
         attention = read_attention(network, of_model, batch_size=parameters.batch_size, device=device)
         gradients = integrated_gradients(network, of_model, baseline=baseline, parameters=quickly, device=device)
         return attention.importance | {"integrated_gradients": gradients.importance}
 
-    found = randomised_weights(require_attention(model.network), explain, run.seed)
+    found = randomised_weights(model.network, explain, run.seed)
     title = _subject(model.architecture, parameters, run).title("control with randomised weights", explained)
     return found, figures.randomised_weights_figure(found, title)
 

@@ -58,7 +58,7 @@ def release_model(
         columns=REPORTED,
         table=[[_shown(name), *map(_in_words, of_model.values())] for name, of_model in metrics.items()],
         network=model.network.sizes,
-        weights=sum(weight.numel() for weight in model.network.parameters()),
+        weights=model.weights,
     )
     return model._replace(card=card), page
 

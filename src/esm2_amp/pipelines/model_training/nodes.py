@@ -1,4 +1,4 @@
-"""Nodes of `model_training`: one network from features and pairs."""
+"""Nodes of `model_training`: one network, or an ensemble of several, from features and pairs."""
 
 import logging
 from importlib.metadata import version
@@ -10,7 +10,7 @@ import pandas as pd
 
 from esm2_amp.parameters.model_training import ModelParameters, with_values
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.types import Figure, PairNetwork, Pairs, ProteinFeatures, TrainedModel
+from esm2_amp.pipelines.types import Figure, PairNetwork, Pairs, ProteinFeatures, TrainedModel, TrainingVectors
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def train_model(
     settings: ModelParameters,
     run: RunParameters,
 ) -> tuple[TrainedModel, pd.DataFrame, Figure]:
-    """Fit one network on the training pairs, chosen by the validation pairs.
+    """Fit one network on the training pairs, chosen by the validation pairs, or several as an ensemble.
 
     Parameters
     ----------
@@ -44,16 +44,18 @@ def train_model(
     -------
     model : TrainedModel
     record : DataFrame
-        One row per epoch.
+        One row per epoch; of an ensemble first the `member`, counted from 1.
     figure : Figure
         Loss and MCC over the epochs.
     """
+    from esm2_amp.models.ensemble import joined
     from esm2_amp.models.registry import MODELS
     from esm2_amp.models.storage import SEQUENCE_DIGITS, TrainedModel
     from esm2_amp.pairs import Pairs, hash_pair_table
     from esm2_amp.precision import with_training_precision
+    from esm2_amp.statistics.calibration import fit_temperature
     from esm2_amp.training.figures import training_figure
-    from esm2_amp.training.fit import fit_network
+    from esm2_amp.training.fit import fit_members
     from esm2_amp.training.processes import Processes
 
     architecture, settings = settings.network.architecture, with_training_precision(settings, run.device)
@@ -62,10 +64,12 @@ def train_model(
     seen = features.index.loc[features.index["Entry"].isin(trained), "key"]
     both = Pairs.of(features, pairs, MODELS[architecture].network.protein_tokens)
     training, validation = (both.take((pairs["split"] == split).to_numpy()) for split in ("train", "validation"))
-    fit = fit_network(
+    fits = fit_members(
         training, validation, settings,
         folder=checkpoints, device=run.device, seed=run.seed, processes=Processes.of(run),
     )  # fmt: skip
+    network, record = joined([fit.network for fit in fits]), _record_of([fit.record for fit in fits])
+    vectors, logit = _training_vectors(features, trained), _logit(network, validation, run)
     card = {
         "model": architecture,
         "settings": settings.model_dump(),
@@ -74,16 +78,16 @@ def train_model(
         "split": leakage_audit,
         "pairs_sha256": hash_pair_table(pairs),
         "features": {"width": features.width, **features.provenance},
-        "selected_epoch": _selected_epoch(fit.record),
-        "temperature": _temperature(fit.network, validation, settings, run),
+        **_selected_epochs(record, validation, logit),
+        "temperature": fit_temperature(_label(validation), logit, architecture),
+        "unlikeness": {"proteins": len(trained), "kept": 0 if vectors is None else len(vectors.vectors)},
         "versions": {name: version(name) for name in ("esm2_amp", "torch", "lightning")},
     }
+    known = frozenset(seen.str[:SEQUENCE_DIGITS])
     return (
-        TrainedModel(
-            architecture, fit.network, card, frozenset(seen.str[:SEQUENCE_DIGITS]), training.average_protein()
-        ),
-        fit.record,
-        training_figure(fit.record, f"{architecture}, {run.data_name}"),
+        TrainedModel(architecture, network, card, known, training.average_protein(), vectors),
+        record,
+        training_figure(record, f"{architecture}, {run.data_name}"),
     )
 
 
@@ -112,16 +116,44 @@ def refit_model(
     return model._replace(card={**model.card, "search": best}), record, figure
 
 
-def _temperature(network: PairNetwork, validation: Pairs, settings: ModelParameters, run: RunParameters) -> float:
+def _training_vectors(features: ProteinFeatures, trained: np.ndarray) -> TrainingVectors | None:
+    """By what the model tells how unlike its training a protein is; None where features lack mean vectors."""
+    from esm2_amp.models.unlikeness import TrainingVectors, has_mean_vectors, mean_vectors
+
+    rows = np.flatnonzero(features.index["Entry"].isin(trained)).tolist()
+    if len(rows) < 2 or not has_mean_vectors(features):  # noqa: PLR2004
+        return None
+    return TrainingVectors.of(mean_vectors(features, rows))
+
+
+def _record_of(records: list[pd.DataFrame]) -> pd.DataFrame:
+    """The record of a single fit as it is; those of several below one another."""
+    if len(records) == 1:
+        return records[0]
+    return pd.concat(
+        [record.assign(member=number) for number, record in enumerate(records, start=1)], ignore_index=True
+    )[["member", *records[0]]]
+
+
+def _logit(network: PairNetwork, validation: Pairs, run: RunParameters) -> np.ndarray:
     from esm2_amp.devices import resolve_device
     from esm2_amp.models.scoring import score_pairs
-    from esm2_amp.statistics.calibration import fit_temperature
 
-    assert validation.label is not None
-    logit = score_pairs(network, validation, batch_size=run.scoring_batch_size, device=resolve_device(run.device))
-    return fit_temperature(validation.label.numpy(), logit, settings.network.architecture)
+    return score_pairs(network, validation, batch_size=run.scoring_batch_size, device=resolve_device(run.device))
 
 
-def _selected_epoch(record: pd.DataFrame) -> dict[str, float]:
-    selected = record[record["selected"]].iloc[0].drop("selected")
-    return {str(name): float(value) for name, value in selected.items()}
+def _label(pairs: Pairs) -> np.ndarray:
+    assert pairs.label is not None
+    return pairs.label.numpy()
+
+
+def _selected_epochs(record: pd.DataFrame, validation: Pairs, logit: np.ndarray) -> dict[str, Any]:
+    """For the card: the `selected_epoch` of a network, or those of `members` and what they are worth together."""
+    from esm2_amp.statistics.metrics import pair_metrics
+
+    selected = record[record["selected"]].drop(columns="selected").to_dict("records")
+    epochs = [{str(name): float(value) for name, value in epoch.items() if name != "member"} for epoch in selected]
+    if "member" not in record:
+        return {"selected_epoch": epochs[0]}
+    measured = pair_metrics(_label(validation), logit)
+    return {"members": epochs, "ensemble": {f"validation_{name}": measured[name] for name in ("loss", "mcc", "auroc")}}

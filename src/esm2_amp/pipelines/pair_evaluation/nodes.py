@@ -80,7 +80,8 @@ def measure_model(
     -------
     scored : DataFrame
         `Protein1`, `Protein2`, `Split` ("test"), `Seen`, `Label`, `Logit`, `Probability`, `CalibratedProbability` (NaN
-        for a model without a temperature), `Prediction`. `Seen` is how many of the two proteins are among those the
+        for a model without a temperature), `Prediction`; `Spread`, `Unlikeness` and the logits of members as
+        `evaluate_model` of `evaluation` gives them. `Seen` is how many of the two proteins are among those the
         model was trained on, by their sequences: "C1" both, "C2" one, "C3" none, "unknown" where its folder doesn't
         hold them.
     comparison : DataFrame
@@ -88,7 +89,8 @@ def measure_model(
     strata : DataFrame
         As `model_strata` of `evaluation`.
     metrics : dict
-        `model`, `trained_on`, `threshold`, `temperature`, and the metrics under `test`.
+        `model`, `trained_on`, `threshold`, `temperature`, the metrics under `test`, and under `surest_half` the rows
+        of `surest_half` of `evaluation`.
 
     Raises
     ------
@@ -98,7 +100,9 @@ def measure_model(
     from esm2_amp.devices import resolve_device
     from esm2_amp.evaluation.assessment import REPORTED_SPLIT, measure
     from esm2_amp.evaluation.comparison import compare
-    from esm2_amp.models.scoring import score_pairs
+    from esm2_amp.evaluation.uncertainty import measure_uncertainty, member_columns
+    from esm2_amp.models.scoring import score_by_members
+    from esm2_amp.models.unlikeness import uncertainty
     from esm2_amp.statistics.metrics import decisions, sigmoid
     from esm2_amp.validation.pairs import known_pairs
 
@@ -114,19 +118,24 @@ def measure_model(
             "pairs of the other class, or score without labels by `kedro run --pipeline=prediction`"
         )
     threshold, temperature = parameters.fixed_threshold, model.card.get("temperature")
-    logit = score_pairs(
+    scores = score_by_members(
         model.network,
         model.pairs(features, known),
         batch_size=run.scoring_batch_size,
         device=resolve_device(run.device),
     )
+    logit = scores.logit
     scored["Logit"], scored["Probability"] = logit, sigmoid(logit)
     scored["CalibratedProbability"] = np.nan if temperature is None else sigmoid(logit / temperature)
     scored["Prediction"] = decisions(scored["Probability"], threshold)
+    sure = uncertainty(scores.spread, model.unlikeness(features), known)
+    scored = scored.assign(**sure, **member_columns(scores))
     name = model.card.get("name", model.architecture)
     test = measure(scored["Label"], logit, threshold, temperature)
     of_model = {"threshold": threshold, "temperature": temperature, "test": test}
-    comparison = compare(scored, {}, {name: scored}, {name: of_model}, replicates=parameters.replicates, seed=run.seed)
+    bootstrap: dict[str, int] = {"replicates": parameters.replicates, "seed": run.seed}
+    comparison = compare(scored, {}, {name: scored}, {name: of_model}, **bootstrap)
+    surest = measure_uncertainty({name: scored}, **bootstrap).surest.drop(columns="Model").to_dict("records")
     row = comparison.models.iloc[0]
     logger.info(
         "%s, trained on %s, on %s pairs of %s: AUROC %.3f (%.3f to %.3f); C1 %s, C2 %s, C3 %s, unknown %s",
@@ -135,7 +144,8 @@ def measure_model(
         *(f"{(scored['Seen'] == stratum).sum():,}" for stratum in ("C1", "C2", "C3", "unknown")),
     )  # fmt: skip
     trained_on = model.card.get("data", "unknown")
-    return scored, comparison.models, comparison.strata, {"model": name, "trained_on": trained_on, **of_model}
+    metrics = {"model": name, "trained_on": trained_on, **of_model, "surest_half": surest}
+    return scored, comparison.models, comparison.strata, metrics
 
 
 def draw_evaluation(

@@ -91,8 +91,11 @@ def score_new_pairs(
     -------
     predicted : DataFrame
         `Protein1`, `Protein2`, `Label` if given, `Probability`, `CalibratedProbability` (by the temperature that the
-        model's training fitted on its validation pairs; a published checkpoint has none), `Prediction`, all empty when
-        the pair could not be scored, and `Status`: `scored`, or the proteins that have no features, and why.
+        model's training fitted on its validation pairs; a published checkpoint has none), `Prediction`; `Spread`, the
+        standard deviation over the logits of an ensemble's members (a single network has none); `Unlikeness`, the
+        larger of both proteins' percentiles of `TrainingVectors.unlikeness` (a model's folder without training vectors
+        has none); all empty when the pair could not be scored; and `Status`: `scored`, or the proteins that have no
+        features, and why.
 
     Raises
     ------
@@ -100,7 +103,8 @@ def score_new_pairs(
         No pair can be scored, or the features are not those that the model reads.
     """
     from esm2_amp.devices import resolve_device
-    from esm2_amp.models.scoring import SCORED, score_pairs
+    from esm2_amp.models.scoring import SCORED, score_by_members
+    from esm2_amp.models.unlikeness import uncertainty
     from esm2_amp.names import match_names
     from esm2_amp.statistics.metrics import sigmoid
     from esm2_amp.validation.pairs import why_not_scored
@@ -110,17 +114,21 @@ def score_new_pairs(
     known = (status == "").to_numpy()
     partners = pairs.loc[known, ["Protein1", "Protein2"]]
     entry_of = match_names(partners.to_numpy().ravel(), features.entries)
-    logit = score_pairs(
+    named = partners.apply(lambda names: names.map(entry_of))
+    scores = score_by_members(
         model.network,
-        model.pairs(features, partners.apply(lambda names: names.map(entry_of))),
+        model.pairs(features, named),
         batch_size=run.scoring_batch_size,
         device=resolve_device(run.device),
     )
+    logit = scores.logit
     predicted = pairs.drop(columns=["row", "Status"], errors="ignore").reset_index(drop=True)
     predicted["Probability"] = pd.Series(sigmoid(logit), index=predicted.index[known])
     if (temperature := model.card.get("temperature")) is not None:
         predicted["CalibratedProbability"] = pd.Series(sigmoid(logit / temperature), index=predicted.index[known])
     predicted["Prediction"] = (predicted["Probability"] >= threshold).astype("Int8").where(known)
+    for name, values in uncertainty(scores.spread, model.unlikeness(features), named).items():
+        predicted[name] = pd.Series(values, index=predicted.index[known])
     predicted["Status"] = status.where(~known, SCORED).to_numpy()
     logger.info(
         "%s of %s pairs scored by %s, trained on %s", f"{known.sum():,}", f"{len(pairs):,}",

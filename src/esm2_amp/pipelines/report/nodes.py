@@ -39,6 +39,15 @@ def summarise_comparison(
     return comparison_chapter(models, differences, strata, baseline_scores, *scored)
 
 
+def summarise_uncertainty(
+    curves: pd.DataFrame | None, surest: pd.DataFrame | None, members: pd.DataFrame | None
+) -> Section:
+    """Say how much better models are on the pairs that one is surest of, and ensembles than their members."""
+    from esm2_amp.report.uncertainty import uncertainty_chapter
+
+    return uncertainty_chapter(curves, surest, members)
+
+
 def summarise_predictions(models: pd.DataFrame, predicted: pd.DataFrame | None, *scored: pd.DataFrame) -> Section:
     """List the pairs that come first: test pairs by the best model, and new pairs where there are any."""
     from esm2_amp.report.results import predictions_chapter

@@ -12,6 +12,7 @@ from esm2_amp.pipelines.report.nodes import (
     summarise_predictions,
     summarise_regions,
     summarise_run,
+    summarise_uncertainty,
     write_report,
 )
 
@@ -71,6 +72,12 @@ def _chapters() -> list[Node]:
             name="summarise_comparison",
         ),
         Node(
+            summarise_uncertainty,
+            inputs=["risk_coverage", "surest_half", "ensemble_members"],
+            outputs="report_uncertainty",
+            name="summarise_uncertainty",
+        ),
+        Node(
             summarise_predictions,
             inputs=["model_comparison", "predicted_pairs", *_SCORED],
             outputs="report_predictions",
@@ -88,8 +95,8 @@ def _chapters() -> list[Node]:
         ),
         Node(
             write_report,
-            inputs=["params:run", "report_comparison", "report_run", "report_predictions", *_EXPLANATIONS,
-                    "report_regions", "report_maps"],
+            inputs=["params:run", "report_comparison", "report_uncertainty", "report_run", "report_predictions",
+                    *_EXPLANATIONS, "report_regions", "report_maps"],
             outputs="report",
             name="write_report",
         ),

@@ -17,6 +17,7 @@ from esm2_amp.pipelines.types import (
     Kept,
     Network,
     ProteinFeatures,
+    Sureness,
     TrainedModel,
     WantedPairs,
     Watch,
@@ -51,6 +52,8 @@ class Screened(NamedTuple):
         What is kept of the scores of the queries' partners with a sample of the proteins.
     precision : {"float32", "bfloat16"}
         Number format in which pairs were scored.
+    sureness : Sureness, optional
+        How sure the scores of the candidates are.
     """
 
     entries: list[str]
@@ -62,6 +65,7 @@ class Screened(NamedTuple):
     kept: Kept
     background: Kept | None
     precision: str
+    sureness: Sureness | None = None
 
 
 def add_queries(
@@ -197,11 +201,12 @@ def screen_pairs(
     """
     from esm2_amp.devices import resolve_device
     from esm2_amp.precision import resolve_precision
-    from esm2_amp.screening.candidates import calibration_of, log_odds
+    from esm2_amp.screening.candidates import calibration_of, candidate_pairs, log_odds
     from esm2_amp.screening.engine import Work, background_of, screen
     from esm2_amp.screening.inputs import rows_of_known, top_within, trained_proteins, wanted_pairs
     from esm2_amp.screening.kept import Keeping
     from esm2_amp.screening.known import studied_watch
+    from esm2_amp.screening.sureness import sureness_of
 
     model.check_features(features)
     calibration_of(model, parameters.prevalence)  # raises before the work
@@ -226,7 +231,10 @@ def screen_pairs(
             "partners of each alone", parameters.threshold, 1 / (1 + np.exp(-best)), keeping.top,
         )  # fmt: skip
     background = background_of(work, table, kept, folder, parameters, run.seed) if names else None
-    return Screened(entries, names, wanted, watch, rows, trained, kept, background, precision)
+    sureness = sureness_of(
+        model, features, table, candidate_pairs(kept), batch_size=run.scoring_batch_size, device=work.scorer.device
+    )
+    return Screened(entries, names, wanted, watch, rows, trained, kept, background, precision, sureness)
 
 
 def list_candidates(
@@ -261,10 +269,17 @@ def list_candidates(
 
     calibration = calibration_of(model, parameters.prevalence)
     candidates = candidate_table(
-        screened.kept, screened.entries, calibration, screened.known, screened.trained, screened.background
+        screened.kept,
+        screened.entries,
+        calibration,
+        screened.known,
+        screened.trained,
+        screened.background,
+        screened.sureness,
     )
     partners = {query: partners_of_query(candidates, query) for query in screened.queries}
-    proteins = protein_table(screened.kept, screened.entries, screened.trained)
+    unlikeness = None if screened.sureness is None else screened.sureness.unlikeness
+    proteins = protein_table(screened.kept, screened.entries, screened.trained, unlikeness)
     network = candidate_network(candidates, proteins, parameters.threshold, parameters.most_edges)
     logger.info("%s candidates; the best: %s", f"{len(candidates):,}", _best(candidates))
     return candidates, candidates.head(CSV_ROWS), partners, proteins, network, network
