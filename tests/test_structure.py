@@ -9,7 +9,18 @@ ORDER = [
     *["errors", "files", "progress", "protein", "names", "cluster"],
     *["parameters", "statistics", "figures", "devices", "validation"],
     *["features", "pairs", "models", "splits", "synthetic", "training", "encoder", "search", "evaluation", "regions"],
-    *["screening", "explanation", "report", "io", "pipelines", "pipeline_registry", "app", "interface", "settings"],
+    *[
+        "screening",
+        "prediction",
+        "explanation",
+        "report",
+        "io",
+        "pipelines",
+        "pipeline_registry",
+        "app",
+        "interface",
+        "settings",
+    ],
     *["cli", "__main__"],
 ]
 """From the ground up."""
