@@ -132,28 +132,29 @@ class PairCheck:
 
     def _read(self, block: SourceTable, count: Counter[str]) -> PairRows:
         """The pairs of a block, counted."""
-        spaced, partners, label = np.zeros(len(block.frame), bool), list[NDArray[np.int32]](), None
-        for name in block.frame:
-            codes, written = pd.factorize(block.frame[name])
-            stripped = written.str.strip()
-            spaced |= np.asarray(stripped != written)[codes]
-            if name in PARTNERS:
-                partners.append(self._numbers(stripped)[codes])
-            else:
-                label = self._labels(stripped, codes, count)
+        codes, written = pd.factorize(pd.concat([block.frame[name] for name in PARTNERS]))
+        codes, stripped = codes.reshape(2, -1), written.str.strip()
+        spaced, label = np.asarray(stripped != written)[codes].any(axis=0), None
+        if "Label" in block.frame:
+            of_rows, texts = pd.factorize(block.frame["Label"])
+            spaced |= np.asarray(texts.str.strip() != texts)[of_rows]
+            label = self._labels(texts.str.strip(), of_rows, count)
         count.update(read=len(spaced), blank_rows_skipped=block.blank_rows, white_space_removed=int(spaced.sum()))
-        return PairRows(partners[0], partners[1], label)
+        row_by_row = pd.unique(codes.T.ravel())
+        for name in stripped[row_by_row]:
+            self._add(name)
+        numbers = np.array([self._number[name] for name in stripped], dtype=np.int32)
+        a, b = numbers[codes]
+        return PairRows(a, b, label)
 
-    def _numbers(self, names: pd.Index) -> NDArray[np.int32]:
-        """Numbers of names, new ones added."""
-        for name in names:
-            if name not in self._number:
-                own = protein_name(name)
-                self._number[name] = len(self.names)
-                self.names.append(name)
-                self._own.append(self._own_number.setdefault(own, len(self._own_number)))
-                self._illegal.append(is_illegal_name(own))
-        return np.array([self._number[name] for name in names], dtype=np.int32)
+    def _add(self, name: str) -> None:
+        """Give a name its number, if it has none."""
+        if name not in self._number:
+            own = protein_name(name)
+            self._number[name] = len(self.names)
+            self.names.append(name)
+            self._own.append(self._own_number.setdefault(own, len(self._own_number)))
+            self._illegal.append(is_illegal_name(own))
 
     def _labels(self, texts: pd.Index, codes: NDArray[np.int64], count: Counter[str]) -> NDArray[np.int8]:
         """The labels that the numbers of texts stand for, counted."""
