@@ -134,8 +134,7 @@ class PairCheck:
         """The pairs of a block, counted."""
         codes, written = pd.factorize(pd.concat([block.frame[name] for name in PARTNERS]))
         codes, stripped = codes.reshape(2, -1), written.str.strip()
-        spaced: NDArray[np.bool_] = np.asarray(stripped != written)[codes].any(axis=0)
-        label = None
+        spaced, label = np.logical_or(*np.asarray(stripped != written)[codes]), None
         if "Label" in block.frame:
             of_rows, texts = pd.factorize(block.frame["Label"])
             spaced |= np.asarray(texts.str.strip() != texts)[of_rows]
