@@ -73,7 +73,7 @@ class _Features(NamedTuple):
     entries: list[str]
     table: torch.Tensor
     width: int = WIDTH
-    provenance: Mapping[str, str] = {"encoder": "random"}  # noqa: RUF012 - isn't written to
+    provenance: Mapping[str, str] = {"encoder": "random"}
 
     def select(self, tokens: slice, rows: list[int] | None = None) -> torch.Tensor:
         """As `ProteinFeatures.select`."""
