@@ -39,21 +39,19 @@ class RowScorer:
     ----------
     part_rows : int
         Pairs of a part: about the work that is lost where a run is killed.
+    fingerprint : str
+        Of the network, the vectors and the kind of device, which with the pairs decide the logits.
     """
 
     def __init__(self, network: PairNetwork, table: Tensor, device: torch.device) -> None:
         self._scorer, self._table = scorer_of(network.to(device)), table
-        self._content = (type(network).__name__, hash_tensors(table, *(x.cpu() for x in network.state_dict().values())))
+        digest = hash_tensors(table, *(weight.cpu() for weight in network.state_dict().values()))
+        self.fingerprint = f"{type(network).__name__} {device.type} {digest}"
         fewest, most = _PART_ROWS
         self.part_rows = min(most, max(fewest, _PART_FLOATS // self._scorer.floats_per_pair))
         fitting = PREPARED_BYTES // (4 * self._scorer.floats_per_protein)
         self._all_fit, self._rows_that_fit = len(table) <= fitting, max(1, fitting // 2)
         self._prepared: Prepared | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the network and the vectors, which with the pairs decide the logits."""
-        return repr(self._content)
 
     def score(
         self, a: NDArray[np.int64], b: NDArray[np.int64], count: Callable[[int], None] = lambda rows: None
