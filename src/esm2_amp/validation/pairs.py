@@ -372,7 +372,10 @@ def _first_rows(pairs: pd.DataFrame) -> NDArray[np.int64]:
     """Position of the first row with the same two proteins, in either order, for each pair."""
     code_a, code_b, named = _codes(pairs)
     pair = np.minimum(code_a, code_b) * np.int64(len(named)) + np.maximum(code_a, code_b)
-    return pd.Series(np.arange(len(pairs))).groupby(pair).transform("first").to_numpy()
+    codes, unique = pd.factorize(pair)
+    first = np.empty(len(unique), dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # of several rows the last one written, which is the first, stays
+    return first[codes]
 
 
 def _unknown_proteins(pairs: pd.DataFrame, known: Sequence[str], proteins: str) -> list[Problem]:
