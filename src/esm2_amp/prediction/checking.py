@@ -25,7 +25,7 @@ ROWS_AT_ONCE: Final = 1 << 16
 NO_LABEL: Final = -1
 """In the place of a label that is neither 0 nor 1."""
 
-_KEYS_AT_ONCE: Final = 1 << 23
+_KEYS_AT_ONCE: Final = 1 << 21
 """Pairs among which duplicates are looked for at a time, about."""
 
 
