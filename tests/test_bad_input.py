@@ -20,7 +20,7 @@ PAIRS = {
         "must have the columns Protein1, Protein2, lacks Protein2, got 'Protein1', 'ProteinB', 'Label'; add or rename"
     ],
     "wrong_ending.doc": [
-        "must end in one of .csv, .csv.gz, .tsv, .tsv.gz, .txt, .txt.gz, .xlsx, got 'wrong_ending.doc'"
+        "must end in one of .csv, .csv.gz, .tsv, .tsv.gz, .txt, .txt.gz, .xlsx, .parquet, got 'wrong_ending.doc'"
     ],
     "no_such_file.csv": ["no_such_file.csv: there is no such file; check the path"],
     "ragged_rows.csv": [

@@ -9,7 +9,8 @@ ORDER = [
     *["errors", "files", "progress", "protein", "names", "cluster", "threads"],
     *["parameters", "statistics", "figures", "devices", "precision", "validation"],
     *["features", "pairs", "models", "splits", "synthetic", "training", "encoder"],
-    *["finetuning", "search", "evaluation", "regions", "screening", "explanation", "report", "io"],
+    *["finetuning", "search", "evaluation", "regions", "screening"],
+    *["prediction", "explanation", "report", "io"],
     *["pipelines", "pipeline_registry", "app", "interface", "settings"],
     *["cli", "__main__"],
 ]

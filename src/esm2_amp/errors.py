@@ -15,11 +15,21 @@ class InputError(ValueError):
     """
 
     @classmethod
-    def listing(cls, headline: str, problems: Sequence[str]) -> "InputError":
-        """One error for many problems: a headline, then a line each, the first `SHOWN_PROBLEMS` of them."""
+    def listing(cls, headline: str, problems: Sequence[str], total: int | None = None) -> "InputError":
+        """One error for many problems: a headline, then a line each, the first `SHOWN_PROBLEMS` of them.
+
+        Parameters
+        ----------
+        headline : str
+            What is wrong as a whole.
+        problems : sequence of str
+            All of them, or the first ones.
+        total : int, optional
+            How many there are; by default those given.
+        """
         lines = [f"  {problem}" for problem in problems[:SHOWN_PROBLEMS]]
-        if len(problems) > SHOWN_PROBLEMS:
-            lines.append(f"  … and {len(problems) - SHOWN_PROBLEMS} more")
+        if (more := (total or len(problems)) - SHOWN_PROBLEMS) > 0:
+            lines.append(f"  … and {more} more")
         return cls("\n".join([headline, *lines]))
 
 

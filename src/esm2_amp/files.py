@@ -6,15 +6,15 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 import pandas as pd
 
-from esm2_amp.errors import InputError
+from esm2_amp.errors import SHOWN_PROBLEMS, InputError
 
 BYTE_ORDER_MARK: Final = codecs.BOM_UTF8
 
@@ -26,6 +26,8 @@ _NOT_TEXT = {
     _GZIP: "gzip-compressed data; rename it to end in .gz",
 }
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_CHUNK: Final = 1 << 24
+"""Bytes of a text that are read at once, about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,64 @@ class SourceTable:
     frame: pd.DataFrame
     file: str
     blank_rows: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class SourceBlocks:
+    """A table of text in a user's file, read some rows at a time, anew each time that it is iterated over.
+
+    Attributes
+    ----------
+    file : str
+        The name of the file for messages.
+    columns : tuple of str
+        Those of each block.
+    read : callable
+        Gives the blocks in the order of the file, at least one, each a SourceTable with the blank rows among its own.
+        It raises InputError where the file can't be read: at the end for rows of a wrong width, which it leaves out.
+    """
+
+    file: str
+    columns: tuple[str, ...]
+    read: Callable[[], Iterator[SourceTable]]
+
+    def __iter__(self) -> Iterator[SourceTable]:
+        return self.read()
+
+    def whole(self) -> SourceTable:
+        """All rows at once."""
+        blocks = list(self)
+        if len(blocks) == 1:
+            return blocks[0]
+        frame = pd.concat([block.frame for block in blocks])
+        return SourceTable(frame, self.file, sum(block.blank_rows for block in blocks))
+
+
+class Problems:
+    """What is wrong with a file: the first `SHOWN_PROBLEMS`, and how many there are.
+
+    Parameters
+    ----------
+    file : str
+        The name of the file.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file, self._first, self._count = file, list[str](), 0
+
+    def add(self, problems: Iterable[str]) -> None:
+        """Note problems, each of which names its own place, in the order of the file."""
+        for problem in problems:
+            self._count += 1
+            if self._count <= SHOWN_PROBLEMS:
+                self._first.append(problem)
+
+    def raise_any(self) -> None:
+        """Raise one InputError for all of them, if there are any."""
+        if self._count == 1:
+            raise InputError(self._first[0])
+        if self._count:
+            raise InputError.listing(f"{self._file} has {self._count} problems:", self._first, self._count)
 
 
 def shown(path: Path) -> str:
@@ -84,7 +144,12 @@ def read_text(path: Path) -> str:
 
 
 def read_utf8(path: Path) -> bytes:
-    """The text of a file as bytes of UTF-8, without a byte order mark.
+    """The text of a file as bytes of UTF-8, without a byte order mark; read as by `utf8_chunks`."""
+    return b"".join(utf8_chunks(path))
+
+
+def utf8_chunks(path: Path) -> Iterator[bytes]:
+    r"""The text of a file as bytes of UTF-8, without a byte order mark, in parts that end in `\n`, but for the last.
 
     A file whose name ends in .gz is decompressed, and one that is in UTF-16, as Excel's Unicode Text is, is converted.
 
@@ -96,29 +161,27 @@ def read_utf8(path: Path) -> bytes:
     Raises
     ------
     InputError
-        The file is empty, cut short, binary, or neither in UTF-8 nor in UTF-16 with its mark.
+        The file is empty, cut short, binary, or neither in UTF-8 nor in UTF-16 with its mark. What is wrong below the
+        first part is found when it is reached.
     """
-    name = shown(path)
-    data = path.read_bytes()
-    if path.name.lower().endswith(".gz") and data:
-        data = _decompress(data, name)
-    for start, what in _NOT_TEXT.items():
-        if data.startswith(start):
-            raise InputError(f"{name} must be text as its ending says, got {what}")
-    if data.startswith(_UTF16):
-        data = _from_utf16(data, name)
-    data = data.removeprefix(BYTE_ORDER_MARK)
-    if control := _CONTROL.search(data):
-        at = _place(data, control.start())
-        raise InputError(f"{name} {at}: the file must be text, got binary data; check that it is the file you mean")
-    try:
-        is_empty = not data.strip() if data.isascii() else not data.decode("utf-8").strip()
-    except UnicodeDecodeError as error:
-        at = _place(data, error.start)
-        raise InputError(f"{name} {at}: the text must be UTF-8; save it as UTF-8 (in Excel: CSV UTF-8)") from error
-    if is_empty:
+    name, lines, has_text, blank = shown(path), 0, False, b""
+    for number, part in enumerate(_whole_lines(_parts(path, name))):
+        data = part if number else _text_at_start(part, name)
+        if control := _CONTROL.search(data):
+            at = _place(data, control.start(), lines)
+            raise InputError(f"{name} {at}: the file must be text, got binary data; check that it is the file you mean")
+        try:
+            has_text |= bool((data if data.isascii() else data.decode("utf-8")).strip())
+        except UnicodeDecodeError as error:
+            at = _place(data, error.start, lines)
+            raise InputError(f"{name} {at}: the text must be UTF-8; save it as UTF-8 (in Excel: CSV UTF-8)") from error
+        lines += data.count(b"\n")
+        blank += b"" if has_text else data
+        if has_text:
+            yield blank + data if blank else data
+            blank = b""
+    if not has_text:
         raise InputError(f"{name} is empty; check that it was written completely")
-    return data
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -188,13 +251,43 @@ def replacing(folder: Path) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _decompress(data: bytes, name: str) -> bytes:
-    if not data.startswith(_GZIP):
-        raise InputError(f"{name} must be gzip-compressed as its ending says, got other data; rename it without .gz")
-    try:
-        return gzip.decompress(data)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{name} must be a whole gzip file, got one cut short or damaged; fetch it again") from error
+def _parts(path: Path, name: str) -> Iterator[bytes]:
+    """The bytes of a file, decompressed where its name ends in .gz."""
+    with path.open("rb") as file:
+        content = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if path.name.lower().endswith(".gz") else file
+        if content is not file and file.peek(2)[:2] not in (_GZIP, b""):
+            raise InputError(
+                f"{name} must be gzip-compressed as its ending says, got other data; rename it without .gz"
+            )
+        try:
+            while part := content.read(_CHUNK):
+                yield part
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise InputError(
+                f"{name} must be a whole gzip file, got one cut short or damaged; fetch it again"
+            ) from error
+
+
+def _whole_lines(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes cut behind line ends; those of UTF-16 in one piece, where they can't be told."""
+    begun: list[bytes] = []
+    for part in parts:
+        cut = 0 if (begun[0] if begun else part).startswith(_UTF16) else part.rfind(b"\n") + 1
+        if cut:
+            yield b"".join([*begun, part[:cut]])
+            begun = []
+        if cut < len(part):
+            begun.append(part[cut:])
+    if begun:
+        yield b"".join(begun)
+
+
+def _text_at_start(data: bytes, name: str) -> bytes:
+    """The first part of a text, converted from UTF-16 and without a byte order mark."""
+    for start, what in _NOT_TEXT.items():
+        if data.startswith(start):
+            raise InputError(f"{name} must be text as its ending says, got {what}")
+    return (_from_utf16(data, name) if data.startswith(_UTF16) else data).removeprefix(BYTE_ORDER_MARK)
 
 
 def _from_utf16(data: bytes, name: str) -> bytes:
@@ -207,8 +300,8 @@ def _from_utf16(data: bytes, name: str) -> bytes:
         ) from error
 
 
-def _place(data: bytes, at: int) -> str:
-    line = data.count(b"\n", 0, at) + 1
+def _place(data: bytes, at: int, lines_before: int) -> str:
+    line = lines_before + data.count(b"\n", 0, at) + 1
     return f"line {line}, byte 0x{data[at]:02X}"
 
 

@@ -1,16 +1,20 @@
-"""The nodes of `prediction`: which pairs are scored, and what is said of the others."""
+"""`kedro run --pipeline=prediction` and its nodes: which pairs are scored, and what is said of the others."""
 
+import gzip
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from conftest import ROOT, kedro_run
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.files import SourceTable
-from esm2_amp.models.scoring import PairScores
+from esm2_amp.interface import predict
+from esm2_amp.models.dpm import ESM2DPM
+from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.evaluation import BaselineParameters, EvaluationParameters
 from esm2_amp.parameters.prediction import PredictionParameters
 from esm2_amp.parameters.run import RunParameters
@@ -96,22 +100,21 @@ def test_nothing_to_score_is_an_error_with_examples_of_both_sides():
 class Recorder:
     """A model that keeps the pairs it is to score."""
 
-    architecture, network, card = "ESM2_AMPS", None, {}
+    architecture, card = "ESM2_DPM", {}
 
-    def pairs(self, features: ProteinFeatures, pairs: pd.DataFrame) -> pd.DataFrame:
+    def __init__(self) -> None:
+        self.network = ESM2DPM(1, 2, 2, 2)
+
+    def pairs(self, features: ProteinFeatures, pairs: pd.DataFrame) -> Pairs:
         self.scored = pairs.to_numpy().tolist()
-        return pairs
+        return Pairs(torch.zeros(1, 1, 1), *torch.zeros(2, len(pairs), dtype=torch.int64))
 
     def unlikeness(self, features: ProteinFeatures) -> None:
         """None, as of a model without training vectors."""
 
 
 @pytest.mark.parametrize("given", ["proteins", "features"])
-def test_proteins_are_found_under_other_names_which_the_result_keeps(monkeypatch, given):
-    def score(network: None, pairs: pd.DataFrame, **_: object) -> PairScores:
-        return PairScores(np.zeros((len(pairs), 1), "f4"), np.zeros(len(pairs), "f4"))
-
-    monkeypatch.setattr("esm2_amp.models.scoring.score_by_members", score)
+def test_proteins_are_found_under_other_names_which_the_result_keeps(given):
     entries = ["P01308", "ENSP00000250971.3"]
     rows = [("sp|P01308|INS_HUMAN", "X"), ("sp|P01308|INS_HUMAN", "ENSP00000250971"), ("P01308", "P01308")]
     pairs, model = clean(rows, *(entries if given == "proteins" else ())), Recorder()
@@ -127,3 +130,81 @@ def test_nothing_to_score_among_features_is_an_error():
     features = ProteinFeatures(pd.DataFrame({"Entry": ["P01308"]}), Path(), 1, {})
     with pytest.raises(InputError, match=r"None of the 1 pairs of the pair file can be scored: .* 'P1' \(the proteins"):
         score_new_pairs(clean([("P1", "P1")]), features, Recorder(), EVALUATION, RUN)
+
+
+EXAMPLES, MODELS = ROOT / "data/01_raw/examples", ROOT / "data/06_models"
+OPTIONS = f"model={MODELS}/ppi_mini,encoder={MODELS}/esm2_mini,proteins={EXAMPLES}/proteins.fasta"
+NEW_PAIRS = [("P01308", "P0DP23", 1), ("sp|P0DP23|CALM", "P01308", 0), ("X1", "P01308", 1), ("P01308", "P01308", 0)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A data folder whose feature store fills with the first run."""
+    return tmp_path_factory.mktemp("prediction")
+
+
+@pytest.fixture
+def predicted(place, tmp_path):
+    def run(options: str, *, fails: bool = False) -> str:
+        done = kedro_run(place, "--pipeline=prediction", f"--params={OPTIONS},output={tmp_path}/out,{options}")
+        assert (done.exit_code != 0) == fails, done.output
+        return " ".join(done.output.split())
+
+    return run
+
+
+def write_pairs(file: Path) -> Path:
+    table = pd.DataFrame(NEW_PAIRS, columns=["Protein1", "Protein2", "Label"])
+    if file.suffix == ".parquet":
+        table.to_parquet(file, index=False)
+    elif file.suffix == ".xlsx":
+        table.to_excel(file, index=False)
+    else:
+        text = table.to_csv(index=False, sep="\t").encode()
+        file.write_bytes(gzip.compress(text) if file.suffix == ".gz" else text)
+    return file
+
+
+@pytest.mark.parametrize(("given", "written"), [("txt.gz", "parquet"), ("parquet", "csv.gz"), ("xlsx", "csv")])
+def test_files_of_any_kind_have_the_rows_of_the_python_interface(predicted, tmp_path, given, written):
+    pairs, result = write_pairs(tmp_path / f"pairs.{given}"), tmp_path / f"result.{written}"
+    said = predicted(f"pairs={pairs},predicted_pairs={result}")
+    found = pd.read_parquet(result) if written == "parquet" else pd.read_csv(result)
+    expected = predict(EXAMPLES / "proteins.fasta", NEW_PAIRS, MODELS / "ppi_mini", encoder=MODELS / "esm2_mini")
+    found["Prediction"] = found["Prediction"].astype("Int8")  # pandas reads float64 where some are missing
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-6)
+    assert found["Status"].tolist() == [
+        "scored", "scored", "not scored: no sequence or features for X1", "scored",
+    ]  # fmt: skip
+    assert "3 of 4 pairs scored by ppi_mini" in said and result.name in said
+    assert not (tmp_path / "out/predicted_pairs.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "content", "words"),
+    [
+        ("predicted_pairs=p.xlsx", "P01308,P0DP23\n", r"must be a file whose name ends in one of .csv, .csv.gz, .parq"),
+        ("", "P01308,P0DP23\n" * 200_000 + "P01308,\n", r"row 200002: Protein2 must name a protein, got an empty cell"),
+        ("", "P01308,P0DP23\n" * 200_000 + "P01308\n", r"row 200002: must have 2 cells as the header has, got 1"),
+        ("", "X1,P01308\n" * 3, r"None of the 3 pairs of .*pairs.csv can be scored: 1 names are not among the 12"),
+        ("", "", r"must have a header and at least one row, got only a header"),
+    ],
+)
+def test_bad_input_is_told_before_anything_is_scored(predicted, tmp_path, options, content, words):
+    (tmp_path / "pairs.csv").write_text(f"Protein1,Protein2\n{content}")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/predicted_pairs.csv").write_text("of an earlier run")
+    said = predicted(f"pairs={tmp_path}/pairs.csv,{options}", fails=True)
+    assert re.search(words, said), said
+    assert "extract_features" not in said
+    assert (tmp_path / "out/predicted_pairs.csv").read_text() == "of an earlier run"
+    assert not (tmp_path / "out/05_model_input").exists() or not any((tmp_path / "out/05_model_input").rglob("*.npz"))
+
+
+def test_a_finished_prediction_is_not_scored_again(predicted, tmp_path):
+    pairs = write_pairs(tmp_path / "pairs.tsv")
+    predicted(f"pairs={pairs}")
+    first = (tmp_path / "out/predicted_pairs.csv").read_bytes()
+    (tmp_path / "out/predicted_pairs.csv").unlink()
+    assert "3 of 3 pairs were scored by an earlier run" in predicted(f"pairs={pairs}")
+    assert (tmp_path / "out/predicted_pairs.csv").read_bytes() == first

@@ -59,6 +59,21 @@ def test_scores_are_the_mean_of_the_logits_of_both_orders(architecture):
 
 @pytest.mark.parametrize("architecture", MODELS)
 @torch.inference_mode()
+def test_pairs_of_a_list_are_read_in_their_one_order(architecture):
+    network = network_of(architecture)
+    table = vectors_of(network, 11)
+    expected = torch.from_numpy(logits_of(network, table))
+    a, b = torch.randint(11, (2, 40), generator=torch.Generator().manual_seed(2))
+    scorer = scorer_of(network)
+    prepared = scorer.prepare(table)
+    for _ in range(2):  # prepared proteins stay as they are
+        found = scorer.score_rows(prepared, a, b)
+        assert found.shape == (40,) and found.dtype == torch.float32
+        torch.testing.assert_close(found, expected[a, b], rtol=0, atol=1e-5 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+@torch.inference_mode()
 def test_scoring_leaves_prepared_proteins_as_they_are(architecture):
     network = network_of(architecture)
     scorer = scorer_of(network)

@@ -10,7 +10,7 @@ FILES: Final = (
 )  # fmt: skip
 """Options that name a file which must be there."""
 
-_PATHS: Final = (*FILES, "checkpoint", "release", "output")
+_PATHS: Final = (*FILES, "checkpoint", "release", "output", "predicted_pairs")
 _MODEL: Final = "model"
 """The option that names a folder where there is one, else a model among those of the project."""
 

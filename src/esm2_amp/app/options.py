@@ -25,11 +25,13 @@ class RunOptions(Parameters):
     proteins : str
         FASTA, CSV, TSV or XLSX, gzip too.
     pairs, validation_pairs, test_pairs : str
-        CSV, TSV or XLSX with `Protein1`, `Protein2` and `Label`.
+        CSV, TSV, XLSX or Parquet with `Protein1`, `Protein2` and `Label`.
     queries : str
         For screening: the proteins whose partners are looked for, FASTA, or a list of ids among the proteins.
     known_pairs : str
-        For screening: pairs that interact, CSV, TSV or XLSX with `Protein1` and `Protein2`.
+        For screening: pairs that interact, with `Protein1` and `Protein2`.
+    predicted_pairs : str
+        For prediction: the file to write, whose name ends in .csv, .csv.gz or .parquet.
     features : str
         Features in the published HDF5 layout; they take the place of `proteins`.
     encoder : str
@@ -68,6 +70,7 @@ class RunOptions(Parameters):
     test_pairs: str | None = None
     queries: str | None = None
     known_pairs: str | None = None
+    predicted_pairs: str | None = None
     features: str | None = None
     encoder: str | None = None
     model: str | None = None

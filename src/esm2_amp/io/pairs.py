@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from esm2_amp.files import SourceTable
+from esm2_amp.files import SourceBlocks, SourceTable
 from esm2_amp.io.local import InputFileDataset
-from esm2_amp.io.tables import read_table
+from esm2_amp.io.tables import read_blocks
 
 _COLUMNS: Final = ("Protein1", "Protein2", "Label")
 _ID = re.compile(r"[^\s,;\"]+")
@@ -19,11 +19,11 @@ _OF_A_HEADER = re.compile(
 )
 
 
-class PairsDataset(InputFileDataset[SourceTable]):
-    """Pairs of proteins from a CSV, TSV, text or Excel table, with or without labels or a header.
+_Rows = TypeVar("_Rows")
 
-    Loads as a SourceTable with the columns `Protein1`, `Protein2` and, where the file has it, `Label`; index `row`. It
-    is not validated: `esm2_amp.validation.pairs.clean_pairs` does that.
+
+class _PairsDataset(InputFileDataset[_Rows]):
+    """A table of pairs, which may be left out.
 
     Parameters
     ----------
@@ -50,8 +50,27 @@ class PairsDataset(InputFileDataset[SourceTable]):
     ) -> None:
         super().__init__(filepath or (None if any(not_for) else examples), optional=optional, metadata=metadata)
 
+
+class PairsDataset(_PairsDataset[SourceTable]):
+    """Pairs of proteins from a CSV, TSV, text, Excel or Parquet table, with or without labels or a header.
+
+    Loads as a SourceTable with the columns `Protein1`, `Protein2` and, where the file has it, `Label`; index `row`. It
+    is not validated: `esm2_amp.validation.pairs.clean_pairs` does that. It takes the arguments of its base class.
+    """
+
     def _read(self, path: Path) -> SourceTable:
-        return read_table(path, _COLUMNS[:2], _COLUMNS[2:], columns_of_first_row)
+        return _blocks(path).whole()
+
+
+class PairBlocksDataset(_PairsDataset[SourceBlocks]):
+    """The same tables as SourceBlocks, which are read some rows at a time when they are asked for."""
+
+    def _read(self, path: Path) -> SourceBlocks:
+        return _blocks(path)
+
+
+def _blocks(path: Path) -> SourceBlocks:
+    return read_blocks(path, _COLUMNS[:2], _COLUMNS[2:], columns_of_first_row)
 
 
 def columns_of_first_row(cells: Sequence[str]) -> Sequence[str]:

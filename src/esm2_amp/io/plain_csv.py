@@ -25,13 +25,15 @@ class _NotPlainError(Exception):
     """The text is not a plain table."""
 
 
-def read_plain(text: bytes, delimiter: str, skip: int, width: int, places: Mapping[str, int]) -> pd.DataFrame | None:
+def read_plain(
+    text: bytes, delimiter: str, skip: int, width: int, places: Mapping[str, int], above: int = 0
+) -> pd.DataFrame | None:
     r"""The wanted columns of a table in which every line is a row, and all have the same number of cells.
 
     Parameters
     ----------
     text : bytes
-        Checked UTF-8 without a byte order mark.
+        Checked UTF-8 without a byte order mark; a whole table, or a part of one that begins and ends with whole lines.
     delimiter : str
         One character.
     skip : int
@@ -40,6 +42,8 @@ def read_plain(text: bytes, delimiter: str, skip: int, width: int, places: Mappi
         Cells of a row.
     places : mapping of int
         The wanted columns by name with their 0-based places.
+    above : int
+        Lines of the file above the text.
 
     Returns
     -------
@@ -53,7 +57,8 @@ def read_plain(text: bytes, delimiter: str, skip: int, width: int, places: Mappi
         return None
     as_text = {pa.large_string(): pd.StringDtype(na_value=np.nan)}
     frame: pd.DataFrame = table.rename_columns(list(places)).to_pandas(types_mapper=as_text.get)
-    return frame.set_axis(pd.RangeIndex(skip + 1, skip + 1 + len(frame), name="row"))
+    first = above + skip + 1
+    return frame.set_axis(pd.RangeIndex(first, first + len(frame), name="row"))
 
 
 def _parsed(text: bytes, delimiter: str, skip: int, width: int, wanted: Sequence[int]) -> pa.Table:

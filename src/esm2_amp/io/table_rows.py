@@ -87,10 +87,15 @@ def filled_rows(name: str, rows: Iterable[NumberedRow]) -> Rows:
         else:
             blank += 1
     if not filled:
-        raise InputError(
-            f"{name} must have a header and at least one row, got only a header; check that it was written whole"
-        )
+        raise no_rows(name)
     return Rows(numbers, filled, blank)
+
+
+def no_rows(name: str) -> InputError:
+    """The error for a table without rows below its header."""
+    return InputError(
+        f"{name} must have a header and at least one row, got only a header; check that it was written whole"
+    )
 
 
 def is_filled(cells: Iterable[Any]) -> bool:

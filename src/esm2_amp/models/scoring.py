@@ -1,7 +1,7 @@
 """Logits of pairs by a network, in batches."""
 
 import logging
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -31,6 +31,11 @@ class PairScores(NamedTuple):
 
     members: NDArray[np.float32]
     logit: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, members: NDArray[np.float32]) -> Self:
+        """The members' logits with their mean."""
+        return cls(members, members.mean(axis=1))
 
     @property
     def spread(self) -> NDArray[np.float32] | None:
@@ -65,7 +70,7 @@ def score_by_members(network: PairNetwork, pairs: Pairs, *, batch_size: int, dev
         parts.append(member_logits(network, pairs.tokens(rows)).float().cpu())
         progress.add(len(rows))
     members = torch.cat(parts) if parts else torch.empty(0, 1)
-    return PairScores(members.numpy(), members.mean(dim=1).numpy())
+    return PairScores.of(members.numpy())
 
 
 def score_in_both_orders(network: PairNetwork, pairs: Pairs, *, batch_size: int, device: torch.device) -> PairScores:

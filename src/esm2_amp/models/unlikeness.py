@@ -142,10 +142,19 @@ def uncertainty(
         `Spread`; and `Unlikeness`, that of the partner that is more unlike the training proteins, since a score rests
         on both.
     """
+    of_partners = None
+    if unlikeness is not None:
+        of_partners = tuple(unlikeness.loc[pairs[name]].to_numpy() for name in ("Protein1", "Protein2"))
+    return uncertainty_columns(spread, of_partners)
+
+
+def uncertainty_columns(
+    spread: NDArray[np.float32] | None, unlikeness: Sequence[NDArray[np.float32]] | None
+) -> dict[str, NDArray[np.float32]]:
+    """The columns of `uncertainty`, from the unlikeness of both partners of each pair."""
     columns = {} if spread is None else {SPREAD: spread}
     if unlikeness is not None:
-        of_a, of_b = (unlikeness.loc[pairs[name]].to_numpy() for name in ("Protein1", "Protein2"))
-        columns[UNLIKENESS] = np.maximum(of_a, of_b)
+        columns[UNLIKENESS] = np.maximum(*unlikeness)
     return columns
 
 

@@ -35,12 +35,15 @@ if TYPE_CHECKING:
     from esm2_amp.io.feature_store import FeatureIndex as FeatureIndex
     from esm2_amp.io.feature_store import FeatureShard as FeatureShard
     from esm2_amp.io.feature_store import StoreContents as StoreContents
+    from esm2_amp.io.predictions import PredictionsFile as PredictionsFile
     from esm2_amp.io.published_features import PublishedFeatures as PublishedFeatures
     from esm2_amp.io.regions import RegionFile as RegionFile
     from esm2_amp.models.base import PairNetwork as PairNetwork
     from esm2_amp.models.storage import TrainedModel as TrainedModel
     from esm2_amp.models.unlikeness import TrainingVectors as TrainingVectors
     from esm2_amp.pairs import Pairs as Pairs
+    from esm2_amp.prediction.checking import CheckedPairs as CheckedPairs
+    from esm2_amp.prediction.scoring import Predictions as Predictions
     from esm2_amp.regions.charts import Charts as Charts
     from esm2_amp.report.parts import Section as Section
     from esm2_amp.screening.kept import Kept as Kept

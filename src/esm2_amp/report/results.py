@@ -8,7 +8,6 @@ from esm2_amp.evaluation.assessment import REPORTED_SPLIT
 from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.evaluation.comparison import against, reference_of
 from esm2_amp.figures.palette import METRIC_NAMES
-from esm2_amp.models.scoring import SCORED
 from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.report import cautions
 from esm2_amp.report.parts import (
@@ -30,7 +29,7 @@ from esm2_amp.statistics.metrics import sigmoid
 
 _METRICS: Final = {name: METRIC_NAMES[name] for name in ("auroc", "aupr", "mcc", "accuracy")}
 _ERRORS: Final = {"ece": "ECE", "ece_calibrated": "ECE, calibrated", "brier": "Brier"}
-_SHOWN_PAIRS: Final = 25
+SHOWN_PAIRS: Final = 25
 
 
 def comparison_chapter(
@@ -99,15 +98,17 @@ def pair_evaluation_chapter(
     return Section("evaluation", f"{name} on {data_name}", blocks, [words] if unknown else [])
 
 
-def predictions_chapter(models: pd.DataFrame, predicted: pd.DataFrame | None, *scored: pd.DataFrame) -> Section:
+def predictions_chapter(
+    models: pd.DataFrame, predicted: tuple[pd.DataFrame, int] | None, *scored: pd.DataFrame
+) -> Section:
     """List the pairs of highest probability: test pairs by the best model, and new pairs where there are any.
 
     Parameters
     ----------
     models : DataFrame
         `model_comparison`, the best model before the others.
-    predicted : DataFrame, optional
-        `predicted_pairs` of `prediction`.
+    predicted : (DataFrame, int), optional
+        The first `SHOWN_PAIRS` or more of the pairs that `prediction` scored, by probability, and how many it scored.
     *scored : DataFrame
         The scored pairs of every model of the registry, in its order.
     """
@@ -178,16 +179,16 @@ def _cautions(models: pd.DataFrame, of_reference: pd.DataFrame, reference: str) 
     return list(cautions.of_comparison(models, of_reference, _shown(reference)))
 
 
-def _new_pairs(predicted: pd.DataFrame | None) -> Block:
+def _new_pairs(predicted: tuple[pd.DataFrame, int] | None) -> Block:
     if predicted is None:
         command = "kedro run --pipeline=prediction --params=proteins=FILE,pairs=FILE"
         return Missing("No new pairs have been scored.", command)
-    scored = predicted[predicted["Status"] == SCORED]
-    return _pair_table(scored, f"of {len(scored):,} new pairs, by the last run of the pipeline prediction")
+    pairs, scored = predicted
+    return _pair_table(pairs, f"of {scored:,} new pairs, by the last run of the pipeline prediction")
 
 
 def _pair_table(pairs: pd.DataFrame, of: str) -> Table:
-    top = pairs.sort_values("Probability", ascending=False, kind="stable")[:_SHOWN_PAIRS]
+    top = pairs.sort_values("Probability", ascending=False, kind="stable")[:SHOWN_PAIRS]
     columns = {"Rank": number_cells(range(1, len(top) + 1), "d")}
     columns |= {name: text_cells(top[name]) for name in ("Protein1", "Protein2")}
     for name, heading in (("Probability", "Probability"), ("CalibratedProbability", "Calibrated")):

@@ -40,7 +40,7 @@ _SAMPLED: Final = (64, 16)
 _BYTES_OF_A_CANDIDATE: Final = 200
 """Of a pair in all files of results together, about."""
 
-_MANY_THREADS: Final = 1 << 20
+MANY_THREADS: Final = 1 << 20
 """More batches than there are threads."""
 
 
@@ -186,7 +186,7 @@ def keep_of_tile(work: Work, number: int, tile: Tile, of_rows: Tensor, of_column
     of_rows, of_columns : Tensor, shape (r, T / 2, D) and (c, T / 2, D), float32 or float16
         The vectors of its proteins.
     """
-    with side_by_side(_MANY_THREADS, work.scorer.device) as pool:
+    with side_by_side(MANY_THREADS, work.scorer.device) as pool:
         return number, _kept_of(work, tile, _scored(work, pool, tile, of_rows, of_columns))
 
 
@@ -202,7 +202,7 @@ def _parts_here(
 ) -> Iterator[tuple[int, PartOfScreen]]:
     """What is kept of each tile; while this is found out, the next tile is scored already."""
     before: tuple[int, Future[PartOfScreen]] | None = None
-    with side_by_side(_MANY_THREADS, work.scorer.device) as pool:
+    with side_by_side(MANY_THREADS, work.scorer.device) as pool:
         for number, tile in tiles:
             logit = _scored(work, pool, tile, *_vectors(work.wanted, table, tile))
             if before is not None:
@@ -247,7 +247,7 @@ def score_grid(scorer: Scorer, pool: Executor, of_rows: Tensor, of_columns: Tens
     logit : Tensor, shape (r, c), float32
         On the scorer's device; 0 for pairs that weren't scored.
     """
-    rows, columns = (_prepared(scorer, pool, vectors) for vectors in (of_rows, of_columns))
+    rows, columns = (prepare_all(scorer, pool, vectors) for vectors in (of_rows, of_columns))
     logit = torch.zeros(mask.shape, device=scorer.device)
 
     @torch.inference_mode()
@@ -258,7 +258,18 @@ def score_grid(scorer: Scorer, pool: Executor, of_rows: Tensor, of_columns: Tens
     return logit
 
 
-def _prepared(scorer: Scorer, pool: Executor, vectors: Tensor) -> Prepared:
+def prepare_all(scorer: Scorer, pool: Executor, vectors: Tensor) -> Prepared:
+    """What scoring needs of each of n proteins, prepared part by part by the threads of a pool.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        The network as it scores.
+    pool : Executor
+        Of `esm2_amp.devices.side_by_side`.
+    vectors : Tensor, shape (n, T / 2, D), float32 or float16
+        The vectors that the network reads.
+    """
     prepare = torch.inference_mode()(scorer.prepare)
     parts: Sequence[Prepared] = list(pool.map(prepare, vectors.split(_PREPARED_AT_ONCE)))
     return tuple(torch.cat(of_all) for of_all in zip(*parts, strict=True))
@@ -268,7 +279,7 @@ def sample_of_logits(work: Work, table: Tensor) -> NDArray[np.float32]:
     """Logits of some wanted pairs, drawn block by block, always the same ones; shape (B,), float32."""
     rng, (blocks, side) = np.random.default_rng(0), _SAMPLED
     logits = []
-    with side_by_side(_MANY_THREADS, work.scorer.device) as pool:
+    with side_by_side(MANY_THREADS, work.scorer.device) as pool:
         for _ in range(blocks):
             rows, columns = (
                 torch.from_numpy(rng.choice(of, min(side, len(of)), replace=False))

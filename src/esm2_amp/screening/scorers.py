@@ -43,10 +43,13 @@ class Scorer(ABC):
         Numbers that a pair fills while it is scored.
     floats_per_protein : int
         Numbers that a prepared protein fills.
+    members : int
+        How many networks score each pair: of an ensemble its members, else one.
     """
 
     floats_per_pair: int
     floats_per_protein: int
+    members: int = 1
 
     def __init__(self, network: PairNetwork) -> None:
         self._network = network.eval()
@@ -79,6 +82,26 @@ class Scorer(ABC):
         logit : Tensor, shape (r, c), float32
         """
 
+    @abstractmethod
+    def score_rows(self, prepared: Prepared, a: Tensor, b: Tensor) -> Tensor:
+        """Logits of r pairs, each read in its one order, A before B.
+
+        Parameters
+        ----------
+        prepared : tuple of Tensor
+            Of `prepare`, for n proteins.
+        a, b : Tensor, shape (r,), int64
+            Rows of the partners among them, on the scorer's device.
+
+        Returns
+        -------
+        logit : Tensor, shape (r,), float32
+        """
+
+    def score_members(self, prepared: Prepared, a: Tensor, b: Tensor) -> Tensor:
+        """Logits of r pairs, as `score_rows`, by each member: shape (r, K), float32."""
+        return self.score_rows(prepared, a, b)[:, None]
+
     def _read(self, vectors: Tensor) -> Tensor:
         return vectors.to(self.device, self.dtype)
 
@@ -104,6 +127,11 @@ class DPMScorer(Scorer):
         other: Tensor = self._rest(a[1][:, None] + b[0])
         return (one.float() + other.float()).squeeze(-1) / 2
 
+    def score_rows(self, prepared: Prepared, a: Tensor, b: Tensor) -> Tensor:
+        """Logits: shape (r,), float32."""
+        logit: Tensor = self._rest(prepared[0][a] + prepared[1][b])
+        return logit.float().squeeze(-1)
+
 
 class MeanScorer(Scorer):
     """The mean over both proteins' tokens, and so the first linear layer, is half of A's and half of B's."""
@@ -122,6 +150,11 @@ class MeanScorer(Scorer):
         """Logits: shape (r, c), float32."""
         logit: Tensor = self._rest(a[0][:, None] + b[0]).float()
         return logit[..., 0]
+
+    def score_rows(self, prepared: Prepared, a: Tensor, b: Tensor) -> Tensor:
+        """Logits: shape (r,), float32."""
+        logit: Tensor = self._rest(prepared[0][a] + prepared[0][b])
+        return logit.float().squeeze(-1)
 
 
 class TransformerScorer(Scorer):
@@ -144,8 +177,16 @@ class TransformerScorer(Scorer):
 
     def score(self, a: Prepared, b: Prepared) -> Tensor:
         """Logits: shape (r, c), float32."""
-        rows, columns = len(a[0]), len(b[0])
-        tokens, maps = (_side_by_side(*both) for both in zip(a, b, strict=True))  # (B, T, D), (B, T, 3, H, D / H)
+        tokens, maps = (_side_by_side(*both) for both in zip(a, b, strict=True))
+        return self._of_pairs(tokens, maps).view(len(a[0]), len(b[0]))
+
+    def score_rows(self, prepared: Prepared, a: Tensor, b: Tensor) -> Tensor:
+        """Logits: shape (r,), float32."""
+        tokens, maps = (torch.cat([of_proteins[a], of_proteins[b]], dim=1) for of_proteins in prepared)
+        return self._of_pairs(tokens, maps)
+
+    def _of_pairs(self, tokens: Tensor, maps: Tensor) -> Tensor:
+        """Logits of pairs with tokens (B, T, D), which are overwritten, and maps (B, T, 3, H, D / H): (B,), float32."""
         for number, layer in enumerate(self._layers):
             maps = maps if number == 0 else self._maps(layer, tokens)
             query, key, value = (part.transpose(1, 2) for part in maps.unbind(dim=2))  # (B, H, T, D / H)
@@ -156,7 +197,7 @@ class TransformerScorer(Scorer):
                 tokens, hidden = tokens.mean(dim=1), hidden.mean(dim=1)
             tokens += layer.linear2(hidden)
         logit: Tensor = self._head(tokens)
-        return logit.float().view(rows, columns)
+        return logit.float().squeeze(-1)
 
     def _maps(self, layer: nn.TransformerEncoderLayer, tokens: Tensor) -> Tensor:
         attention = layer.self_attn
@@ -198,26 +239,46 @@ class GRUScorer(Scorer):
 
     def score(self, a: Prepared, b: Prepared) -> Tensor:
         """Means of both orders' logits: shape (r, c), float32."""
-        return (self._one_order(a, b) + self._one_order(b, a).T) / 2
+        one, other = (
+            self._one_order(first[0][:, None], first[1][:, None], first[2][:, None], second[3])
+            for first, second in ((a, b), (b, a))
+        )
+        return (one + other.T) / 2
 
-    def _one_order(self, a: Prepared, b: Prepared) -> Tensor:
-        """Logits of A's segments before B's: shape (r, c), float32."""
-        (state, recurrent, total, inputs), steps = a[:3] + b[3:], b[3].shape[1]
-        pairs = len(state), len(inputs)
-        products = [inputs[:, step] for step in range(steps)]  # (c, 3 D) each, in higher layers (B, 3 D)
+    def score_rows(self, prepared: Prepared, a: Tensor, b: Tensor) -> Tensor:
+        """Logits: shape (r,), float32."""
+        state, recurrent, total, inputs = prepared
+        return self._one_order(state[a], recurrent[a], total[a], inputs[b])
+
+    def _one_order(self, state: Tensor, recurrent: Tensor, total: Tensor, inputs: Tensor) -> Tensor:
+        """Logits of A's segments before B's, for the parts of `prepare` of A and of B, whose first axes broadcast.
+
+        Parameters
+        ----------
+        state : Tensor, shape (r, layers, D) or (r, 1, layers, D)
+            Of A; `recurrent` and `total` likewise.
+        inputs : Tensor, shape (r, steps, 3 D) or (c, steps, 3 D)
+            Of B.
+
+        Returns
+        -------
+        logit : Tensor, shape (r,) or (r, c), float32
+        """
+        steps = inputs.shape[-2]
+        products = [inputs[:, step] for step in range(steps)]  # (r or c, 3 D) each, in higher layers (B, 3 D)
         states: list[Tensor] = []
         for layer, (w_input, b_input, w_hidden, b_hidden) in enumerate(self._weights):
             if layer:
-                products = list(F.linear(torch.stack(states), w_input, b_input))  # (r, c, 3 D)
-            hidden, recurring, states = state[:, layer, None], recurrent[:, layer, None], []
+                products = list(F.linear(torch.stack(states), w_input, b_input))  # (r, 3 D) or (r, c, 3 D)
+            hidden, recurring, states = state[..., layer, :], recurrent[..., layer, :], []
             for step in range(steps):
                 if step:
                     recurring = F.linear(hidden, w_hidden, b_hidden)
                 hidden = _gated(products[step], recurring, hidden)
                 states.append(hidden)
-        both = total[:, None] + torch.stack(states).sum(dim=0)  # (r, c, D)
+        both = total + torch.stack(states).sum(dim=0)  # (r, D) or (r, c, D)
         logit: Tensor = self._head(both / (2 * steps))
-        return logit.float().view(pairs)
+        return logit.float().squeeze(-1)
 
     def _of_layer(self, layer: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Weight and bias of the inputs, weight and bias of the hidden state."""
@@ -232,6 +293,7 @@ class EnsembleScorer(Scorer):
     def __init__(self, network: Ensemble) -> None:
         super().__init__(network)
         self._scorers = [scorer_of(member) for member in members_of(network)]
+        self.members = len(self._scorers)
         self.floats_per_pair = max(scorer.floats_per_pair for scorer in self._scorers)
         self.floats_per_protein = sum(scorer.floats_per_protein for scorer in self._scorers)
 
@@ -241,12 +303,25 @@ class EnsembleScorer(Scorer):
 
     def score(self, a: Prepared, b: Prepared) -> Tensor:
         """Means of the members' scores: shape (r, c), float32."""
-        each = len(a) // len(self._scorers)
+        each = len(a) // self.members
         logits = [
             scorer.score(a[first : first + each], b[first : first + each])
             for first, scorer in zip(range(0, len(a), each), self._scorers, strict=True)
         ]
         return torch.stack(logits).mean(dim=0)
+
+    def score_rows(self, prepared: Prepared, a: Tensor, b: Tensor) -> Tensor:
+        """Means of the members' scores: shape (r,), float32."""
+        return self.score_members(prepared, a, b).mean(dim=1)
+
+    def score_members(self, prepared: Prepared, a: Tensor, b: Tensor) -> Tensor:
+        """Each member's scores, one beside the other: shape (r, K), float32."""
+        each = len(prepared) // self.members
+        logits = [
+            scorer.score_rows(prepared[first : first + each], a, b)
+            for first, scorer in zip(range(0, len(prepared), each), self._scorers, strict=True)
+        ]
+        return torch.stack(logits, dim=1)
 
 
 _SCORERS: Final[dict[type[PairNetwork], type[Scorer]]] = {

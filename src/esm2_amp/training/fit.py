@@ -110,8 +110,8 @@ def fit_network(
         `esm2_amp.training.together`. Each has a part of every batch, and all make the same steps as one would: the
         result differs by rounding and, where there is dropout, by what it draws.
     member : tuple of two int, optional
-        Number of the network in an ensemble, from 1, and how many there are. The fit of a member stays open, and is read
-        from its checkpoints when the same training starts again.
+        Number of the network in an ensemble, from 1, and how many there are. The fit of a member stays open, and is
+        read from its checkpoints when the same training starts again.
 
     Raises
     ------

@@ -1,5 +1,6 @@
 """What a cell must hold, and one error for everything wrong with a file."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import pandas as pd
@@ -28,6 +29,11 @@ def id_column() -> pa.Column:
             ),
         ],
     )
+
+
+def is_illegal_name(name: str) -> bool:
+    """Whether a name of a protein is empty or holds what `id_column` refuses."""
+    return not name or re.search(_ILLEGAL_IN_ID, name) is not None
 
 
 def cell_problems(
@@ -67,7 +73,12 @@ def all_problems(raw: SourceTable, problems: Sequence[Problem], remedy: str = ""
     remedy : str
         What else can be done about them, in a line of its own.
     """
-    file, place = raw.file, raw.frame.index.name or "row"
-    ordered = sorted(problems, key=lambda problem: problem[0])
-    error = listed(file, [f"{file} {place} {row}: {problem}" for row, problem in ordered])
+    error = listed(raw.file, placed(raw, problems))
     return InputError(f"{error}\n{remedy}") if remedy else error
+
+
+def placed(raw: SourceTable, problems: Sequence[Problem]) -> list[str]:
+    """Problems of a file in words that name their places, in the order of its rows."""
+    place = raw.frame.index.name or "row"
+    ordered = sorted(problems, key=lambda problem: problem[0])
+    return [f"{raw.file} {place} {row}: {problem}" for row, problem in ordered]

@@ -1,8 +1,8 @@
 """Pairs of proteins: of known ones, with labels that agree. A-B and B-A are the same pair."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -90,7 +90,7 @@ def clean_pairs(
     columns = [column for column in ("Protein1", "Protein2", "Label") if column in raw]
     written = raw[columns].apply(lambda column: column.str.strip())
     known = None if entries is None else [*entries, *dropped]
-    found = {} if known is None else matched_names(written, known, file)
+    found = {} if known is None else matched_names(_codes(written)[2], known, file)
     table = _identified(written, found)
     first = _first_rows(table)
     checked = table.drop(columns="Label", errors="ignore") if labels == "unused" else table
@@ -131,25 +131,102 @@ def clean_pairs(
     return pairs, report
 
 
-def matched_names(pairs: pd.DataFrame, entries: Sequence[str], file: str) -> dict[str, str]:
-    """The entry of each name in pairs that means one, by `esm2_amp.names.match_names`; logged where they differ.
+def matched_names(names: Iterable[str], entries: Sequence[str], file: str) -> dict[str, str]:
+    """The entry of each name that means one, by `esm2_amp.names.match_names`; logged where they differ.
 
     Parameters
     ----------
-    pairs : DataFrame
-        `Protein1`, `Protein2`.
+    names : iterable of str
+        As pairs have them.
     entries : sequence of str
         Names of the proteins there are.
     file : str
         The file of the pairs, for the log.
     """
-    found = match_names(_codes(pairs)[2], entries)
+    found = match_names(names, entries)
     if differ := [(name, entry) for name, entry in found.items() if name != entry]:
         logger.info(
             "%s: %s names were matched to proteins that are named differently, such as %s to %s",
             file, f"{len(differ):,}", *differ[0],
         )  # fmt: skip
     return found
+
+
+class Lacking(NamedTuple):
+    """Names in pairs that mean none of the proteins there are, each with words about it.
+
+    Attributes
+    ----------
+    unknown : dict of str
+        Of no protein: the name itself.
+    left_out : dict of str
+        Of a protein that was left out: why.
+    """
+
+    unknown: dict[str, str]
+    left_out: dict[str, str]
+
+    def reasons(self, pairs: pd.DataFrame) -> pd.Series:
+        """The proteins that each pair lacks, in words; an empty text where it lacks none.
+
+        Parameters
+        ----------
+        pairs : DataFrame
+            `Protein1`, `Protein2`.
+
+        Returns
+        -------
+        reasons : Series of str
+            On the index of `pairs`.
+        """
+        names, reasons = words_of_pairs(pairs, self.unknown, ", "), words_of_pairs(pairs, self.left_out, "; ")
+        reasons = reasons.where((reasons == "") | (names == ""), reasons + "; ")
+        reasons += ("no sequence or features for " + names).where(names != "", "")
+        return ("not scored: " + reasons).where(reasons != "", "")
+
+    def log(self, count: int, total: int, file: str, entries: Sequence[str]) -> None:
+        """Log how many pairs lack a protein, or raise InputError where all do.
+
+        Parameters
+        ----------
+        count, total : int
+            Pairs that lack one, and all pairs.
+        file : str
+            The file of the pairs.
+        entries : sequence of str
+            The proteins there are.
+        """
+        if count and count == total:
+            words = _why_lacking(self.unknown, self.left_out, entries)
+            raise InputError(f"None of the {total:,} pairs of {file} can be scored: {words}")
+        if count:
+            words = _why_lacking(self.unknown, self.left_out, entries)
+            logger.warning("%s of %s pairs of %s can't be scored: %s", f"{count:,}", f"{total:,}", file, words)
+
+
+def find_proteins(
+    names: Sequence[str], entries: Sequence[str], file: str, dropped: pd.DataFrame | None = None
+) -> tuple[dict[str, str], Lacking]:
+    """The proteins that names mean, and the names that mean none.
+
+    Parameters
+    ----------
+    names : sequence of str
+        As pairs have them, each once.
+    entries : sequence of str
+        The proteins there are.
+    file : str
+        The file of the pairs, for messages.
+    dropped : DataFrame, optional
+        `Entry` and `Problem` of the proteins that were left out.
+    """
+    found = matched_names(names, entries, file)
+    lacking = [name for name in names if name not in found]
+    problems: dict[str, str] = {}
+    if dropped is not None:
+        problems = dict(zip(dropped["Entry"][::-1], dropped["Problem"][::-1], strict=True))  # the first of each
+    left_out = {name: f"{name} was left out: {problems[at]}" for name, at in match_names(lacking, problems).items()}
+    return found, Lacking({name: name for name in lacking if name not in left_out}, left_out)
 
 
 def why_not_scored(
@@ -161,12 +238,8 @@ def why_not_scored(
     ----------
     pairs : DataFrame
         `Protein1`, `Protein2`.
-    entries : sequence of str
-        The proteins there are.
-    file : str
-        The file of the pairs, for messages.
-    dropped : DataFrame, optional
-        `Entry` and `Problem` of the proteins that were left out.
+    entries, file, dropped
+        As for `find_proteins`.
 
     Returns
     -------
@@ -178,22 +251,11 @@ def why_not_scored(
     InputError
         Every pair lacks a protein.
     """
-    found = matched_names(pairs, entries, file)
-    lacking = [name for name in pd.unique(pairs[["Protein1", "Protein2"]].to_numpy().ravel()) if name not in found]
-    problems: dict[str, str] = {}
-    if dropped is not None:
-        problems = dict(zip(dropped["Entry"][::-1], dropped["Problem"][::-1], strict=True))  # the first of each
-    left_out = {name: f"{name} was left out: {problems[at]}" for name, at in match_names(lacking, problems).items()}
-    unknown = {name: name for name in lacking if name not in left_out}
-    names, reasons = words_of_pairs(pairs, unknown, ", "), words_of_pairs(pairs, left_out, "; ")
-    reasons = reasons.where((reasons == "") | (names == ""), reasons + "; ")
-    reasons += ("no sequence or features for " + names).where(names != "", "")
-    if n_lacking := int((reasons != "").sum()):
-        words = _why_lacking(unknown, left_out, entries)
-        if n_lacking == len(pairs):
-            raise InputError(f"None of the {len(pairs):,} pairs of {file} can be scored: {words}")
-        logger.warning("%s of %s pairs of %s can't be scored: %s", f"{n_lacking:,}", f"{len(pairs):,}", file, words)
-    return ("not scored: " + reasons).where(reasons != "", "")
+    names = pd.unique(pairs[list(PARTNERS)].to_numpy().ravel()).tolist()
+    _, lacking = find_proteins(names, entries, file, dropped)
+    reasons = lacking.reasons(pairs)
+    lacking.log(int((reasons != "").sum()), len(pairs), file, entries)
+    return reasons
 
 
 def known_pairs(pairs: pd.DataFrame, entries: Sequence[str]) -> pd.DataFrame:
@@ -310,7 +372,10 @@ def _first_rows(pairs: pd.DataFrame) -> NDArray[np.int64]:
     """Position of the first row with the same two proteins, in either order, for each pair."""
     code_a, code_b, named = _codes(pairs)
     pair = np.minimum(code_a, code_b) * np.int64(len(named)) + np.maximum(code_a, code_b)
-    return pd.Series(np.arange(len(pairs))).groupby(pair).transform("first").to_numpy()
+    codes, unique = pd.factorize(pair)
+    first = np.empty(len(unique), dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # of several rows the last one written, which is the first, stays
+    return first[codes]
 
 
 def _unknown_proteins(pairs: pd.DataFrame, known: Sequence[str], proteins: str) -> list[Problem]:

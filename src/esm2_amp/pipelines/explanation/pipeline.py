@@ -4,6 +4,7 @@ from typing import Final
 
 from kedro.pipeline import Node, Pipeline
 
+from esm2_amp.pipelines import feature_extraction
 from esm2_amp.pipelines.explanation.nodes import (
     OF_RESIDUES,
     explain_given_pairs,
@@ -16,7 +17,7 @@ from esm2_amp.pipelines.explanation.nodes import (
     report_explanation_in_regions,
 )
 from esm2_amp.pipelines.functional_regions.pipeline import annotated_nodes
-from esm2_amp.pipelines.prediction.pipeline import new_pairs_nodes
+from esm2_amp.pipelines.prediction.nodes import clean_new_pairs
 
 _GROUPS: Final = ("feature_extraction", "prediction", "explanation", "interpretability", "evaluation", "run")
 _FOUND: Final = {
@@ -46,7 +47,7 @@ def create_pipeline(*, regions: bool = False) -> Pipeline:
     parameters = [f"params:{group}" for group in (*_GROUPS, *(["functional_regions"] if regions else []))]
     return Pipeline(
         [
-            *new_pairs_nodes(),
+            *feature_extraction.create_pipeline("paired_proteins").nodes,
             *_explanation(),
             *(_in_regions() if regions else [report]),
         ],
@@ -59,6 +60,12 @@ def create_pipeline(*, regions: bool = False) -> Pipeline:
 
 def _explanation() -> list[Node]:
     return [
+        Node(
+            clean_new_pairs,
+            inputs=["pairs_raw", "proteins", "dropped_proteins", "params:prediction"],
+            outputs=["pairs", "pairs_report", "paired_proteins"],
+            name="clean_pairs",
+        ),
         Node(
             explain_given_pairs,
             inputs=["pairs", "protein_features", "model", "params:explanation", "params:interpretability",

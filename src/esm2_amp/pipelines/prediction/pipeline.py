@@ -3,21 +3,34 @@
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.pipelines import feature_extraction
-from esm2_amp.pipelines.prediction.nodes import clean_new_pairs, score_new_pairs
+from esm2_amp.pipelines.prediction.nodes import check_pair_file, match_pairs, score_pair_file
 
 
 def create_pipeline() -> Pipeline:
     """New proteins and pairs, and a model → a row with probability and decision for every pair."""
-    scoring = [
+    nodes = [
+        *feature_extraction.create_pipeline("paired_proteins").nodes,
         Node(
-            score_new_pairs,
-            inputs=["pairs", "protein_features", "model", "params:evaluation", "params:run"],
+            check_pair_file,
+            inputs=["pairs_raw", "proteins", "params:prediction"],
+            outputs="pairs",
+            name="check_pairs",
+        ),
+        Node(
+            match_pairs,
+            inputs=["pairs", "proteins", "dropped_proteins"],
+            outputs=["names", "pairs_report", "paired_proteins"],
+            name="match_pairs",
+        ),
+        Node(
+            score_pair_file,
+            inputs=["pairs", "names", "protein_features", "model", "state", "params:evaluation", "params:run"],
             outputs="predicted_pairs",
             name="score_pairs",
         ),
     ]
     return Pipeline(
-        [*new_pairs_nodes(), *scoring],
+        nodes,
         namespace="prediction",
         tags="prediction",
         inputs={"encoder", "stored_features", "published_features"},
@@ -26,16 +39,3 @@ def create_pipeline() -> Pipeline:
             f"params:{group}": f"params:{group}" for group in ("feature_extraction", "prediction", "evaluation", "run")
         },
     )
-
-
-def new_pairs_nodes() -> list[Node]:
-    """A user's proteins and pairs, checked, and the features of the proteins in pairs."""
-    return [
-        *feature_extraction.create_pipeline("paired_proteins").nodes,
-        Node(
-            clean_new_pairs,
-            inputs=["pairs_raw", "proteins", "dropped_proteins", "params:prediction"],
-            outputs=["pairs", "pairs_report", "paired_proteins"],
-            name="clean_pairs",
-        ),
-    ]

@@ -9,7 +9,7 @@ from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.types import Section
+from esm2_amp.pipelines.types import PredictionsFile, Section
 
 
 def summarise_run(
@@ -48,11 +48,12 @@ def summarise_uncertainty(
     return uncertainty_chapter(curves, surest, members)
 
 
-def summarise_predictions(models: pd.DataFrame, predicted: pd.DataFrame | None, *scored: pd.DataFrame) -> Section:
+def summarise_predictions(models: pd.DataFrame, predicted: PredictionsFile | None, *scored: pd.DataFrame) -> Section:
     """List the pairs that come first: test pairs by the best model, and new pairs where there are any."""
-    from esm2_amp.report.results import predictions_chapter
+    from esm2_amp.report.results import SHOWN_PAIRS, predictions_chapter
 
-    return predictions_chapter(models, predicted, *scored)
+    new = None if predicted is None else predicted.best(SHOWN_PAIRS)
+    return predictions_chapter(models, new, *scored)
 
 
 def summarise_explanation(

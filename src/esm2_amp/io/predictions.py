@@ -1,0 +1,205 @@
+"""Predicted pairs as CSV or Parquet, written and read some rows at a time."""
+
+import gzip
+import io
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol, TextIO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from typing_extensions import override
+
+from esm2_amp.errors import InputError
+from esm2_amp.files import replacing_file, shown
+from esm2_amp.io.local import LocalDataset
+from esm2_amp.models.scoring import SCORED
+from esm2_amp.progress import Progress
+
+logger = logging.getLogger(__name__)
+
+ENDINGS: Final = (".csv", ".csv.gz", ".parquet")
+"""What the name of the file may end in."""
+
+_ROWS_AT_ONCE: Final = 1 << 17
+_COMPRESSION: Final = 5
+_KINDS: Final = {pa.int8(): pd.Int8Dtype()}
+_SCORES: Final = ("Label", "Probability", "CalibratedProbability", "Prediction", "Spread", "Unlikeness")
+_READ: Final[dict[str, Any]] = {  # ids of proteins such as NA or 007 stay as they are
+    "dtype": {"Protein1": "str", "Protein2": "str"},
+    "keep_default_na": False,
+    "na_values": {name: [""] for name in _SCORES},
+}
+
+
+class Tables(Protocol):
+    """Tables that stand below one another, such as `esm2_amp.prediction.scoring.Predictions`."""
+
+    def __len__(self) -> int:
+        """Rows of all of them."""
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        """One after another, all with the same columns."""
+
+
+class BestPairs(NamedTuple):
+    """The scored pairs of highest probability.
+
+    Attributes
+    ----------
+    pairs : DataFrame
+        The highest first; of equal ones the one that stands higher in the file.
+    scored : int
+        How many pairs are scored.
+    """
+
+    pairs: pd.DataFrame
+    scored: int
+
+
+class PredictionsFile:
+    """Predicted pairs in a file.
+
+    Parameters
+    ----------
+    path : Path
+        As `PredictionsDataset` writes it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def blocks(self) -> Iterator[pd.DataFrame]:
+        """The rows, some at a time."""
+        try:
+            if self._path.name.lower().endswith(".parquet"):
+                with pq.ParquetFile(self._path) as file:
+                    for batch in file.iter_batches(_ROWS_AT_ONCE):
+                        yield batch.to_pandas(types_mapper=_KINDS.get)
+            else:
+                with pd.read_csv(self._path, chunksize=_ROWS_AT_ONCE, **_READ) as reader:
+                    yield from reader
+        except (pa.ArrowException, EOFError, OSError, ValueError) as error:
+            raise InputError(
+                f"{shown(self._path)} can't be read ({error}); run `kedro run --pipeline=prediction` again"
+            ) from error
+
+    def frame(self) -> pd.DataFrame:
+        """All rows at once."""
+        return pd.concat(self.blocks(), ignore_index=True)
+
+    def best(self, count: int) -> BestPairs:
+        """The scored pairs of highest probability, found without holding all rows in memory."""
+        best, scored = pd.DataFrame(), 0
+        for block in self.blocks():
+            of_block = block[block["Status"] == SCORED]
+            scored += len(of_block)
+            best = pd.concat([best, of_block]) if len(best) else of_block
+            best = best.sort_values("Probability", ascending=False, kind="stable")[:count]
+        return BestPairs(best.reset_index(drop=True), scored)
+
+
+class PredictionsDataset(LocalDataset[Tables, PredictionsFile]):
+    """Predicted pairs: a file that takes its name when it is whole.
+
+    Parameters
+    ----------
+    filepath : str
+        The file; its name ends in one of `ENDINGS`.
+    metadata : mapping, optional
+        For plugins such as Kedro-Viz; not used here.
+
+    Raises
+    ------
+    InputError
+        The name ends otherwise.
+    """
+
+    def __init__(self, *, filepath: str, metadata: Mapping[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        if not self._filepath.name.lower().endswith(ENDINGS):
+            raise InputError(
+                f"predicted_pairs must be a file whose name ends in one of {', '.join(ENDINGS)}, got "
+                f"{self._filepath.name!r}; give --params=predicted_pairs=FILE with one of these endings"
+            )
+
+    @override
+    def save(self, data: Tables) -> None:
+        progress = Progress(logger, "writing pairs", len(data))
+        ending = next(ending for ending in ENDINGS if self._filepath.name.lower().endswith(ending))
+        with replacing_file(self._filepath) as part, _WRITERS[ending](part) as write:
+            for number, table in enumerate(data):
+                write(table)
+                if not number:
+                    _check_room(part, self._filepath, len(table), len(data))
+                progress.add(len(table))
+
+    @override
+    def load(self) -> PredictionsFile:
+        return PredictionsFile(self._filepath)
+
+
+def _check_room(part: Path, path: Path, written: int, rows: int) -> None:
+    """Raise InputError where the rest will need more space than there is, by what the first rows filled."""
+    needed, free = part.stat().st_size / written * (rows - written), shutil.disk_usage(part.parent).free
+    if needed > free:
+        raise InputError(
+            f"{path} needs about {needed / 1e6:,.0f} MB more, where {free / 1e6:,.0f} MB are free; free some space, "
+            "or give another file by --params=predicted_pairs=FILE (.parquet and .csv.gz are smaller), and run again: "
+            "the scores are kept"
+        )
+
+
+_Write = Callable[[pd.DataFrame], None]
+
+
+@contextmanager
+def _csv(part: Path) -> Iterator[_Write]:
+    with part.open("w", encoding="utf-8", newline="") as file:
+        yield _csv_to(file)
+
+
+@contextmanager
+def _csv_gz(part: Path) -> Iterator[_Write]:
+    with (
+        part.open("wb") as raw,
+        gzip.GzipFile("", "wb", _COMPRESSION, raw, mtime=0) as packed,  # the same bytes whenever it is written
+        io.TextIOWrapper(packed, encoding="utf-8", newline="") as file,
+    ):
+        yield _csv_to(file)
+
+
+def _csv_to(file: TextIO) -> _Write:
+    header = True
+
+    def write(table: pd.DataFrame) -> None:
+        nonlocal header
+        table.to_csv(file, index=False, header=header)
+        file.flush()
+        header = False
+
+    return write
+
+
+@contextmanager
+def _parquet(part: Path) -> Iterator[_Write]:
+    writer: pq.ParquetWriter | None = None
+
+    def write(table: pd.DataFrame) -> None:
+        nonlocal writer
+        rows = pa.Table.from_pandas(table, schema=None if writer is None else writer.schema, preserve_index=False)
+        writer = writer or pq.ParquetWriter(part, rows.schema)
+        writer.write_table(rows)
+
+    try:
+        yield write
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+_WRITERS: Final = {".csv": _csv, ".csv.gz": _csv_gz, ".parquet": _parquet}
