@@ -129,6 +129,13 @@ def score_new_pairs(
     return predicted
 
 
+def describe_model(model: TrainedModel) -> dict[str, Any]:
+    """What a reader of the scores must know of the model, as `esm2_amp.models.storage.summary_of` gives it."""
+    from esm2_amp.models.storage import summary_of
+
+    return summary_of(model)
+
+
 def _all_pairs(entries: np.ndarray, most: int) -> tuple[pd.DataFrame, dict[str, int]]:
     """All pairs of different proteins, in their order, where these are not too many."""
     if not len(entries):

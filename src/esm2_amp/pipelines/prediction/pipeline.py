@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.pipelines import feature_extraction
-from esm2_amp.pipelines.prediction.nodes import clean_new_pairs, score_new_pairs
+from esm2_amp.pipelines.prediction.nodes import clean_new_pairs, describe_model, score_new_pairs
 
 
 def create_pipeline() -> Pipeline:
@@ -15,6 +15,7 @@ def create_pipeline() -> Pipeline:
             outputs="predicted_pairs",
             name="score_pairs",
         ),
+        Node(describe_model, inputs="model", outputs="summary", name="describe_model"),
     ]
     return Pipeline(
         [*new_pairs_nodes(), *scoring],

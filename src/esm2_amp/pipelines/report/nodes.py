@@ -39,11 +39,22 @@ def summarise_comparison(
     return comparison_chapter(models, differences, strata, baseline_scores, *scored)
 
 
-def summarise_predictions(models: pd.DataFrame, predicted: pd.DataFrame | None, *scored: pd.DataFrame) -> Section:
-    """List the pairs that come first: test pairs by the best model, and new pairs where there are any."""
+def summarise_predictions(
+    models: pd.DataFrame, differences: pd.DataFrame, proteins: pd.DataFrame | None, *scored: pd.DataFrame
+) -> Section:
+    """List test pairs by the best model: those that come first, and its most confident mistakes."""
     from esm2_amp.report.results import predictions_chapter
 
-    return predictions_chapter(models, predicted, *scored)
+    return predictions_chapter(models, differences, proteins, *scored)
+
+
+def summarise_new_pairs(
+    predicted: pd.DataFrame | None, summary: dict[str, Any] | None, proteins: pd.DataFrame | None
+) -> Section:
+    """Show the last predictions on other proteins, the model that made them, and what could not be scored."""
+    from esm2_amp.report.new_pairs import new_pairs_chapter
+
+    return new_pairs_chapter(predicted, summary, proteins)
 
 
 def summarise_explanation(
@@ -89,6 +100,7 @@ def write_report(run: RunParameters, *sections: Section) -> str:
     page : str
         HTML.
     """
+    from esm2_amp.report import cautions
     from esm2_amp.report.page import render
 
-    return render(f"Interactions of {run.data_name}", list(sections))
+    return render(f"Interactions of {run.data_name}", list(sections), cautions.of_data(run.data_name))
