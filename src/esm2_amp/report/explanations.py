@@ -33,6 +33,9 @@ from esm2_amp.report.parts import (
 _CLASSIFIERS: Final = ("forest_metrics", "network_metrics")
 """Metrics of the classifiers whose scores are explained on latents."""
 
+_CONTROLS: Final = ("randomised_weights", "agreement")
+"""Parts that are folded: a caution stands at the top of the report where they cast doubt."""
+
 _COMMAND: Final = "kedro run --pipeline=interpretability"
 _TOP_TOKENS: Final = 3
 _TOLERANCE: Final = 1e-3
@@ -120,7 +123,7 @@ def _trust(name: str, found: Mapping[str, Any]) -> Iterator[Block]:
         if picture is not None:
             alt = f"{caption}; the table has the same in numbers"
             blocks = [Gallery([picture_of(picture, alt)], is_wide=True), Folded("The same in numbers", blocks)]
-        yield Group(title, blocks)
+        yield Folded(title, blocks) if part in _CONTROLS else Group(title, blocks)
 
 
 def _planted(table: pd.DataFrame) -> Table:

@@ -32,11 +32,10 @@ from esm2_amp.report.plots import curve_plots, interval_plot
 from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
 from esm2_amp.statistics.metrics import sigmoid
 
-_METRICS: Final = {name: METRIC_NAMES[name] for name in ("auroc", "aupr", "mcc", "accuracy")} | {
+_METRICS: Final = {name: METRIC_NAMES[name] for name in ("auroc", "aupr", "mcc")} | {
     "precision_at_1_10": "Precision at 1:10",
     "precision_at_1_100": "Precision at 1:100",
 }
-_ERRORS: Final = {"ece": "ECE", "ece_calibrated": "ECE, calibrated", "brier": "Brier"}
 _SHOWN_PAIRS: Final = 25
 _SHOWN_MISTAKES: Final = 10
 _PRECISION: Final = (
@@ -72,8 +71,8 @@ def comparison_chapter(
         _comparison_table(models),
         Paragraph(_PRECISION),
         *_of_strata(strata, models["Model"]),
-        Group("Curves", [*_curves(reference, baseline_scores, scored)]),
-        Group(f"Against the baseline {_shown(reference)}", _differences(of_reference, reference)),
+        Group("Curves, calibration, and what is gained on the baseline",
+              _drawn(reference, baseline_scores, scored, of_reference)),
     ]
     return Section("comparison", "Models and baselines", blocks, _cautions(models, of_reference, reference))
 
@@ -196,9 +195,16 @@ def _comparison_table(models: pd.DataFrame) -> Table:
     columns = {"Model": _model_cells(models)}
     for metric, heading in _METRICS.items():
         columns[heading] = interval_cells(models[[metric, f"{metric}_low", f"{metric}_high"]])
-    for metric, heading in _ERRORS.items():
-        columns[heading] = number_cells(models[metric])
-    caption = "Test pairs: metrics with 95 % intervals. ECE, the expected calibration error, and Brier are better low"
+    calibrated = number_cells(models["ece_calibrated"])
+    columns["ECE"] = [
+        cell._replace(note=f"calibrated {after.text}")
+        for cell, after in zip(number_cells(models["ece"]), calibrated, strict=True)
+    ]
+    columns["Brier"] = number_cells(models["brier"])
+    caption = (
+        "Test pairs: metrics with 95 % intervals. ECE, the expected calibration error, and Brier are better low; – is "
+        "undefined, as the precision where no pair is called interacting"
+    )
     return table_of(caption, columns)
 
 
@@ -208,18 +214,6 @@ def _model_cells(models: pd.DataFrame) -> list[Cell]:
         cell._replace(note="baseline" if kind == "baseline" else "")
         for cell, kind in zip(cells, models["Kind"], strict=True)
     ]
-
-
-def _differences(of_reference: pd.DataFrame, reference: str) -> list[Block]:
-    table = of_reference.rename(columns={"Difference": "Value"}).assign(Kind="model")
-    name = f"AUROC minus that of {_shown(reference)}, 95 % interval"
-    columns = {
-        "Model": text_cells(table["Model"]),
-        "Difference": interval_cells(table[["Value", "Low", "High"]], "+z.3f"),
-        "Verdict": text_cells(table["Verdict"]),
-    }
-    plot = interval_plot(table, "Difference, 95 % interval", name, zero=0)
-    return [plot, Folded("The same in numbers", [table_of(name, columns)])]
 
 
 def _of_strata(strata: pd.DataFrame, order: pd.Series) -> list[Block]:
@@ -237,11 +231,24 @@ def _of_strata(strata: pd.DataFrame, order: pd.Series) -> list[Block]:
     return [Group("By what was seen in training", [table_of(caption, columns)])]
 
 
-def _curves(reference: str, baseline_scores: pd.DataFrame, scored: tuple[pd.DataFrame, ...]) -> list[Block]:
+def _drawn(
+    reference: str, baseline_scores: pd.DataFrame, scored: tuple[pd.DataFrame, ...], of_reference: pd.DataFrame
+) -> list[Block]:
+    """Curves of the models and of the baseline, and the models' differences from it."""
     is_tested = baseline_scores["Split"] == REPORTED_SPLIT
     shown = {model: table[is_tested] for model, table in zip(ARCHITECTURES, scored, strict=True)}
     tested = baseline_scores[is_tested]
-    return [Plots(curve_plots(shown | {_shown(reference): tested.assign(Probability=sigmoid(tested[reference]))}))]
+    curves = curve_plots(shown | {_shown(reference): tested.assign(Probability=sigmoid(tested[reference]))})
+    table = of_reference.rename(columns={"Difference": "Value"}).assign(Kind="model")
+    name = f"AUROC minus that of {_shown(reference)}, 95 % interval"
+    columns = {
+        "Model": text_cells(table["Model"]),
+        "Difference": interval_cells(table[["Value", "Low", "High"]], "+z.3f"),
+        "Verdict": text_cells(table["Verdict"]),
+    }
+    verdicts = table["Model"] + "<br>" + table["Verdict"]
+    difference = interval_plot(table.assign(Model=verdicts), "Difference, 95 % interval", name, zero=0)
+    return [Plots([*curves, difference]), Folded("The differences in numbers", [table_of(name, columns)])]
 
 
 def _cautions(models: pd.DataFrame, of_reference: pd.DataFrame, reference: str) -> list[str | Caution]:
