@@ -26,8 +26,9 @@ _SEQUENCE = re.compile(rf"[{RESIDUES}]{{{N_SEGMENTS},}}\*?")
 class ProteinsDataset(InputFileDataset[SourceTable]):
     """Protein sequences, the reader picked by the file's ending.
 
-    Loads as a SourceTable with the columns `Entry` and `Sequence`, and `Name` where a FASTA file has any; index `row` (of a table) or `line` (of the header,
-    FASTA). It is not validated: `esm2_amp.validation.proteins.clean_proteins` does that. Saves as plain FASTA only.
+    Loads as a SourceTable with the columns `Entry` and `Sequence`, and `Name` where a FASTA file has any; index `row`
+    (of a table) or `line` (of the header, FASTA). It is not validated: `esm2_amp.validation.proteins.clean_proteins`
+    does that. Saves as plain FASTA only.
 
     Parameters
     ----------
@@ -83,8 +84,8 @@ def read_fasta(path: Path) -> SourceTable:
     -------
     proteins : SourceTable
         `Entry`, the name by `esm2_amp.names.protein_name` or else the header's first word, `""` where there is none;
-        `Sequence`, the record's lines joined; `Name`, the entry name that UniProt writes behind the accession, where any
-        header has one. Index `line`: 1-based line of the header.
+        `Sequence`, the record's lines joined; `Name`, the entry name that UniProt writes behind the accession, where
+        any header has one. Index `line`: 1-based line of the header.
 
     Raises
     ------

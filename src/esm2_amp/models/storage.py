@@ -113,6 +113,7 @@ class TrainedModel(NamedTuple):
                 f"give --params=encoder={trained_on['encoder']}"
             )
 
+
 def summary_of(model: TrainedModel) -> dict[str, Any]:
     """What a reader of a model's scores must know of it.
 
@@ -124,8 +125,8 @@ def summary_of(model: TrainedModel) -> dict[str, Any]:
     Returns
     -------
     summary : dict
-        `model`, its name; `architecture`; `trained_on`; `metrics` by name, each a list of its value and perhaps its 95 %
-        interval; `measured_on`, the pairs that they were measured on.
+        `model`, its name; `architecture`; `trained_on`; `metrics` by name, each a list of its value and perhaps its
+        95 % interval; `measured_on`, the pairs that they were measured on.
     """
     card = model.card
     evaluation = card.get("evaluation", {})

@@ -193,7 +193,7 @@ def interval_cells(values: pd.DataFrame, style: str = ".3f") -> list[Cell]:
 
 
 def table_of(caption: str, columns: Mapping[str, Iterable[Cell]]) -> Table:
-    """A table from its columns without those that are blank; one whose cells all have numbers, or none, is of numbers."""
+    """A table from its columns but the blank ones; a column whose cells all have numbers, or none, is of numbers."""
     cells = {heading: list(column) for heading, column in columns.items()}
     cells = {heading: column for heading, column in cells.items() if not _is_blank(column)}
     numbers = frozenset(

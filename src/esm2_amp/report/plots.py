@@ -9,7 +9,6 @@ from esm2_amp.evaluation import plots
 from esm2_amp.report.parts import Plot, plot_of
 from esm2_amp.statistics.curves import Curve, pair_curves
 
-
 _SQUARE, _KEY_LINE = 430, 22
 """Pixels of a square panel with its axes, and of a line of its key."""
 
@@ -49,5 +48,8 @@ def _areas(curves: Mapping[str, Curve | None]) -> str:
 
 def interval_plot(table: pd.DataFrame, x: str, title: str, zero: float) -> Plot:
     """`esm2_amp.evaluation.plots.interval_plot` under a title."""
-    values = ", ".join(f"{row.Model.replace('<br>', ', ')} {row.Value:.3f} ({row.Low:.3f} to {row.High:.3f})" for row in table.itertuples())
+    values = ", ".join(
+        f"{row.Model.replace('<br>', ', ')} {row.Value:.3f} ({row.Low:.3f} to {row.High:.3f})"
+        for row in table.itertuples()
+    )
     return plot_of(plots.interval_plot(table, x, zero), title, f"{x}: {values}", height=150 + 34 * len(table))

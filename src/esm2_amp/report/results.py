@@ -71,8 +71,10 @@ def comparison_chapter(
         _comparison_table(models),
         Paragraph(_PRECISION),
         *_of_strata(strata, models["Model"]),
-        Group("Curves, calibration, and what is gained on the baseline",
-              _drawn(reference, baseline_scores, scored, of_reference)),
+        Group(
+            "Curves, calibration, and what is gained on the baseline",
+            _drawn(reference, baseline_scores, scored, of_reference),
+        ),
     ]
     return Section("comparison", "Models and baselines", blocks, _cautions(models, of_reference, reference))
 
@@ -219,7 +221,7 @@ def _model_cells(models: pd.DataFrame) -> list[Cell]:
 def _of_strata(strata: pd.DataFrame, order: pd.Series) -> list[Block]:
     """AUROC in strata, or one sentence where all pairs are of the same one."""
     found = strata[(strata["Metric"] == "auroc") & (strata["Pairs"] > 0)]
-    if found["Stratum"].nunique() == 1:
+    if len(set(found["Stratum"])) == 1:
         first = found.iloc[0]
         seen = _STRATA[first["Stratum"]]
         return [Paragraph(f"All {first['Pairs']:,} pairs have {seen} in training pairs ({first['Stratum']}).")]

@@ -82,7 +82,9 @@ def train_model(
             architecture, fit.network, card, frozenset(seen.str[:SEQUENCE_DIGITS]), training.average_protein()
         ),
         fit.record,
-        training_figure(fit.record, f"{architecture}, {run.data_name}"),
+        training_figure(
+            fit.record, f"{architecture}, {run.data_name}", with_dropout=bool(fit.network.sizes.get("dropout"))
+        ),
     )
 
 

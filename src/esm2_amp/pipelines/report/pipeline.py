@@ -22,7 +22,14 @@ _OF_EXPLANATIONS: Final = (
     *("randomised_weights_plot", "planted_truth", "planted_truth_plot", "forest_metrics", "network_metrics"),
 )
 _OF_REGIONS: Final = (
-    *("region_summary", "region_enrichment", "regions_report", "segment_coverage"),
+    *(
+        "region_summary",
+        "region_enrichment",
+        "regions_report",
+        "segment_coverage",
+        "region_method",
+        "chosen_importance",
+    ),
     *("enrichment_plots", "donut_plots", "coverage_plots", "pair_maps"),
 )
 _SCORED: Final = [f"{model}.scored_pairs" for model in ARCHITECTURES]
