@@ -45,7 +45,7 @@ def summarise(enrichment: pd.DataFrame, small: pd.Series | None = None, fewest: 
             words = "; ".join(_words(name.lower(), random.loc[name], shifted.loc[name]) for name in selections)
         rows.append((group, kind, f"{group_in_words(str(group))}, {kind}: {words}"))
     for group, pairs in () if small is None else small.items():
-        words = f"{TOO_FEW}, {pairs} of at least {fewest}"
+        words = f"{TOO_FEW} ({pairs}; {fewest} are needed)"
         rows.append((group, ALL, f"{group_in_words(str(group))}: {words}"))
     return pd.DataFrame(rows, columns=["group", "region_type", "summary"])
 
