@@ -98,8 +98,8 @@ FAITHFUL = pd.DataFrame(
 @pytest.mark.parametrize(
     ("tables", "auroc", "words"),
     [
-        ({}, 0.55, ["hardly separates interacting pairs from others, so that what its scores rest on shows little about "
-                    "interaction: ESM2_AMPS (AUROC 0.55)."]),
+        ({}, 0.55, ["hardly separates interacting pairs from others, so that what its scores rest on shows little "
+                    "about interaction: ESM2_AMPS (AUROC 0.55)."]),
         ({}, None, ["ESM2_AMPS (AUROC undefined)."]),
         ({}, 0.9, []),
         ({"forest_metrics": {"auroc": 0.48}}, 0.9, ["Tree SHAP and Gini explain a classifier, AE_RF"]),
@@ -129,7 +129,8 @@ def test_cautions_of_the_same_words_become_one_sentence_in_the_place_of_the_firs
 def test_no_better_than_chance_and_than_the_baseline_is_one_sentence():
     (told,) = told_of(verdict="not distinguishable", auroc=0.51)
     assert told == (
-        "No better than chance, whose AUROC is 0.5, nor distinguishable from the baseline composition by AUROC: ESM2_GRU."
+        "No better than chance, whose AUROC is 0.5, nor distinguishable from the baseline composition by AUROC: "
+        "ESM2_GRU."
     )
 
 

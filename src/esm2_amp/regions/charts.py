@@ -147,10 +147,16 @@ def _title(
     """Lines of a map's title: the pair, what it is called and how probably it interacts, by which model and method."""
     known = [GROUP_NAMES[group]] if group in GROUP_NAMES else []
     if probability is not None:
-        known.append(f"probability {probability:.3f}")
+        known.append("probability " + _shown(probability))
     yield f"{pair} of {parameters.data_name}" + (f": {', '.join(known)}" if known else "")
     if method:
         yield f"{parameters.explained_model} explained by {method}"
+
+
+def _shown(probability: float) -> str:
+    """A probability that doesn't look certain where it isn't."""
+    rounded = f"{probability:.3f}"
+    return {"1.000": "above 0.999", "0.000": "below 0.001"}.get(rounded, rounded)
 
 
 def _probabilities(importance: pd.DataFrame) -> dict[str, float]:
