@@ -48,8 +48,6 @@ def _areas(curves: Mapping[str, Curve | None]) -> str:
 
 def interval_plot(table: pd.DataFrame, x: str, title: str, zero: float) -> Plot:
     """`esm2_amp.evaluation.plots.interval_plot` under a title."""
-    values = ", ".join(
-        f"{row.Model.replace('<br>', ', ')} {row.Value:.3f} ({row.Low:.3f} to {row.High:.3f})"
-        for row in table.itertuples()
-    )
+    rows = zip(table["Model"].str.replace("<br>", ", "), table["Value"], table["Low"], table["High"], strict=True)
+    values = ", ".join(f"{model} {value:.3f} ({low:.3f} to {high:.3f})" for model, value, low, high in rows)
     return plot_of(plots.interval_plot(table, x, zero), title, f"{x}: {values}", height=150 + 34 * len(table))

@@ -130,7 +130,7 @@ def predictions_chapter(
         The scored pairs of every model of the registry, in its order.
     """
     best, *tied = tied_models(models, differences)
-    pairs = scored[list(ARCHITECTURES).index(best)]
+    pairs = scored[[*map(str, ARCHITECTURES)].index(best)]
     pairs = pairs[pairs["Split"] == REPORTED_SPLIT]
     by = f"{best}, which ties with {_listed(tied)}" if tied else best
     names = names_of(proteins)
@@ -172,7 +172,7 @@ def _in_brief(models: pd.DataFrame, differences: pd.DataFrame, of_reference: pd.
     ]
     compared = of_reference.set_index("Model").loc[tied[0]]
     against_it = (
-        f"{_verdict_on(compared['Verdict'])} the baseline {_shown(reference)}: {compared['Difference']:+.3f} "
+        f"{_verdict_on(str(compared['Verdict']))} the baseline {_shown(reference)}: {compared['Difference']:+.3f} "
         f"({compared['Low']:+.3f} to {compared['High']:+.3f})"
     )
     n_pairs = f"On {rows['n_pairs'].iloc[0]:,} test pairs"
