@@ -50,7 +50,7 @@ def test_default_run_writes_every_output(demonstration_run):
 def test_default_run_ends_by_saying_where_the_results_are(demonstration_run):
     end = demonstration_run.output.split("Results:")[1]
     reporting = demonstration_run.folder / "08_reporting"
-    first = "baseline_metrics.json, dropped_proteins.csv, leakage_audit.json, leakage_audit.png, model_comparison.csv"
+    first = "baseline_metrics.json, dropped_proteins.csv, leakage_audit.json, leakage_audit.pdf, leakage_audit.png"
     assert f"{reporting}: {first}" in end
     assert "Traceback" not in demonstration_run.output
     assert "Warning" not in demonstration_run.output
@@ -120,7 +120,9 @@ def test_plots_open(demonstration_run):
     plots = [plot for model in MODELS for plot in (reporting / model).glob("*.json")]
     for image in images:
         with Image.open(image) as opened:
+            assert opened.info["dpi"][0] == pytest.approx(300, abs=0.1), image
             opened.verify()
+        assert image.with_suffix(".pdf").is_file(), image
     drawn = [plot for plot in plots if plot.name != "metrics.json" and not plot.name.startswith(".")]
     for plot in drawn:
         assert plotly.io.from_json(plot.read_text()).data, plot

@@ -52,7 +52,8 @@ def select_segments(
     """
     from esm2_amp.regions.segments import SELECTIONS, keep_group, rank_segments, read_segments
 
-    group, method = parameters.group, {}
+    group = parameters.group
+    method: dict[str, str] = {}
     if top_segments is None and low_segments is None:
         parameters, method, importance = _chosen_importance(parameters, found)
         segments = rank_segments(importance, parameters.ranks)
