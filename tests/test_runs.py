@@ -50,7 +50,7 @@ def test_default_run_writes_every_output(demonstration_run):
 def test_default_run_ends_by_saying_where_the_results_are(demonstration_run):
     end = demonstration_run.output.split("Results:")[1]
     reporting = demonstration_run.folder / "08_reporting"
-    first = "baseline_metrics.json, dropped_proteins.csv, leakage_audit.json, leakage_audit.pdf, leakage_audit.png"
+    first = "baseline_metrics.json, dropped_proteins.csv, leakage_audit.json, leakage_audit.png, model_comparison.csv"
     assert f"{reporting}: {first}" in end
     assert "Traceback" not in demonstration_run.output
     assert "Warning" not in demonstration_run.output
