@@ -120,7 +120,9 @@ def test_plots_open(demonstration_run):
     plots = [plot for model in MODELS for plot in (reporting / model).glob("*.json")]
     for image in images:
         with Image.open(image) as opened:
+            assert opened.info["dpi"][0] == pytest.approx(300, abs=0.1), image
             opened.verify()
+        assert image.with_suffix(".pdf").is_file(), image
     drawn = [plot for plot in plots if plot.name != "metrics.json" and not plot.name.startswith(".")]
     for plot in drawn:
         assert plotly.io.from_json(plot.read_text()).data, plot

@@ -183,6 +183,40 @@ def is_accession(text: str) -> bool:
     return _IDENTIFIER.fullmatch(protein_name(text)) is not None
 
 
+def uniprot_address(name: str) -> str:
+    """The address of a protein's page at UniProt; an empty text for a name that is no accession of UniProt.
+
+    Parameters
+    ----------
+    name : str
+        Perhaps with version or isoform.
+
+    Examples
+    --------
+    >>> uniprot_address("P01308-2"), uniprot_address("INS")
+    ('https://www.uniprot.org/uniprotkb/P01308', '')
+    """
+    found = re.fullmatch(rf"({_UNIPROT})(?:[.-]\d+)?", name)
+    return f"https://www.uniprot.org/uniprotkb/{found[1]}" if found else ""
+
+
+def written_name(text: str) -> str:
+    """The entry name that a FASTA header of UniProt gives behind the accession; an empty text where there is none.
+
+    Parameters
+    ----------
+    text : str
+        A FASTA header without its `>`.
+
+    Examples
+    --------
+    >>> written_name("sp|P01308|INS_HUMAN Insulin OS=Homo sapiens"), written_name("P01308")
+    ('INS_HUMAN', '')
+    """
+    found = re.match(r"(?:sp|tr)\|[^|\s]+\|([^|\s]+)", text)
+    return found[1] if found else ""
+
+
 def _parts(name: str) -> _Parts:
     taxon, rest = with_taxon.groups() if (with_taxon := _TAXON.fullmatch(name)) else ("", name)
     accession, version = with_version.groups() if (with_version := _VERSION.fullmatch(rest)) else (rest, "")

@@ -46,7 +46,7 @@ def test_roc_shows_area_and_the_diagonal():
 def test_precision_recall_shows_area_and_prevalence():
     curve, prevalence = drawn()["precision_recall"].data
     assert curve.name == "AUPR 0.867"  # (1/1 + 2/2 + 3/5) / 3
-    assert prevalence.name == "share of interacting pairs, 0.375"
+    assert prevalence.name == "random 0.375"
     assert list(prevalence.y) == [0.375, 0.375]
 
 
@@ -58,20 +58,27 @@ def test_confusion_shows_counts_and_percent_of_the_label_at_the_threshold():
 
 
 def test_calibration_shows_filled_bins_and_all_counts():
-    model, diagonal, counts = drawn()["calibration"].data
+    model, counts, diagonal = drawn()["calibration"].data
     np.testing.assert_allclose(model.x, [0.05, 0.135, 0.25, 0.35, 0.75, 0.85, 0.95])
     np.testing.assert_allclose(model.y, [0, 0, 1, 0, 0, 1, 1])
     assert list(counts.y) == [1, 2, 1, 1, 0, 0, 0, 1, 1, 1]
     assert diagonal.name == "calibrated"
+    low, high = 1 / (1 + 1.959964**2), 1
+    assert model.y[2] - model.error_y.arrayminus[2] == pytest.approx(low, abs=1e-3)  # 1 of 1 pair
+    assert model.y[2] + model.error_y.array[2] == pytest.approx(high, abs=1e-3)
 
 
-def test_calibration_of_several_models_has_no_counts():
+def test_calibration_of_several_models_has_counts_that_hide_with_their_curves():
     bins = pair_curves(LABEL, PROBABILITY).reliability
-    assert [trace.name for trace in plots.calibration_plot({"one": bins, "other": bins}).data] == [
-        "one",
-        "other",
-        "calibrated",
-    ]
+    traces = plots.calibration_plot({"one": bins, "other": bins}).data
+    assert [trace.name for trace in traces] == ["one", "one", "other", "other", "calibrated"]
+    assert [trace.legendgroup for trace in traces[:4]] == ["one", "one", "other", "other"]
+    assert [list(trace.y) for trace in traces if trace.yaxis == "y2"] == [bins["Pairs"].tolist()] * 2
+
+
+def test_roc_and_precision_recall_are_square():
+    for name in ("roc", "precision_recall"):
+        assert layout_of(drawn()[name])["yaxis"]["scaleanchor"] == "x"
 
 
 @pytest.mark.parametrize("name", ["roc", "precision_recall", "confusion", "calibration"])

@@ -5,7 +5,7 @@ import pytest
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.methods import explain
-from esm2_amp.explanation.results import Explanation, of_same_pairs, token_table
+from esm2_amp.explanation.results import Explanation, of_same_pairs, token_intervals, token_table
 from esm2_amp.protein import pair_token_names
 
 SEGMENTS = slice(1, 11)
@@ -44,3 +44,16 @@ def test_methods_that_share_a_pass_are_computed_once(monkeypatch):
     monkeypatch.setattr("esm2_amp.explanation.attention.explain_by_attention", both)
     assert list(explain(["attention_rollout", "attention"], "context")) == ["attention_rollout", "attention"]
     assert passes == ["context"]
+
+
+def test_intervals_of_tokens_are_around_their_means_and_none_of_a_single_pair():
+    pairs = pd.DataFrame({"Protein1": list("abcd"), "Protein2": list("efgh")})
+    found = Explanation.of_pairs(pairs, [[row * token for token in range(20)] for row in range(4)], SEGMENTS)
+    intervals = token_intervals(found.importance)
+    middle = intervals.mean(axis=1)
+    pd.testing.assert_series_equal(
+        middle, found.tokens.set_index("Token")["Importance"].loc[middle.index], check_names=False
+    )
+    assert (intervals["High"] - intervals["Low"]).iloc[[0, 1, 2]].is_monotonic_increasing
+    assert token_intervals(found.importance[:1]) is None
+    assert token_intervals(None) is None

@@ -69,15 +69,19 @@ def test_figure_fits_a_page_and_all_text_is_inside_and_legible(figure: Figure):
     assert drawn.ymax <= height + 0.02
 
 
-def test_bars_are_drawn_in_order_in_the_colours_of_their_proteins():
-    tokens = ["B_eos", "A_cls", "B_segment3"]
-    axes = bars_of(tokens).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == tokens
-    colours = {round(bar.get_y() + bar.get_height() / 2): bar.get_facecolor() for bar in axes.patches}
-    assert colours[0] == colours[2] != colours[1]
-    widths = {round(bar.get_y() + bar.get_height() / 2): bar.get_width() for bar in axes.patches}
-    assert [widths[place] for place in range(3)] == [1, 0.5, 0]
-    assert axes.yaxis_inverted()
+def test_bars_stand_from_n_to_c_in_a_panel_of_their_protein():
+    tokens = ["B_eos", "A_segment1", "B_segment3", "A_cls", "B_segment0", "A_eos", "A_segment0"]
+    intervals = pd.DataFrame({"Low": 0.0, "High": np.arange(7.0)}, index=tokens)
+    table = pd.DataFrame({"Token": tokens, "Importance": np.arange(7.0)})
+    a, b = figures.token_bars(table, "title", "Importance", intervals=intervals).axes
+    assert [label.get_text() for label in a.get_xticklabels()] == ["cls", "0", "1", "eos"]
+    assert [label.get_text() for label in b.get_xticklabels()] == ["0", "3", "eos"]
+    assert [bar.get_height() for bar in a.patches] == [3, 6, 1, 5]
+    assert [bar.get_height() for bar in b.patches] == [4, 2, 0]
+    (lines,) = a.collections
+    assert [segment[:, 1].tolist() for segment in lines.get_segments()] == [[0, height] for height in (3, 6, 1, 5)]
+    assert a.patches[0].get_facecolor() != b.patches[0].get_facecolor()
+    assert a.get_ylim() == b.get_ylim()
 
 
 def test_map_shows_each_layers_weights_with_the_tokens_on_both_axes():
@@ -90,6 +94,7 @@ def test_map_shows_each_layers_weights_with_the_tokens_on_both_axes():
         assert [label.get_text() for label in labels] == CSE
 
 
-def test_method_without_values_of_pairs_has_empty_cells():
+def test_method_without_values_of_pairs_has_cells_that_say_so():
     texts = [[text.get_text() for text in axes.texts] for axes in agreement_of(("attention", "gini")).axes[:2]]
-    assert texts == [["0.50"] * 4, ["0.30"]]
+    assert texts == [["0.50"] * 4, ["0.30", "n/a", "n/a", "n/a"]]
+    assert "n/a: a method without values of single pairs" in agreement_of(("attention", "gini")).axes[1].get_title()

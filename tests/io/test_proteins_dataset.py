@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kedro.io import DatasetError
 
 from esm2_amp.io.proteins import ProteinsDataset, read_fasta
+from esm2_amp.validation.proteins import clean_proteins
 
 BERNETT = Path(__file__).parents[2] / "../shared/bernett/proteins.fasta.gz"
 
@@ -105,3 +106,14 @@ def test_bernett_proteins_agree_with_biopython():
         expected = list(SimpleFastaParser(handle))
     assert len(proteins) == 11_019
     assert list(proteins.itertuples(index=False, name=None)) == expected
+
+
+def test_names_of_uniprot_are_kept_beside_the_ids(tmp_path):
+    file = tmp_path / "proteins.fasta"
+    file.write_text(">sp|P01308|INS_HUMAN Insulin\nMKVL\n>plain\nMKV L\n>sp|P01308|INS_HUMAN\nMKVL\n")
+    proteins = clean_proteins(read_fasta(file)).proteins
+    assert proteins.to_dict("list") == {
+        "Entry": ["P01308", "plain"], "Sequence": ["MKVL", "MKVL"], "Name": ["INS_HUMAN", ""],
+    }  # fmt: skip
+    file.write_text(">plain\nMKVL\n")
+    assert list(clean_proteins(read_fasta(file)).proteins) == ["Entry", "Sequence"]

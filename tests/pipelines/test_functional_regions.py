@@ -38,6 +38,7 @@ def parameters(**changes):
         "ranks": 1,
         "thresholds": [50],
         "group": "all",
+        "fewest_pairs": 1,
         "unannotated": "count",
         "length_mismatch": "stop",
         "malformed": "report",
@@ -113,7 +114,7 @@ def test_planted_sites_are_found_in_top_segments(reports):
 def test_run_writes_tables_and_figures(reports):
     book = openpyxl.load_workbook(reports / "functional_regions.xlsx")
     assert book.sheetnames == [
-        "Hit rates 0-0", "Hit rates 1-1", "Enrichment", "In words", "Segments", "Proteins",
+        "Hit rates, true negatives", "Hit rates, true positives", "Enrichment", "In words", "Segments", "Proteins",
     ]  # fmt: skip
     for folder in ("donuts", "coverage", "enrichment"):
         assert sorted(file.name for file in (reports / folder).iterdir()) == [
@@ -158,13 +159,33 @@ def test_choice_among_importances():
         {name: Explanation.of_pairs(pairs, [np.roll(np.arange(20), shift)], slice(1, 11))}
         for name, shift in (("attention", 0), ("forest_shap", 1))
     )
-    segments, importance = select_segments(
-        None, None, parameters(explained_by="forest_shap"), attention, None, shap, None
+    nothing = [None] * 4
+    segments, importance, _, method = select_segments(
+        None, None, parameters(explained_by="forest_shap"), attention, None, shap, None, *nothing
     )
+    assert method == {"model": "ESM2_AMPS", "method": "forest_shap", "why": "it was asked for"}
     assert importance.equals(shap["forest_shap"].importance)
     assert segments.set_index("Selection")["Token"].to_dict() == {"Top": "A_segment0", "Low": "A_segment1"}
     with pytest.raises(InputError, match=r"one of ESM2_AMPS\.attention, ESM2_AMPS\.forest_shap; got ESM2_AMPS\.lime"):
-        select_segments(None, None, parameters(explained_by="lime"), attention, None, shap, None)
+        select_segments(None, None, parameters(explained_by="lime"), attention, None, shap, None, *nothing)
+
+
+def test_method_that_earned_it_is_chosen_and_handed_on():
+    pairs = pd.DataFrame({"Protein1": ["P1"], "Protein2": ["P2"], "Label": [1], "Prediction": [1]})
+    found = {
+        name: Explanation.of_pairs(pairs, [np.roll(np.arange(20), shift)], slice(1, 11))
+        for shift, name in enumerate(("attention", "attention_rollout", "integrated_gradients"))
+    }
+    columns = ["Method", "Top", "Pairs", "Rate", "Low", "High"]
+    planted = pd.DataFrame([(name, 1, 9, rate, 0.1, 0.9) for name, rate in zip(found, (0.2, 0.7, 0.5), strict=True)],
+                           columns=columns)  # fmt: skip
+    measured = [planted, planted.assign(Rate=[0.9, 0, 0]), None, None]
+    _, importance, chosen, method = select_segments(
+        None, None, parameters(explained_by="auto"), found, None, None, None, *measured
+    )
+    assert chosen.explained_by == method["method"] == "attention_rollout"
+    assert method["why"].startswith("its top token holds a planted site in 70% (10% to 90%) of 9 recognised pairs")
+    assert importance.equals(found["attention_rollout"].importance)
 
 
 # ---- annotations by InterProScan
@@ -183,7 +204,7 @@ INTERPROSCAN = Path(__file__).parents[1] / "data/regions/interproscan"
 def test_families_of_interproscan_are_no_regions(name, types):
     """847 residues: a domain covers 95 to 283, all but 9 of the 85 residues of segment 1 and all of segment 2."""
     tables = (SegmentsDataset(f"{INTERPROSCAN}/{file}.csv", selection=file.title()).load() for file in ("top", "low"))
-    segments, _ = select_segments(*tables, parameters(ranks=3))
+    segments, *_ = select_segments(*tables, parameters(ranks=3))
     proteins = ProteinsDataset(f"{INTERPROSCAN}/my.fasta").load()
     *found, report, _ = place_annotations(RegionFile(INTERPROSCAN / name), segments, None, proteins, parameters())
     _, rates = measure_coverage(*found, report, parameters(thresholds=[25, 75]))

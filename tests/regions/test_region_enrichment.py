@@ -15,7 +15,7 @@ from esm2_amp.protein import segment_bounds
 from esm2_amp.regions.chance import two_sided
 from esm2_amp.regions.coverage import coverage
 from esm2_amp.regions.enrichment import enrichment
-from esm2_amp.regions.segments import rank_segments
+from esm2_amp.regions.segments import by_size, rank_segments
 from esm2_amp.regions.summary import summarise
 
 PLANTED = Path(__file__).parents[2] / "data/01_raw/planted"
@@ -82,8 +82,26 @@ def test_q_values_are_those_of_scipy_over_the_types(planted):
 
 def test_summary_says_it_in_words(planted):
     lines = summarise(planted).set_index(["group", "region_type"])["summary"]
-    assert lines["1-1", "Motif"].startswith("1-1 Motif: enriched in top segments (")
-    assert lines["1-1", "Domain"] == "1-1 Domain: not annotated in these proteins"
+    group = "interacting, called interacting"
+    assert lines["1-1", "Motif"].startswith(f"{group}, Motif: enriched in top segments (")
+    assert lines["1-1", "Domain"] == f"{group}, Domain: not annotated in these proteins"
+
+
+def test_groups_of_too_few_pairs_are_told_in_a_line_and_not_tested():
+    generator = np.random.default_rng(0)
+    proteins = np.array([f"P{i}" for i in range(6)])
+    segments = ranked(generator.random((6, 10)), proteins, generator, 12)
+    segments["Group"] = np.where(segments["Pair"] < 9, "0-0", "1-0")
+    large, small = by_size(segments, 9)
+    assert set(large["Group"]) == {"0-0"}
+    assert small.to_dict() == {"1-0": 3}
+    measured = coverage(region_table(["P0"], [1], [10]), proteins.tolist(), np.full(6, 100), ["Motif"])
+    table = enrichment(large, measured, **QUICK, seed=0)
+    told = summarise(table, small, 9).query("group == '1-0'")
+    assert told["summary"].tolist() == ["interacting, called not interacting: too few pairs to test (3; 9 are needed)"]
+    nothing = enrichment(by_size(segments, 10)[0], measured, **QUICK, seed=0)
+    assert nothing.columns.tolist() == table.columns.tolist()
+    assert nothing.empty
 
 
 def test_random_regions_are_called_no_more_often_than_they_may():

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from esm2_amp.report import cautions
+from esm2_amp.report.parts import Caution, sentences_of
 
 SOUND = {
     "train": {"pairs": 8000, "positives": 4000},
@@ -97,12 +98,13 @@ FAITHFUL = pd.DataFrame(
 @pytest.mark.parametrize(
     ("tables", "auroc", "words"),
     [
-        ({}, 0.55, ["The explained model hardly separates interacting pairs from others (AUROC 0.55)"]),
-        ({}, None, ["(AUROC undefined)"]),
+        ({}, 0.55, ["hardly separates interacting pairs from others, so that what its scores rest on shows little "
+                    "about interaction: ESM2_AMPS (AUROC 0.55)."]),
+        ({}, None, ["ESM2_AMPS (AUROC undefined)."]),
         ({}, 0.9, []),
         ({"forest_metrics": {"auroc": 0.48}}, 0.9, ["Tree SHAP and Gini explain a classifier, AE_RF"]),
         ({"forest_metrics": {"auroc": 0.9}, "network_metrics": None}, 0.9, []),
-        ({"faithfulness": FAITHFUL}, 0.9, ["no more than on random ones: Forest: Gini."]),
+        ({"faithfulness": FAITHFUL}, 0.9, ["no more than on random ones: Forest: Gini (ESM2_AMPS)."]),
         *(
             ({"residue_deletion": pd.DataFrame({"Method": ["Attribution", "ScanEffect"], "Verdict": [verdict, other]})},
              0.9, words)
@@ -118,11 +120,33 @@ FAITHFUL = pd.DataFrame(
             {"randomised_weights": pd.DataFrame({"Stage": [1, 2, 2], "Method": ["attention", "attention", "gini"],
                                                  "Correlation": [0.9, 0.1, 0.8]})},
             0.9,
-            ["Hardly changed by random weights, and so not of what the model learnt: Forest: Gini."],
+            ["Hardly changed by random weights, and so not of what the model learnt: Forest: Gini (ESM2_AMPS)."],
         ),
     ],
 )  # fmt: skip
 def test_explanation_that_should_not_be_trusted_is_warned_of(tables, auroc, words):
-    told = list(cautions.of_explanation(tables, auroc))
+    told = sentences_of(cautions.of_explanation("ESM2_AMPS", tables, auroc))
     assert len(told) == len(words)
     assert all(part in sentence for part, sentence in zip(words, told, strict=True))
+
+
+def test_cautions_of_the_same_words_become_one_sentence_in_the_place_of_the_first():
+    told = sentences_of(
+        [Caution("Weak", "A"), "Alone.", Caution("Weak", "B"), Caution("Weak", "A"), Caution("Odd", "A")]
+    )
+    assert told == ["Weak: A; B.", "Alone.", "Odd: A."]
+
+
+def test_no_better_than_chance_and_than_the_baseline_is_one_sentence():
+    (told,) = told_of(verdict="not distinguishable", auroc=0.51)
+    assert told == (
+        "No better than chance, whose AUROC is 0.5, nor distinguishable from the baseline composition by AUROC: "
+        "ESM2_GRU."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("the planted interactome (synthetic)", 1), ("Bernett's gold standard", 0)]
+)
+def test_synthetic_data_is_warned_of(name, count):
+    assert len(cautions.of_data(name)) == count

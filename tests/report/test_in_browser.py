@@ -26,17 +26,30 @@ const press = (heading) => {
   const button = [...document.querySelectorAll("thead button")].find((found) => found.textContent === heading);
   button.focus();
   button.click();
-  const rows = [...button.closest("table").tBodies[0].rows].map((row) => row.cells[0].textContent);
+  const rows = [...button.closest("table").tBodies[0].rows].map((row) => row.cells[0].dataset.value);
   return { rows, sort: button.closest("th").ariaSort, isFocused: document.activeElement === button };
 };
+const enlarge = () => {
+  const button = document.querySelector(".enlarge");
+  button.click();
+  const dialog = document.getElementById("enlarged");
+  const shown = dialog.querySelector("img");
+  const found = { open: dialog.open, same: shown.src === button.querySelector("img").src, alt: shown.alt };
+  dialog.querySelector("button").click();
+  return { ...found, closed: !dialog.open };
+};
+const beside = () => document.querySelector("nav").getBoundingClientRect().right
+  <= document.querySelector("main").getBoundingClientRect().left;
 const report = () => parent.postMessage({
   errors,
   fetched: performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => !/^data:/.test(name)),
+  beside: beside(), filter: getComputedStyle(document.querySelector(".enlarge img")).filter,
   width: innerWidth, content: document.documentElement.scrollWidth,
   charts: [...document.querySelectorAll(".chart")].map((chart) => [chart, chart.querySelector("svg")].map(
     (element) => element.clientWidth)),
   curves: document.querySelectorAll(".chart .scatterlayer .trace").length,
   text: getComputedStyle(document.body).color, page: getComputedStyle(document.body).backgroundColor,
+  enlarged: enlarge(),
   first: press("AUROC"), second: press("AUROC"), names: press("Model"),
 }, "*");
 const wait = setInterval(() => {
@@ -92,13 +105,28 @@ def test_nothing_is_wider_than_the_screen(found, width):
 
 
 def test_plots_are_drawn(found):
-    assert len(found["charts"]) == 5
+    assert len(found["charts"]) == 4
     assert found["curves"] > 20
 
 
 def test_page_follows_the_scheme(found, scheme):
     text, page = (sum(map(int, re.findall(r"\d+", found[name])[:3])) for name in ("text", "page"))
     assert (text > page) == (scheme == "dark")
+
+
+def test_figure_opens_at_full_size_and_closes(found):
+    assert found["enlarged"]["open"]
+    assert found["enlarged"]["same"]
+    assert found["enlarged"]["closed"]
+    assert found["enlarged"]["alt"]
+
+
+def test_contents_stand_beside_the_text_where_there_is_room(found, width):
+    assert found["beside"] == (width > 1100)
+
+
+def test_ink_of_figures_is_light_on_a_dark_page(found, scheme):
+    assert found["filter"] == ("invert(1) hue-rotate(180deg)" if scheme == "dark" else "none")
 
 
 def test_buttons_sort_the_table(found, demonstration_run):

@@ -126,6 +126,7 @@ def test_new_pairs_are_shown_with_names_as_they_are(data, go):
     pairs.to_csv(data / "07_model_output/predicted_pairs.csv", index=False)
     go("--pipeline=report")
     found = table_of(shown_in(data), "The 2 with the highest probability of 2 new pairs")
+    assert "What could not be scored" not in shown_in(data).text
     assert found[["Protein1", "Protein2"]].to_numpy().tolist() == [["<b>x</b>", "y"], ["NA", "007"]]
 
 

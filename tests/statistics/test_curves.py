@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn import metrics as sk
 
-from esm2_amp.statistics.curves import MAX_POINTS, confusion, precision_recall, reliability, roc
+from esm2_amp.statistics.curves import MAX_POINTS, confusion, precision_recall, reliability, roc, wilson_interval
 
 
 @pytest.fixture
@@ -67,3 +68,10 @@ def test_reliability_of_calibrated_probabilities_is_the_diagonal():
     probability = generator.random(100_000)
     bins = reliability(generator.random(100_000) < probability, probability)
     assert (bins["Fraction"] - bins["Probability"]).abs().max() < 0.02
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 1), (1, 1), (3, 10), (0, 50), (499, 500)])
+def test_interval_of_a_share_is_scipys(successes, trials):
+    expected = binomtest(successes, trials).proportion_ci(method="wilson")
+    low, high = wilson_interval([successes], [trials])
+    np.testing.assert_allclose([low[0], high[0]], expected, atol=1e-9)

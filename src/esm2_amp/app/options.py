@@ -51,7 +51,7 @@ class RunOptions(Parameters):
     group : {"1-1", "1-0", "0-1", "0-0", "all"}
         Label and decision of the pairs to look at.
     explained_model, explained_by : str
-        Model and method whose importances are looked up in the regions.
+        Model and method whose importances are looked up in the regions; the method "auto" is the best of the run.
     map_pairs : str
         Pairs to draw with their regions, as `P1-P2`, separated by blanks or semicolons.
     output : str

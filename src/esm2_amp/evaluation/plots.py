@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from esm2_amp.figures.palette import ACCENT, COLOURS, DECISIONS, GREY, MAIN, ONE_CLASS
-from esm2_amp.statistics.curves import Confusion, Curve, PairCurves
+from esm2_amp.statistics.curves import Confusion, Curve, PairCurves, wilson_interval
 
 _DASHES: Final = ("solid", "dash", "dot", "dashdot")
 _NO_INFORMATION: Final = {"color": GREY, "dash": "dash", "width": 1.5}
@@ -50,12 +50,12 @@ def roc_plot(curves: Mapping[str, Curve | None]) -> go.Figure:
 
 def precision_recall_plot(curves: Mapping[str, Curve | None], prevalence: float) -> go.Figure:
     """Precision against recall by name, with the line of random scores: the share of interacting pairs."""
-    level = (prevalence, prevalence, f"share of interacting pairs, {prevalence:.3f}")
+    level = (prevalence, prevalence, f"random {prevalence:.3f}")
     return _curve_plot(curves, ("Recall", "Precision"), level, shape="vh")
 
 
 def calibration_plot(bins: Mapping[str, pd.DataFrame]) -> go.Figure:
-    """Fraction of interacting pairs against predicted probability; of a single model above its counts of pairs.
+    """Fraction of interacting pairs against predicted probability, with 95 % intervals, above the counts of pairs.
 
     Parameters
     ----------
@@ -64,23 +64,27 @@ def calibration_plot(bins: Mapping[str, pd.DataFrame]) -> go.Figure:
     """
     figure = go.Figure()
     for number, (name, of_model) in enumerate(bins.items()):
-        filled = of_model[of_model["Pairs"] > 0].round(_DIGITS)
+        filled = of_model[of_model["Pairs"] > 0]
+        low, high = wilson_interval(filled["Fraction"] * filled["Pairs"], filled["Pairs"])
+        filled, look = filled.round(_DIGITS), _look(number)
         figure.add_scatter(
-            x=filled["Probability"], y=filled["Fraction"], mode="lines+markers", name=name, line=_look(number),
-            customdata=filled["Pairs"],
-            hovertemplate=f"{name}<br>%{{customdata:,}} pairs of mean probability %{{x:.3f}}"
-            "<br>fraction interacting %{y:.3f}<extra></extra>",
+            x=filled["Probability"], y=filled["Fraction"], mode="lines+markers", name=name, line=look, legendgroup=name,
+            error_y={"type": "data", "symmetric": False, "array": (high - filled["Fraction"]).clip(0).round(_DIGITS),
+                     "arrayminus": (filled["Fraction"] - low).clip(0).round(_DIGITS), "thickness": 1, "width": 2},
+            customdata=np.column_stack([filled["Pairs"], low.round(3), high.round(3)]),
+            hovertemplate=f"{name}<br>%{{customdata[0]:,}} pairs of mean probability %{{x:.3f}}"
+            "<br>fraction interacting %{y:.3f} (%{customdata[1]:.3f} to %{customdata[2]:.3f})<extra></extra>",
+        )  # fmt: skip
+        figure.add_scatter(
+            x=(of_model["Start"] + of_model["End"]) / 2, y=of_model["Pairs"], mode="lines", yaxis="y2", name=name,
+            line=look | {"shape": "hvh", "width": 1.5}, legendgroup=name, showlegend=False,
+            hovertemplate=f"{name}<br>%{{y:,}} pairs<extra></extra>",
         )  # fmt: skip
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="calibrated", line=_NO_INFORMATION, hoverinfo="skip")
     _lay_out(figure, "Predicted probability", "Fraction of interacting pairs", _UNIT)
-    if len(bins) == 1:
-        figure.add_bar(
-            x=(of_model["Start"] + of_model["End"]) / 2, y=of_model["Pairs"], width=of_model["End"] - of_model["Start"],
-            yaxis="y2", name="pairs", showlegend=False, marker={"color": MAIN, "opacity": 0.6},
-        )  # fmt: skip
-        figure.update_layout(yaxis2={"title": {"text": "Pairs"}, "domain": [0, 0.22]}, yaxis_domain=[0.28, 1])
-        figure.update_xaxes(anchor="y2")
-    return figure
+    figure.update_layout(yaxis2={"title": {"text": "Pairs"}, "domain": [0, 0.2], "rangemode": "tozero", "nticks": 4})
+    figure.update_layout(yaxis_domain=[0.28, 1])
+    return figure.update_xaxes(anchor="y2")
 
 
 def confusion_plot(cells: Confusion) -> go.Figure:
@@ -165,7 +169,9 @@ def _curve_plot(
         figure.add_annotation(x=0.5, y=0.5, text=ONE_CLASS, showarrow=False, font={"color": ACCENT, "size": 15})
     start, end, words = no_information
     figure.add_scatter(x=[0, 1], y=[start, end], mode="lines", name=words, line=_NO_INFORMATION, hoverinfo="skip")
-    return _lay_out(figure, *axes, _UNIT)
+    _lay_out(figure, *axes, _UNIT)
+    figure.update_xaxes(constrain="domain", dtick=0.2)
+    return figure.update_yaxes(scaleanchor="x", constrain="domain", constraintoward="top", dtick=0.2)
 
 
 def _look(number: int) -> dict[str, Any]:
@@ -179,12 +185,12 @@ def _lay_out(figure: go.Figure, x: str, y: str | None, limits: list[float] | Non
     transparent = "rgba(0,0,0,0)"
     figure.update_layout(
         autosize=True,
-        margin={"l": 60, "r": 15, "t": 40, "b": 50},
+        margin={"l": 60, "r": 15, "t": 15, "b": 50},
         paper_bgcolor=transparent,
         plot_bgcolor=transparent,
         font={"family": "system-ui, sans-serif", "size": 13},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-        xaxis={"title": {"text": x}},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.18, "x": 0, "font": {"size": 12}},
+        xaxis={"title": {"text": x, "standoff": 5}},
         yaxis={"title": {"text": y}},
         hoverlabel={"align": "left"},
     )

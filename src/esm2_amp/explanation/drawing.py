@@ -10,7 +10,14 @@ from esm2_amp.explanation.attention import READINGS
 from esm2_amp.explanation.context import LatentContext, ModelContext
 from esm2_amp.explanation.latent_figures import beeswarm_figure
 from esm2_amp.explanation.methods import METHODS
-from esm2_amp.explanation.results import PAIR_COLUMNS, Explanation, Explanations, token_columns, token_table
+from esm2_amp.explanation.results import (
+    PAIR_COLUMNS,
+    Explanation,
+    Explanations,
+    token_columns,
+    token_intervals,
+    token_table,
+)
 from esm2_amp.explanation.selection import is_true_positive, pair_ids
 
 Figures = dict[str, Figure | dict[str, Figure]]
@@ -53,7 +60,9 @@ def draw_explanations(explanations: Explanations, context: ModelContext, subject
     for method, found in explanations.items():
         even = 1 / len(found.tokens) if method in READINGS else None
         title = subject.title(METHODS[method].name, context.explained)
-        drawn[f"{method}_tokens"] = figures.token_bars(found.tokens, title, METHODS[method].unit, even=even)
+        drawn[f"{method}_tokens"] = figures.token_bars(
+            found.tokens, title, METHODS[method].unit, even=even, intervals=token_intervals(found.importance)
+        )
         if "weights" in found.details:
             drawn["attention_maps"] = _attention_maps(found.details["weights"], context, subject)
         if "contributions" in found.details:
@@ -79,7 +88,9 @@ def draw_latent_explanations(
         title = f"{subject.title(name, context.explained)}\n{remarks[method]}"
         if found.importance is None:
             title = f"{subject.model}, {name}\ntraining pairs of {subject.data_name}\n{remarks[method]}"
-        drawn[f"{method}_tokens"] = figures.token_bars(found.tokens, title, unit)
+        drawn[f"{method}_tokens"] = figures.token_bars(
+            found.tokens, title, unit, intervals=token_intervals(found.importance)
+        )
         if "values" in found.details:
             drawn[f"{method}_summary"] = _summary(found, context, title, unit)
     return drawn

@@ -16,6 +16,7 @@ from esm2_amp.explanation.faithfulness import CURVES, RANDOM
 from esm2_amp.explanation.methods import METHODS
 from esm2_amp.figures.axes import label_axes
 from esm2_amp.figures.palette import ACCENT, COLOURS, GREY, MAIN
+from esm2_amp.protein import N_SEGMENTS
 
 COLUMN, PAGE = 3.4, 7.0
 """Widths in inches of one column and of two."""
@@ -25,43 +26,59 @@ SIDE_COLOURS: Final = {"A": MAIN, "B": ACCENT}
 TEXT, SMALL = 8, 7
 """Font sizes in points; the figures are printed as large as they are."""
 
-_LINE_HEIGHT = 0.145
-"""Inches that a row of text takes."""
+_NO_VALUE = "n/a"
 
 _LOOKS = list(zip(COLOURS, "osD^vPX", strict=True))
 """Colour and marker of each method."""
 
 
-def token_bars(tokens: pd.DataFrame, title: str, xlabel: str, *, even: float | None = None) -> Figure:
-    """Tokens by importance, or by what they add to a logit, as bars in the colour of their protein.
+def token_bars(
+    tokens: pd.DataFrame,
+    title: str,
+    ylabel: str,
+    *,
+    even: float | None = None,
+    intervals: pd.DataFrame | None = None,
+) -> Figure:
+    """Tokens of both proteins from the N- to the C-terminus: their importance, or what they add to a logit, as bars.
 
     Parameters
     ----------
     tokens : DataFrame
-        `Token`, `Importance`; the first row is drawn on top.
-    title, xlabel : str
+        `Token`, `Importance`, in any order.
+    title, ylabel : str
         Title of the figure, and the name of its axis.
     even : float, optional
         What each token would have if all were alike; drawn as a line.
+    intervals : DataFrame, optional
+        `Low`, `High` of each token, by its name.
     """
-    figure = Figure(figsize=(COLUMN, 1.1 + _LINE_HEIGHT * len(tokens)), layout="constrained")
-    axes = figure.subplots()
-    for side, colour in SIDE_COLOURS.items():
-        of_side = tokens["Token"].str.startswith(side).to_numpy()
-        places = np.arange(len(tokens))[of_side]
-        axes.barh(places, tokens["Importance"][of_side], color=colour, height=0.75, label=f"protein {side}")
-    axes.set_yticks(range(len(tokens)), tokens["Token"])
-    axes.set_ylim(len(tokens) - 0.4, -0.6)
-    if tokens["Importance"].min() < 0:
-        axes.axvline(0, color="black", linewidth=0.8)
-    if even is not None:
-        axes.axvline(even, color="black", linestyle="--", linewidth=0.8, label="all alike")
-    label_axes(axes, xlabel, "")
-    axes.tick_params(axis="y", length=0)
-    axes.locator_params(axis="x", nbins=5)
-    _key(figure, axes, 3)
+    figure = Figure(figsize=(COLUMN, 2.3), layout="constrained")
+    importance = tokens.set_index("Token")["Importance"]
+    for axes, (side, colour) in zip(figure.subplots(1, 2, sharey=True), SIDE_COLOURS.items(), strict=True):
+        names = sorted(name for name in importance.index if name.startswith(f"{side}_"))  # cls, eos, segments
+        names = sorted(names, key=lambda name: name.endswith("_eos"))  # cls, segments, eos
+        axes.bar(range(len(names)), importance[names], color=colour, width=0.8)
+        if intervals is not None:
+            axes.vlines(range(len(names)), *intervals.loc[names, ["Low", "High"]].to_numpy().T, color="black",
+                        linewidth=0.8, label="95 % interval of the mean")  # fmt: skip
+        if even is not None:
+            axes.axhline(even, color=GREY, linestyle="--", linewidth=0.8, label="all alike")
+        if importance.min() < 0:
+            axes.axhline(0, color="black", linewidth=0.8)
+        axes.set_xticks(range(len(names)), [_token_label(name) for name in names])
+        axes.set_title(f"Protein {side}", fontsize=TEXT, color=colour)
+        label_axes(axes, "Segment, N → C", ylabel if side == "A" else "", size=TEXT)
+        axes.tick_params(axis="x", length=0, labelsize=SMALL - 0.5, rotation=90 if len(names) > N_SEGMENTS else 0)
+        axes.locator_params(axis="y", nbins=5)
+    if figure.axes[0].get_legend_handles_labels()[0]:
+        _key(figure, figure.axes[0], 2)
     add_title(figure, title)
     return figure
+
+
+def _token_label(name: str) -> str:
+    return name.split("_", 1)[1].removeprefix("segment")
 
 
 def attention_map(weights: NDArray[np.floating], tokens: Sequence[str], title: str) -> Figure:
@@ -121,13 +138,14 @@ def agreement_matrix(agreement: pd.DataFrame, title: str) -> Figure:
         matrix = agreement.pivot_table(column, "MethodA", "MethodB", dropna=False).loc[methods, methods].to_numpy()
         image = axes.imshow(matrix, cmap="PuOr_r", vmin=-1, vmax=1)
         for (row, cell), value in np.ndenumerate(matrix):
-            if np.isfinite(value):
-                colour = "white" if abs(value) > 0.75 else "black"  # noqa: PLR2004
-                axes.text(cell, row, f"{value:.2f}", ha="center", va="center", fontsize=SMALL, color=colour)
+            colour = "white" if abs(value) > 0.75 else "black"  # noqa: PLR2004
+            words = f"{value:.2f}" if np.isfinite(value) else _NO_VALUE
+            axes.text(cell, row, words, ha="center", va="center", fontsize=SMALL, color=colour)
         names = [METHODS[method].name for method in methods]
         axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(names)), names)
-        axes.set_title(name, fontsize=TEXT)
+        remark = "" if np.isfinite(matrix).all() else f"\n{_NO_VALUE}: a method without values of single pairs"
+        axes.set_title(f"{name}{remark}", fontsize=TEXT)
         label_axes(axes, "", "")
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)

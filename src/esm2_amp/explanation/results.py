@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from esm2_amp.errors import InputError
 from esm2_amp.protein import pair_token_names
+from esm2_amp.statistics.intervals import mean_intervals
 
 PAIR_COLUMNS = ["Protein1", "Protein2"]
 
@@ -112,6 +113,26 @@ def token_importance(explanations: Explanations) -> pd.DataFrame:
 def token_columns(table: pd.DataFrame) -> list[str]:
     """The columns of an importance table that are tokens: `A_segment0` … `B_segment9`."""
     return [name for name in table.columns if name.startswith(("A_", "B_"))]
+
+
+def token_intervals(importance: pd.DataFrame | None) -> pd.DataFrame | None:
+    """95 % intervals of the tokens' mean importances over pairs, which allow for pairs that share proteins.
+
+    Parameters
+    ----------
+    importance : DataFrame, B rows, optional
+        As from `importance_table`.
+
+    Returns
+    -------
+    intervals : DataFrame, T rows, optional
+        `Low`, `High` by the token's name; None without importances, or of a single pair, which has no interval.
+    """
+    if importance is None or len(importance) < 2:  # noqa: PLR2004
+        return None
+    names = token_columns(importance)
+    found = mean_intervals(importance[names], *(importance[name] for name in PAIR_COLUMNS))
+    return pd.DataFrame({"Low": found.low, "High": found.high}, index=names)
 
 
 def importances(explanations: Mapping[str, Explanation]) -> dict[str, pd.DataFrame]:

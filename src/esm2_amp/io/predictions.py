@@ -55,10 +55,13 @@ class BestPairs(NamedTuple):
         The highest first; of equal ones the one that stands higher in the file.
     scored : int
         How many pairs are scored.
+    reasons : DataFrame
+        Why others aren't: `Status`, `Pairs`, how many, and `Protein1` and `Protein2` of the first of them.
     """
 
     pairs: pd.DataFrame
     scored: int
+    reasons: pd.DataFrame
 
 
 class PredictionsFile:
@@ -94,13 +97,21 @@ class PredictionsFile:
 
     def best(self, count: int) -> BestPairs:
         """The scored pairs of highest probability, found without holding all rows in memory."""
-        best, scored = pd.DataFrame(), 0
+        best, scored, without = pd.DataFrame(), 0, [pd.DataFrame(columns=["Status", "Pairs", "Protein1", "Protein2"])]
         for block in self.blocks():
-            of_block = block[block["Status"] == SCORED]
+            of_block, others = block[block["Status"] == SCORED], block[block["Status"] != SCORED]
             scored += len(of_block)
+            if len(others):
+                without.append(_reasons(others.assign(Pairs=1)))
             best = pd.concat([best, of_block]) if len(best) else of_block
             best = best.sort_values("Probability", ascending=False, kind="stable")[:count]
-        return BestPairs(best.reset_index(drop=True), scored)
+        return BestPairs(best.reset_index(drop=True), scored, _reasons(pd.concat(without[1:] or without)))
+
+
+def _reasons(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of the same status together: how many they are, and the names of the first."""
+    how = {"Pairs": "sum", "Protein1": "first", "Protein2": "first"}
+    return pairs.groupby("Status", sort=False).agg(how).reset_index()
 
 
 class PredictionsDataset(LocalDataset[Tables, PredictionsFile]):

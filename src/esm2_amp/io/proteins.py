@@ -13,7 +13,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable, ending_of, read_text, shown, write_atomically
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import TABLE_ENDINGS, read_table
-from esm2_amp.names import is_accession, protein_name
+from esm2_amp.names import is_accession, protein_name, written_name
 from esm2_amp.protein import N_SEGMENTS, RESIDUES
 
 FASTA_ENDINGS: Final = tuple(f"{ending}{gz}" for ending in (".fasta", ".fa", ".faa", ".fas") for gz in ("", ".gz"))
@@ -26,8 +26,9 @@ _SEQUENCE = re.compile(rf"[{RESIDUES}]{{{N_SEGMENTS},}}\*?")
 class ProteinsDataset(InputFileDataset[SourceTable]):
     """Protein sequences, the reader picked by the file's ending.
 
-    Loads as a SourceTable with the columns `Entry` and `Sequence`; index `row` (of a table) or `line` (of the header,
-    FASTA). It is not validated: `esm2_amp.validation.proteins.clean_proteins` does that. Saves as plain FASTA only.
+    Loads as a SourceTable with the columns `Entry` and `Sequence`, and `Name` where a FASTA file has any; index `row`
+    (of a table) or `line` (of the header, FASTA). It is not validated: `esm2_amp.validation.proteins.clean_proteins`
+    does that. Saves as plain FASTA only.
 
     Parameters
     ----------
@@ -83,7 +84,8 @@ def read_fasta(path: Path) -> SourceTable:
     -------
     proteins : SourceTable
         `Entry`, the name by `esm2_amp.names.protein_name` or else the header's first word, `""` where there is none;
-        `Sequence`, the record's lines joined. Index `line`: 1-based line of the header.
+        `Sequence`, the record's lines joined; `Name`, the entry name that UniProt writes behind the accession, where
+        any header has one. Index `line`: 1-based line of the header.
 
     Raises
     ------
@@ -109,6 +111,9 @@ def read_fasta(path: Path) -> SourceTable:
         index=pd.Index([start + 1 for start in headers], name="line"),
         dtype="str",
     )
+    names = [written_name(lines[start][1:].strip()) for start in headers]
+    if any(names):
+        frame["Name"] = pd.Series(names, index=frame.index, dtype="str")
     return SourceTable(frame, shown(path), sum(not line.strip() for line in lines[:-1]))
 
 

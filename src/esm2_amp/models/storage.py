@@ -174,6 +174,35 @@ def _compare_precisions(architecture: str, trained_on: dict[str, Any], given: di
         )  # fmt: skip
 
 
+def summary_of(model: TrainedModel) -> dict[str, Any]:
+    """What a reader of a model's scores must know of it.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        Its card holds the metrics on its test pairs, or else the AUROC on its validation pairs, or none.
+
+    Returns
+    -------
+    summary : dict
+        `model`, its name; `architecture`; `trained_on`; `metrics` by name, each a list of its value and perhaps its
+        95 % interval; `measured_on`, the pairs that they were measured on.
+    """
+    card = model.card
+    evaluation = card.get("evaluation", {})
+    metrics, pairs = evaluation.get("metrics", {}).get(model.architecture, {}), "test pairs"
+    validation = card.get("selected_epoch", {}).get("validation_auroc")
+    if not metrics and validation is not None:
+        metrics, pairs = {"auroc": [validation]}, "validation pairs"
+    return {
+        "model": card.get("name", model.architecture),
+        "architecture": model.architecture,
+        "trained_on": card.get("data", "data that its card doesn't name"),
+        "metrics": metrics,
+        "measured_on": f"{evaluation['pairs']:,} {pairs}" if "pairs" in evaluation else pairs,
+    }
+
+
 def save_model(model: TrainedModel, folder: Path) -> None:
     """Write the network, what is known of its training proteins, and `card.json` with the hash of the weights.
 

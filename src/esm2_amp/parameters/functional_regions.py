@@ -21,7 +21,7 @@ class RegionParameters(Parameters):
     explained_model : str
         The model whose importances are ranked.
     explained_by : str
-        The method of explanation that gave them.
+        The method of explanation that gave them; "auto" for the best by planted truth or faithfulness of the run.
     types : list of str, optional
         Types of region that count; by default the usual ones of the source.
     ranks : int
@@ -30,6 +30,8 @@ class RegionParameters(Parameters):
         Coverages, in percent of a segment's residues, from which a segment is a hit.
     group : {"all", "1-1", "1-0", "0-1", "0-0"}
         The pairs to look at, by label and decision.
+    fewest_pairs : int
+        Groups of fewer pairs are neither tested nor drawn.
     unannotated : {"count", "leave_out"}
         Whether proteins without annotation count as covered 0, or their pairs are left out.
     length_mismatch : {"stop", "leave_out"}
@@ -43,7 +45,8 @@ class RegionParameters(Parameters):
     level : float
         Differences with a q-value up to this are called enriched or depleted.
     map_pairs : list of str, or str, optional
-        Pairs to draw, as `P1-P2`; in one text, separated by blanks or semicolons. By default the first ones.
+        Pairs to draw, as `P1-P2`; in one text, separated by blanks or semicolons. By default
+        those of highest probability.
     maps : int
         How many pairs are drawn where none is named.
     data_name : str
@@ -56,6 +59,7 @@ class RegionParameters(Parameters):
     ranks: int = Field(ge=1, le=MOST_RANKS)
     thresholds: list[Annotated[float, Field(gt=0, le=100)] | Annotated[int, Field(gt=0, le=100)]] = Field(min_length=1)
     group: Literal["all", "1-1", "1-0", "0-1", "0-0"]
+    fewest_pairs: int = Field(ge=1)
     unannotated: Literal["count", "leave_out"]
     length_mismatch: LeftOut
     malformed: Literal["report", "stop"]

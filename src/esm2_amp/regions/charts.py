@@ -1,5 +1,6 @@
 """Charts of a run: coverage and enrichment of groups of pairs, and maps of single pairs."""
 
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.regions.coverage import measure
 from esm2_amp.regions.figures import distribution_figure, donut_figure, enrichment_figure
 from esm2_amp.regions.protein_map import PairMap, protein_map
-from esm2_amp.regions.segments import GROUP_NAMES
+from esm2_amp.regions.segments import GROUP_NAMES, by_size
 
 Figures = dict[str, Figure]
 
@@ -62,17 +63,19 @@ def group_charts(
     Returns
     -------
     charts : Charts
-        Types that no protein is annotated with are named in the titles and left out of the figures.
+        Types that no protein is annotated with are named in the titles and left out of the figures. Groups of fewer
+        pairs than `fewest_pairs` have no figures.
     """
     measured = measure(regions, proteins, report)
     charts, annotated = Charts({}, {}, {}), measured.annotated_types()
     absent = [kind for kind in measured.types if kind not in annotated.types]
     remark = f"\nNot annotated in these proteins: {', '.join(absent)}" if absent else ""
     table = table[table["region_type"].isin(annotated.types)]
-    for name, of_group in segments.groupby("Group"):
+    large, _ = by_size(segments, parameters.fewest_pairs)
+    for name, of_group in large.groupby("Group"):
         group = str(name)
         pairs = of_group.groupby("Selection")["Pair"].nunique().max()
-        title = f"{pairs:,} {GROUP_NAMES.get(group, 'pairs')} ({group}) of {parameters.data_name}{remark}"
+        title = f"{pairs:,} pairs ({GROUP_NAMES.get(group, group)}) of {parameters.data_name}{remark}"
         charts.donuts[group] = donut_figure(of_group, annotated, title)
         charts.distributions[group] = distribution_figure(of_group, annotated, title)
         charts.enrichment[group] = enrichment_figure(table[table["group"] == group], parameters.level, title)
@@ -86,6 +89,7 @@ def pair_maps(
     report: dict[str, Any],
     importance: pd.DataFrame,
     parameters: RegionParameters,
+    method: tuple[str, str] = ("", ""),
 ) -> Figures:
     """Draw a map of each chosen pair: both proteins to scale, their annotated regions, and the segments' importance.
 
@@ -96,18 +100,21 @@ def pair_maps(
     regions : DataFrame
         Annotated regions of the types that count.
     proteins : DataFrame
-        `Entry` and `Length` of the proteins.
+        `Entry` and `Length` of the proteins, and `Name` where known.
     report : dict
         The report of `PlacedRegions`.
     importance : DataFrame
         The importance table that the segments were ranked by; empty where there is none.
     parameters : RegionParameters
         Which pairs are drawn, and what the data is called.
+    method : tuple of two str
+        What the method of explanation is called, and what its importances are.
 
     Returns
     -------
     maps : dict of Figure
-        By pair, as `P1-P2`. Of a pair that `segments` has twice, the first is drawn.
+        By pair, as `P1-P2`: those asked for in their order, or else those of highest probability. Of a pair that
+        `segments` has twice, the first is drawn.
 
     Raises
     ------
@@ -116,25 +123,54 @@ def pair_maps(
     """
     lengths = dict(zip(proteins["Entry"], proteins["Length"].tolist(), strict=True))
     names = segments["Protein1"] + "-" + segments["Protein2"]
+    called = dict(zip(proteins["Entry"], proteins["Name"], strict=True)) if "Name" in proteins else {}
+    probability = _probabilities(importance)
     maps = {}
-    for name in _chosen_pairs(names, parameters):
+    for name in _chosen_pairs(names, parameters, probability):
         rows = segments[names == name]
         of_pair = rows[rows["Pair"] == rows.groupby("Selection")["Pair"].transform("min")]
         first = of_pair.iloc[0]
         pair, group = (first["Protein1"], first["Protein2"]), first["Group"]
-        kind = f", {GROUP_NAMES[group].removesuffix('s')} ({group})" if group in GROUP_NAMES else ""
-        title = f"{name}{kind} of {parameters.data_name}"
+        title = "\n".join(_title(name, group, probability.get(name), parameters, method[0]))
         both = (lengths[pair[0]], lengths[pair[1]])
         shades = None if importance.empty else _importance_of(pair, importance)
-        maps[name] = protein_map(PairMap(pair, both, of_pair, regions, report["types"], shades, title))
+        of_names = (called.get(pair[0], ""), called.get(pair[1], ""))
+        maps[name] = protein_map(
+            PairMap(pair, both, of_pair, regions, report["types"], shades, title, unit=method[1], names=of_names)
+        )
     return maps
 
 
-def _chosen_pairs(names: pd.Series, parameters: RegionParameters) -> list[str]:
-    """The pairs that are asked for, or else the first ones."""
+def _title(
+    pair: str, group: str, probability: float | None, parameters: RegionParameters, method: str
+) -> Iterator[str]:
+    """Lines of a map's title: the pair, what it is called and how probably it interacts, by which model and method."""
+    known = [GROUP_NAMES[group]] if group in GROUP_NAMES else []
+    if probability is not None:
+        known.append("probability " + _shown(probability))
+    yield f"{pair} of {parameters.data_name}" + (f": {', '.join(known)}" if known else "")
+    if method:
+        yield f"{parameters.explained_model} explained by {method}"
+
+
+def _shown(probability: float) -> str:
+    """A probability that doesn't look certain where it isn't."""
+    rounded = f"{probability:.3f}"
+    return {"1.000": "above 0.999", "0.000": "below 0.001"}.get(rounded, rounded)
+
+
+def _probabilities(importance: pd.DataFrame) -> dict[str, float]:
+    """Probabilities of explained pairs by their ids, as far as they are known."""
+    if "Probability" not in importance:
+        return {}
+    return dict(zip(importance["Protein1"] + "-" + importance["Protein2"], importance["Probability"], strict=True))
+
+
+def _chosen_pairs(names: pd.Series, parameters: RegionParameters, probability: Mapping[str, float]) -> list[str]:
+    """The pairs that are asked for, or else those of highest probability."""
     known, asked = names.unique().tolist(), parameters.map_pairs
     if not asked:
-        return known[: parameters.maps]
+        return sorted(known, key=lambda pair: -probability.get(pair, 0.0))[: parameters.maps]
     chosen = asked.replace(";", " ").split() if isinstance(asked, str) else asked
     for pair in chosen:
         if pair not in known:

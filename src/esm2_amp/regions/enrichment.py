@@ -34,6 +34,11 @@ Floats = NDArray[np.float64]
 LOW_SEGMENTS: Final = "low segments"
 RANDOM_SEGMENTS: Final = "random segments"
 
+COLUMNS: Final = (
+    "group", "selection", "against", "region_type", "coverage_percent", "expected_percent", "difference_points",
+    "difference_low", "difference_high", "fold", "fold_low", "fold_high", "p", "q", "verdict",
+)  # fmt: skip
+
 _AT_ONCE = 1 << 22
 
 
@@ -100,7 +105,8 @@ def enrichment(
         `group`; `selection`; `against`: low segments, random segments or shifted regions; `region_type`;
         `coverage_percent`, the mean over the chosen segments, and `expected_percent`, what they are compared with;
         `difference_points` and `fold` with 95 % intervals in `…_low`, `…_high`; `p`, `q`, `verdict`. Against low
-        segments, `fold` is the ratio to their coverage as it is; it is infinite where that is 0.
+        segments, `fold` is the ratio to their coverage as it is; it is infinite where that is 0. Without segments it
+        has no rows.
     """
     tables = []
     for group in sorted(segments["Group"].unique()):
@@ -117,6 +123,8 @@ def enrichment(
             annotated = (table["coverage_percent"] > 0) | (table["expected_percent"] > 0)
             tables.append(decided(table, annotated, table["difference_points"], level).assign(group=group))
     front = ["group", "selection", "against", "region_type"]
+    if not tables:
+        return pd.DataFrame(columns=list(COLUMNS))
     joined = pd.concat(tables, ignore_index=True)
     return joined[[*front, *(name for name in joined.columns if name not in front)]]
 

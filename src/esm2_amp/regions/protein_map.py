@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from esm2_amp.figures.palette import COLOURS
 from esm2_amp.protein import N_SEGMENTS, SIDES, segment_bounds
 from esm2_amp.regions.figures import WIDTH, shown_type
+from esm2_amp.regions.labels import PlacedLabel, place_labels
 
 _TEXT, _SMALL = 8, 7
 _TRACK_INCHES, _FIXED_INCHES = 0.2, 0.62
@@ -55,6 +56,10 @@ class PairMap(NamedTuple):
     residues : DataFrame, optional
         Residues of the pair: `Side` (A or B), `Residue` (1-based), `AminoAcid`, and the measures of `PROFILES`, NaN
         where one wasn't computed.
+    unit : str
+        What the importance is, for its colour bar.
+    names : tuple of two str
+        What A and B are called beside their ids; empty texts where that isn't known.
     """
 
     proteins: tuple[str, str]
@@ -65,6 +70,13 @@ class PairMap(NamedTuple):
     importance: pd.Series | None
     title: str
     residues: pd.DataFrame | None = None
+    unit: str = ""
+    names: tuple[str, str] = ("", "")
+
+    @property
+    def longest(self) -> int:
+        """Residues of the longer protein, to whose scale both are drawn."""
+        return max(self.lengths)
 
     @property
     def measures(self) -> list[str]:
@@ -76,6 +88,8 @@ class PairMap(NamedTuple):
 
 def protein_map(pair: PairMap) -> Figure:
     """Draw a pair: for each protein its 10 segments, shaded by importance and marked by rank, and a track per type.
+
+    Both proteins have the same scale. Every region has its name: on it, or else right, left or above of it.
 
     Where the pair has residues, their profiles stand above the segments: up for an interaction, down against it. The
     profiles of a measure have one scale in both proteins.
@@ -92,7 +106,7 @@ def protein_map(pair: PairMap) -> Figure:
     """
     tracks = [_tracks(pair, entry) for entry in pair.proteins]
     above = _RESIDUE_LANES * len(pair.measures)
-    lanes_of = [above + max(1, sum(map(_lanes, of_protein.values()))) for of_protein in tracks]
+    lanes_of = [above + max(1, sum(track.lanes for track in of_protein.values())) for of_protein in tracks]
     heights = [_FIXED_INCHES + _TRACK_INCHES * lanes for lanes in lanes_of]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.75), layout="constrained")
     figure.suptitle(pair.title, fontsize=_TEXT)
@@ -100,28 +114,50 @@ def protein_map(pair: PairMap) -> Figure:
     shades = _shades(pair.importance)
     for axes, side, entry, length, of_protein in zip(panels, SIDES, pair.proteins, pair.lengths, tracks, strict=True):
         _draw_segments(axes, pair, side, length, shades)
-        _draw_tracks(axes, of_protein, length, pair.types)
+        _draw_tracks(axes, of_protein, pair, length)
         _draw_profiles(axes, pair, side, length)
-        axes.set_title(f"{side}: {entry} ({length:,} residues)", fontsize=_TEXT, loc="left")
-        _lay_out(axes, length)
+        name = pair.names[SIDES.index(side)]
+        axes.set_title(
+            f"{side}: {entry}{f', {name}' if name else ''} ({length:,} residues)", fontsize=_TEXT, loc="left"
+        )
+        _lay_out(axes, length, pair.longest)
     panels[-1].set_xlabel("Residue", fontsize=_TEXT)
     if shades is not None:
         bar = figure.colorbar(ScalarMappable(shades, _MAP), ax=panels, aspect=30, pad=0.01)
-        bar.set_label("Importance of a segment", fontsize=_TEXT)
+        bar.set_label("\n".join(filter(None, ["Importance of a segment", pair.unit])), fontsize=_TEXT)
         bar.ax.tick_params(labelsize=_SMALL)
         bar.ax.yaxis.set_major_locator(MaxNLocator(4))
     return figure
 
 
-def _tracks(pair: PairMap, entry: str) -> dict[str, pd.DataFrame]:
-    """A protein's regions by type, each with the lane that keeps it from those it overlaps."""
+class _Track(NamedTuple):
+    """Regions of a type, where they and their names stand, and how many lanes they take."""
+
+    regions: pd.DataFrame
+    placed: list[PlacedLabel]
+    lanes: int
+
+
+def _tracks(pair: PairMap, entry: str) -> dict[str, _Track]:
+    """A protein's regions by type."""
     of_protein = pair.regions[pair.regions["Entry"] == entry]
+    letter = _LETTER_INCHES * pair.longest / (WIDTH - _NAMES_INCHES - _BAR_INCHES)
     tracks = {}
     for kind in pair.types:
         regions = of_protein[of_protein["Type"] == kind].sort_values(["Start", "End"], kind="stable")
         if len(regions):
-            tracks[kind] = regions.assign(Lane=lanes(regions["Start"].tolist(), regions["End"].tolist()))
+            notes = regions["Note"].fillna("").astype(str).tolist()
+            limits = (0.5, pair.longest + 0.5)
+            tracks[kind] = _Track(regions, *place_labels(_extents(regions, pair.longest), notes, letter, limits))
     return tracks
+
+
+def _extents(regions: pd.DataFrame, longest: int) -> list[tuple[float, float]]:
+    """Where regions start and end as they are drawn, none too narrow to be seen."""
+    return [
+        (first - 0.5, first - 0.5 + max(last - first + 1, _THINNEST * longest))
+        for first, last in regions[["Start", "End"]].itertuples(index=False)
+    ]
 
 
 def lanes(starts: list[int], ends: list[int]) -> list[int]:
@@ -146,10 +182,6 @@ def lanes(starts: list[int], ends: list[int]) -> list[int]:
         last_ends[lane : lane + 1] = [end]
         chosen.append(lane)
     return chosen
-
-
-def _lanes(regions: pd.DataFrame) -> int:
-    return int(regions["Lane"].max()) + 1
 
 
 def _shades(importance: pd.Series | None) -> Normalize | None:
@@ -185,19 +217,27 @@ def _shade_of_rank(mark: str, ranks: int) -> float:
     return float(np.interp(int(rank), (1, max(ranks, 2)), _BY_RANK[selection]))
 
 
-def _draw_tracks(axes: Axes, tracks: dict[str, pd.DataFrame], length: int, types: list[str]) -> None:
+def _draw_tracks(axes: Axes, tracks: dict[str, _Track], pair: PairMap, length: int) -> None:
     ticks, names, lane = [-0.55], ["Segments"], 0
-    for kind, regions in tracks.items():
-        colour = COLOURS[types.index(kind) % len(COLOURS)]
-        for _, of_lane in regions.groupby("Lane"):
-            _draw_lane(axes, of_lane, lane, length, colour)
-            lane += 1
-        ticks.append(lane - _lanes(regions) / 2)
+    for kind, track in tracks.items():
+        _draw_track(axes, track, lane, pair.longest, COLOURS[pair.types.index(kind) % len(COLOURS)])
+        lane += track.lanes
+        ticks.append(lane - track.lanes / 2)
         names.append(shown_type(kind))
     if not tracks:
         axes.text(0.5 + length / 2, 0.5, "no annotated regions", ha="center", va="center", fontsize=_SMALL)
     axes.set_yticks(ticks, names, fontsize=_SMALL)
     axes.set_ylim(max(lane, 1) + 0.1, -1.15)
+
+
+def _draw_track(axes: Axes, track: _Track, first: int, longest: int, colour: str) -> None:
+    """Regions of a type from a lane on, each with its name."""
+    for (start, end), placed in zip(_extents(track.regions, longest), track.placed, strict=True):
+        y = first + placed.lane + 0.12
+        axes.broken_barh([(start, end - start)], (y, 0.76), facecolor=colour, edgecolor="white", linewidth=0.4)
+        if placed.text:
+            axes.text(placed.x, first + placed.text_lane + 0.5, placed.text, ha=placed.align, va="center",
+                      fontsize=_SMALL, color=_readable(colour) if placed.is_inside else "black")  # fmt: skip
 
 
 def _draw_profiles(axes: Axes, pair: PairMap, side: str, length: int) -> None:
@@ -223,27 +263,13 @@ def _draw_profiles(axes: Axes, pair: PairMap, side: str, length: int) -> None:
     axes.set_ylim(axes.get_ylim()[0], -1.3 - _RESIDUE_LANES * len(pair.measures))
 
 
-def _draw_lane(axes: Axes, regions: pd.DataFrame, y: int, length: int, colour: str) -> None:
-    """Regions that don't overlap, with their notes where there is room: within, or else to the right."""
-    letter = _LETTER_INCHES * length / (WIDTH - _NAMES_INCHES - _BAR_INCHES)
-    starts = [*regions["Start"].tolist()[1:], length + 1]
-    columns = (regions[name].tolist() for name in ("Start", "End", "Note"))
-    for first, last, note, following in zip(*columns, starts, strict=True):
-        start, width = first - 0.5, max(last - first + 1, _THINNEST * length)
-        axes.broken_barh([(start, width)], (y + 0.12, 0.76), facecolor=colour, edgecolor="white", linewidth=0.4)
-        needed, end = (len(note) + 1) * letter, start + width
-        if needed < width:
-            axes.text(start + width / 2, y + 0.5, note, ha="center", va="center", fontsize=_SMALL,
-                      color=_readable(colour))  # fmt: skip
-        elif needed < following - end:
-            axes.text(end + letter / 2, y + 0.5, note, ha="left", va="center", fontsize=_SMALL)
-
-
-def _lay_out(axes: Axes, length: int) -> None:
-    axes.set_xlim(0.5, length + 0.5)
+def _lay_out(axes: Axes, length: int, longest: int) -> None:
+    axes.set_xlim(0.5, longest + 0.5)
+    axes.set_xticks([tick for tick in MaxNLocator(9, integer=True).tick_values(0, longest) if 1 <= tick <= length])
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=_SMALL)
     axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_bounds(0.5, length + 0.5)
 
 
 def _readable(colour: object) -> str:

@@ -16,12 +16,20 @@ SELECTIONS: Final = ("Top", "Low")
 """The most and the least important segments of a pair."""
 
 GROUP_NAMES: Final = {
+    "1-1": "interacting, called interacting",
+    "1-0": "interacting, called not interacting",
+    "0-1": "not interacting, called interacting",
+    "0-0": "not interacting, called not interacting",
+}
+"""Groups of pairs by label and decision, and what they are called."""
+
+SHEET_NAMES: Final = {
     "1-1": "true positives",
     "1-0": "false negatives",
     "0-1": "false positives",
     "0-0": "true negatives",
 }
-"""Groups of pairs by label and decision, and what they are called."""
+"""Shorter names of the groups, for sheets of a workbook."""
 
 UNLABELLED: Final = "unlabelled"
 """The group of pairs whose labels aren't known."""
@@ -156,6 +164,33 @@ def keep_group(segments: pd.DataFrame, group: str) -> pd.DataFrame:
         present = ", ".join(f"{name} ({number})" for name, number in counts.items())
         raise InputError(f"group must be one that has pairs, got {group!r}; there are {present}")
     return kept.reset_index(drop=True)
+
+
+def by_size(segments: pd.DataFrame, fewest: int) -> tuple[pd.DataFrame, pd.Series]:
+    """Groups that have enough pairs to be tested and drawn, and the sizes of the others.
+
+    Parameters
+    ----------
+    segments : DataFrame
+        The table of `rank_segments`.
+    fewest : int
+        Pairs that a group must have.
+
+    Returns
+    -------
+    large : DataFrame
+        Rows of `segments` of the groups that have so many.
+    small : Series of int
+        Pairs of each other group, by its name.
+    """
+    pairs = segments.groupby(["Group", "Selection"])["Pair"].nunique().groupby("Group").max()
+    small = pairs[pairs < fewest]
+    return segments[~segments["Group"].isin(small.index)], small
+
+
+def group_in_words(group: str) -> str:
+    """A group of pairs by what is known of them and what they are called."""
+    return GROUP_NAMES.get(group, group)
 
 
 def _segment_rows(

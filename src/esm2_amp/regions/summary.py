@@ -1,21 +1,33 @@
 """The results of the tests of enrichment in words."""
 
+from typing import Final
+
 import pandas as pd
 
 from esm2_amp.regions.chance import DEPLETED, ENRICHED, NO_DIFFERENCE, NOT_ANNOTATED, SHIFTED_REGIONS
 from esm2_amp.regions.enrichment import RANDOM_SEGMENTS
+from esm2_amp.regions.segments import group_in_words
+from esm2_amp.regions.types import ALL
 
 _VERDICTS = {ENRICHED: "enriched in", DEPLETED: "depleted in", NO_DIFFERENCE: "no different from chance in"}
 _DOUBTS = {ENRICHED: "enriched", DEPLETED: "depleted", NO_DIFFERENCE: "no more than chance"}
 
 
-def summarise(enrichment: pd.DataFrame) -> pd.DataFrame:
-    """One line in plain words for each group of pairs and type of region.
+TOO_FEW: Final = "too few pairs to test"
+"""How a line on a group that isn't tested goes on."""
+
+
+def summarise(enrichment: pd.DataFrame, small: pd.Series | None = None, fewest: int = 0) -> pd.DataFrame:
+    """One line in plain words for each group of pairs and type of region, and one for each group that is too small.
 
     Parameters
     ----------
     enrichment : DataFrame
         The table of `enrichment.enrichment`.
+    small : Series of int, optional
+        Pairs of each group that isn't tested, by its name.
+    fewest : int
+        Pairs that a tested group must have.
 
     Returns
     -------
@@ -31,7 +43,10 @@ def summarise(enrichment: pd.DataFrame) -> pd.DataFrame:
         else:
             selections = random.index.astype("str")
             words = "; ".join(_words(name.lower(), random.loc[name], shifted.loc[name]) for name in selections)
-        rows.append((group, kind, f"{group} {kind}: {words}"))
+        rows.append((group, kind, f"{group_in_words(str(group))}, {kind}: {words}"))
+    for group, pairs in () if small is None else small.items():
+        words = f"{TOO_FEW} ({pairs}; {fewest} are needed)"
+        rows.append((group, ALL, f"{group_in_words(str(group))}: {words}"))
     return pd.DataFrame(rows, columns=["group", "region_type", "summary"])
 
 

@@ -9,6 +9,7 @@ from esm2_amp.explanation.faithfulness import RANDOM
 from esm2_amp.explanation.methods import LOW_AUROC, METHODS
 from esm2_amp.explanation.residue_deletion import WORSE
 from esm2_amp.parameters.pair_building import SPLITS
+from esm2_amp.report.parts import Caution
 from esm2_amp.splits.audit import order_tells_label
 from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
 
@@ -28,6 +29,22 @@ _LATENT_METHODS: Final = {
     "forest_metrics": ("AE_RF", "Tree SHAP and Gini"),
     "network_metrics": ("AE_DNN", "Deep SHAP and Integrated Gradients on latents"),
 }
+
+
+def of_data(data_name: str) -> list[str]:
+    """What makes results say nothing about proteins, whatever the models: data that someone made up.
+
+    Parameters
+    ----------
+    data_name : str
+        What figures call the data.
+    """
+    if "synthetic" not in data_name.lower():
+        return []
+    return [
+        f"The data is synthetic: {data_name}. Its figures show that the method works where the truth is known, and say "
+        "nothing about real proteins."
+    ]
 
 
 def of_split(report: Mapping[str, Any]) -> Iterator[str]:
@@ -76,13 +93,19 @@ def of_comparison(models: pd.DataFrame, against_reference: pd.DataFrame, referen
         Name of the baseline.
     """
     verdicts = against_reference.groupby("Verdict", sort=False)["Model"].agg(", ".join)
-    if alike := verdicts.get(NOT_DISTINGUISHABLE):
-        yield f"Not distinguishable from the baseline {reference} by AUROC: {alike}. They may have learnt no more."
+    networks = models[models["Kind"] == "model"]
+    at_chance = _names(networks[(networks["auroc_low"] <= 0.5) & (networks["auroc_high"] >= 0.5)])  # noqa: PLR2004
+    alike = verdicts.get(NOT_DISTINGUISHABLE)
+    doubt = f"distinguishable from the baseline {reference} by AUROC"
+    if alike and alike == at_chance:
+        yield f"No better than chance, whose AUROC is 0.5, nor {doubt}: {alike}."
+    else:
+        if alike:
+            yield f"Not {doubt}: {alike}. They may have learnt no more."
+        if at_chance:
+            yield f"No better than chance, whose AUROC is 0.5: {at_chance}."
     if worse := verdicts.get("worse"):
         yield f"Worse than the baseline {reference} by AUROC: {worse}."
-    networks = models[models["Kind"] == "model"]
-    if at_chance := _names(networks[(networks["auroc_low"] <= 0.5) & (networks["auroc_high"] >= 0.5)]):  # noqa: PLR2004
-        yield f"No better than chance, whose AUROC is 0.5: {at_chance}."
     spread = networks["auroc_high"] - networks["auroc_low"]
     if (widest := spread.max()) > WIDE_INTERVAL:
         yield (
@@ -98,11 +121,13 @@ def of_comparison(models: pd.DataFrame, against_reference: pd.DataFrame, referen
         )
 
 
-def of_explanation(tables: Mapping[str, Any], auroc: float | None) -> Iterator[str]:
+def of_explanation(model: str, tables: Mapping[str, Any], auroc: float | None) -> Iterator[Caution]:
     """Reasons to doubt a model's explanations.
 
     Parameters
     ----------
+    model : str
+        Name of the explained model.
     tables : mapping
         `faithfulness`, `residue_deletion`, `randomised_weights`, `forest_metrics` and `network_metrics` of
         `interpretability`, as far as they are there.
@@ -110,28 +135,32 @@ def of_explanation(tables: Mapping[str, Any], auroc: float | None) -> Iterator[s
         AUROC of the explained model on test pairs.
     """
     if _is_poor(auroc):
-        yield (
-            f"The explained model hardly separates interacting pairs from others (AUROC {_shown(auroc)}): what its "
-            "scores rest on shows little about interaction."
+        words = (
+            "The explained model hardly separates interacting pairs from others, so that what its scores rest on shows "
+            "little about interaction"
         )
+        yield Caution(words, f"{model} (AUROC {_shown(auroc)})")
     for name, (classifier, methods) in _LATENT_METHODS.items():
         metrics = tables.get(name)
         if metrics is not None and _is_poor(metrics["auroc"]):
-            reached = _shown(metrics["auroc"])
-            yield f"{methods} explain a classifier, {classifier}, that is hardly better than chance (AUROC {reached})."
+            words = f"{methods} explain a classifier, {classifier}, that is hardly better than chance"
+            yield Caution(words, f"that of {model} (AUROC {_shown(metrics['auroc'])})")
     if (areas := tables.get("faithfulness")) is not None:
         areas = areas[areas["Method"] != RANDOM]
         is_better = (areas["Verdict"] == "better than random").groupby(areas["Method"], sort=False).any()
         if unfaithful := _methods(is_better.index[~is_better]):
-            yield f"The score rests on the tokens they name no more than on random ones: {unfaithful}."
+            words = "The score rests on the tokens they name no more than on random ones"
+            yield Caution(words, f"{unfaithful} ({model})")
     if (masked := tables.get("residue_deletion")) is not None:
         by_gradients = masked.loc[masked["Method"] == "Attribution", "Verdict"]
         if by_gradients.isin([NOT_DISTINGUISHABLE, WORSE]).any():
-            yield "The score rests on the residues that Integrated Gradients name no more than on random windows."
+            words = "The score rests on the residues that Integrated Gradients name no more than on random windows"
+            yield Caution(words, model)
     if (randomised := tables.get("randomised_weights")) is not None:
         last = randomised[randomised["Stage"] == randomised["Stage"].max()]
         if unmoved := _methods(last.loc[last["Correlation"] > HARDLY_CHANGED, "Method"]):
-            yield f"Hardly changed by random weights, and so not of what the model learnt: {unmoved}."
+            words = "Hardly changed by random weights, and so not of what the model learnt"
+            yield Caution(words, f"{unmoved} ({model})")
 
 
 def _is_poor(auroc: float | None) -> bool:

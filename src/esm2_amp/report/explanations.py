@@ -15,6 +15,7 @@ from esm2_amp.report import cautions
 from esm2_amp.report.parts import (
     Block,
     Cell,
+    Folded,
     Gallery,
     Group,
     Missing,
@@ -32,6 +33,9 @@ from esm2_amp.report.residues import deletion_table, deletion_words
 
 _CLASSIFIERS: Final = ("forest_metrics", "network_metrics")
 """Metrics of the classifiers whose scores are explained on latents."""
+
+_CONTROLS: Final = ("randomised_weights", "agreement")
+"""Parts that are folded: a caution stands at the top of the report where they cast doubt."""
 
 _COMMAND: Final = "kedro run --pipeline=interpretability"
 _TOP_TOKENS: Final = 3
@@ -83,7 +87,7 @@ def explanation_chapter(
         found |= dict.fromkeys(_CLASSIFIERS)  # of other explanations than those shown
     pictures = (plots or {}) | (latent_plots or {})
     blocks = [Paragraph(_introduction(explained)), *_trust(name, found), *_tokens(of_pairs, pictures), *_maps(pictures)]
-    warnings = [f"{name}: {caution}" for caution in cautions.of_explanation(found, metrics["test"]["auroc"])]
+    warnings = list(cautions.of_explanation(name, found, metrics["test"]["auroc"]))
     return Section(*section, blocks, warnings)
 
 
@@ -127,8 +131,8 @@ def _trust(name: str, found: Mapping[str, Any]) -> Iterator[Block]:
             blocks.insert(0, Paragraph(deletion_words(table, found.get("residue_agreement"))))
         if picture is not None:
             alt = f"{caption}; the table has the same in numbers"
-            blocks.append(Gallery([picture_of(picture, alt)], is_wide=True))
-        yield Group(title, blocks)
+            blocks = [Gallery([picture_of(picture, alt)], is_wide=True), Folded("The same in numbers", blocks)]
+        yield Folded(title, blocks) if part in _CONTROLS else Group(title, blocks)
 
 
 def _planted(table: pd.DataFrame) -> Table:
@@ -203,7 +207,7 @@ def _maps(drawn: Mapping[str, Any]) -> Iterator[Block]:
     maps, gradients = drawn.get("attention_maps", {}), drawn.get("integrated_gradients_pairs", {})
     pictures = [_map(pair, png) for pair, png in maps.items()]
     if pictures:
-        yield Group("Attention, layer by layer", [Gallery(pictures, is_wide=True)])
+        yield Folded("Attention, layer by layer", [Gallery(pictures, is_wide=True)])
     if gradients:
         words = "Bars of the tokens that raise and lower the score of {}, by Integrated Gradients"
         chosen = [picture_of(png, words.format(pair), pair) for pair, png in gradients.items()]

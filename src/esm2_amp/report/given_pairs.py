@@ -24,6 +24,7 @@ from esm2_amp.report.parts import (
     number_cells,
     picture_of,
     plot_of,
+    protein_cells,
     table_of,
     text_cells,
 )
@@ -139,7 +140,7 @@ def _introduction(explained: pd.DataFrame, card: Mapping[str, Any], data_name: s
 
 def _scores(explained: pd.DataFrame) -> Table:
     first = explained.sort_values("Probability", ascending=False, kind="stable")[:_MOST_ROWS]
-    columns: dict[str, list[Cell]] = {name: text_cells(first[name]) for name in ("Protein1", "Protein2")}
+    columns: dict[str, list[Cell]] = {name: protein_cells(first[name], {}) for name in ("Protein1", "Protein2")}
     columns["Probability"] = number_cells(first["Probability"], ".4f")
     if "CalibratedProbability" in first:
         columns["Calibrated"] = number_cells(first["CalibratedProbability"], ".4f")

@@ -2,7 +2,7 @@
 
 import gzip
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import Final
@@ -11,12 +11,12 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from esm2_amp import __version__
-from esm2_amp.report.parts import Block, Group, Plot, Section
+from esm2_amp.report.parts import Block, Folded, Group, Plot, Plots, Section, sentences_of
 
 _TEMPLATES: Final = files("esm2_amp") / "templates"
 
 
-def render(title: str, sections: list[Section]) -> str:
+def render(title: str, sections: list[Section], first: Sequence[str] = ()) -> str:
     """One HTML page that opens offline.
 
     Parameters
@@ -25,6 +25,8 @@ def render(title: str, sections: list[Section]) -> str:
         Title of the page.
     sections : list of Section
         In the order of the page; their cautions are gathered at its top.
+    first : sequence of str
+        Cautions that stand before all others.
     """
     environment = Environment(
         loader=FunctionLoader(_read), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -34,7 +36,7 @@ def render(title: str, sections: list[Section]) -> str:
     return environment.get_template("report.html.j2").render(
         title=title,
         sections=sections,
-        cautions=[caution for section in sections for caution in section.cautions],
+        cautions=sentences_of([*first, *(caution for section in sections for caution in section.cautions)]),
         made=datetime.now().astimezone(),
         version=__version__,
         style=_read("report.css"),
@@ -53,4 +55,7 @@ def _packed(script: str) -> str:
 
 
 def _has_plots(blocks: Iterable[Block]) -> bool:
-    return any(isinstance(block, Plot) or (isinstance(block, Group) and _has_plots(block.blocks)) for block in blocks)
+    return any(
+        isinstance(block, Plot | Plots) or (isinstance(block, Group | Folded) and _has_plots(block.blocks))
+        for block in blocks
+    )

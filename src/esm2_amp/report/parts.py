@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from PIL import Image
+
+from esm2_amp.names import uniprot_address
 
 MISSING: Final = "–"
 _PIXELS_PER_INCH: Final = 110
@@ -19,11 +22,24 @@ _FINER: Final = 1.6
 
 
 class Cell(NamedTuple):
-    """A cell of a table: its text, what its column is sorted by (no value comes last), and a smaller note behind."""
+    """A cell of a table.
+
+    Attributes
+    ----------
+    text : str
+        What it shows.
+    value : float or str, optional
+        What its column is sorted by; no value comes last.
+    note : str
+        Shown smaller behind the text.
+    link : str
+        The address of a page on what it names.
+    """
 
     text: str
     value: float | str | None = None
     note: str = ""
+    link: str = ""
 
 
 class Table(NamedTuple):
@@ -62,6 +78,12 @@ class Plot(NamedTuple):
     figure: dict[str, Any]
     height: int
     is_wide: bool = False
+
+
+class Plots(NamedTuple):
+    """Interactive figures side by side where there is room."""
+
+    plots: list[Plot]
 
 
 class Paragraph(NamedTuple):
@@ -103,7 +125,21 @@ class Group(NamedTuple):
     blocks: "Sequence[Block]"
 
 
-Block = Paragraph | Points | Facts | Settings | Missing | Table | Gallery | Plot | Group
+class Folded(NamedTuple):
+    """Parts that the reader can unfold."""
+
+    title: str
+    blocks: "Sequence[Block]"
+
+
+Block = Paragraph | Points | Facts | Settings | Missing | Table | Gallery | Plot | Plots | Group | Folded
+
+
+class Caution(NamedTuple):
+    """A reason to doubt results, and what it is about; cautions of the same words become one sentence."""
+
+    words: str
+    of: str
 
 
 class Section(NamedTuple):
@@ -112,12 +148,30 @@ class Section(NamedTuple):
     id: str
     title: str
     blocks: Sequence[Block]
-    cautions: Sequence[str] = ()
+    cautions: Sequence[str | Caution] = ()
+
+
+def sentences_of(cautions: Iterable[str | Caution]) -> list[str]:
+    """Cautions as sentences, in the order of their first appearance; those of the same words in one."""
+    subjects: dict[str, list[str]] = {}
+    for caution in cautions:
+        words, of = caution if isinstance(caution, Caution) else (caution, "")
+        subjects.setdefault(words, [])
+        if of and of not in subjects[words]:
+            subjects[words].append(of)
+    return [f"{words}: {'; '.join(of)}." if of else words for words, of in subjects.items()]
 
 
 def text_cells(texts: Iterable[object]) -> list[Cell]:
     """A column of texts, sorted by their letters."""
     return [Cell(str(text), str(text)) for text in texts]
+
+
+def protein_cells(proteins: Iterable[str], names: Mapping[str, str]) -> list[Cell]:
+    """A column of proteins: ids, with a link to UniProt where they are accessions, and names behind where known."""
+    return [
+        Cell(str(protein), str(protein), names.get(protein, ""), uniprot_address(str(protein))) for protein in proteins
+    ]
 
 
 def number_cell(value: float | None, style: str = ".3f", note: str = "") -> Cell:
@@ -142,8 +196,9 @@ def interval_cells(values: pd.DataFrame, style: str = ".3f") -> list[Cell]:
 
 
 def table_of(caption: str, columns: Mapping[str, Iterable[Cell]]) -> Table:
-    """A table from its columns; one whose cells all have numbers, or none, is of numbers."""
+    """A table from its columns but the blank ones; a column whose cells all have numbers, or none, is of numbers."""
     cells = {heading: list(column) for heading, column in columns.items()}
+    cells = {heading: column for heading, column in cells.items() if not _is_blank(column)}
     numbers = frozenset(
         heading for heading, column in cells.items() if not any(isinstance(cell.value, str) for cell in column)
     )
@@ -151,8 +206,15 @@ def table_of(caption: str, columns: Mapping[str, Iterable[Cell]]) -> Table:
     return Table(caption, list(cells), rows, numbers)
 
 
+def _is_blank(column: Sequence[Cell]) -> bool:
+    return bool(column) and all(cell.text == MISSING for cell in column)
+
+
 def picture_of(png: bytes, alt: str, caption: str = "") -> Picture:
-    """A picture for the page in the size for which it is drawn, in pixels finer by `_FINER` and 256 colours."""
+    """A picture for the page in the size for which it is drawn, in pixels finer by `_FINER` and 256 colours.
+
+    What is white in the PNG is transparent, so that the picture fits a page of any colour.
+    """
     with Image.open(BytesIO(png)) as opened:
         dots_per_inch, image = opened.info["dpi"][0], opened.convert("RGB")
     width, height = (round(pixels * _PIXELS_PER_INCH / dots_per_inch) for pixels in image.size)
@@ -160,8 +222,16 @@ def picture_of(png: bytes, alt: str, caption: str = "") -> Picture:
     # of Pillow's methods the one that keeps rare colours, such as those at the ends of a scale
     image = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).convert("RGB")
     packed = BytesIO()
-    image.save(packed, "WEBP", lossless=True, method=4)
+    without_white(image).save(packed, "WEBP", lossless=True, method=4)
     return Picture(f"data:image/webp;base64,{b64encode(packed.getvalue()).decode()}", width, height, alt, caption)
+
+
+def without_white(image: Image.Image) -> Image.Image:
+    """An image (RGB) as transparent as it is white (RGBA): laid on white, it is the same."""
+    colours = np.asarray(image, dtype=np.float64)
+    alpha = 255 - colours.min(axis=2, keepdims=True)
+    ink = 255 - (255 - colours) * 255 / alpha.clip(1)
+    return Image.fromarray(np.concatenate([ink, alpha], axis=2).round().astype(np.uint8))
 
 
 def plot_of(figure: go.Figure, title: str, alt: str, height: int = 500, *, is_wide: bool = False) -> Plot:

@@ -1,16 +1,21 @@
 """Chapters of the report on annotated regions: whether important segments lie in them, and maps of single pairs."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
 
+from esm2_amp.explanation.methods import METHODS
+from esm2_amp.files import as_file_name
 from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.regions.chance import NOT_ANNOTATED
 from esm2_amp.regions.enrichment import RANDOM_SEGMENTS
 from esm2_amp.regions.figures import shown_type
 from esm2_amp.regions.segments import GROUP_NAMES
+from esm2_amp.regions.summary import TOO_FEW
 from esm2_amp.report.parts import (
     Block,
+    Folded,
     Gallery,
     Group,
     Missing,
@@ -28,8 +33,8 @@ from esm2_amp.report.parts import (
 _REGIONS: Final = "regions", "Functional regions"
 _MAPS: Final = "maps", "Protein maps"
 _COMMAND: Final = "kedro run --pipeline=functional_regions --params=regions=FILE"
+_ENRICHMENT: Final = "Coverage of top and low segments beside that of random ones, with 95 % intervals"
 _CHARTS: Final = {
-    "enrichment_plots": "Coverage of top and low segments beside that of random ones, with 95 % intervals",
     "coverage_plots": "Share of segments that reach each coverage, by type of region",
     "donut_plots": "Coverage of segments in bins of 10 %, by type of region and rank",
 }
@@ -60,11 +65,15 @@ def regions_chapters(
         return _both("Important segments weren't looked up in annotated regions yet.")
     if not _has_any(found["segment_coverage"], scored):
         return _both("The regions that were looked up are of other pairs than those that the models were measured on.")
-    blocks: list[Block] = [Paragraph(_introduction(parameters, found["regions_report"]))]
-    groups = found["region_summary"]["group"].unique().tolist()
-    blocks += [_group(str(group), found) for group in sorted(groups, reverse=True)]  # true positives first
-    pictures = [picture_of(png, _words_of(pair, found["segment_coverage"]), pair)
-                for pair, png in (found["pair_maps"] or {}).items()]  # fmt: skip
+    blocks: list[Block] = [Paragraph(_introduction(parameters, found["regions_report"], found.get("region_method")))]
+    summary = found["region_summary"]
+    is_small = summary["summary"].str.contains(TOO_FEW, regex=False)
+    groups = summary.loc[~is_small, "group"].unique().tolist()
+    blocks += [_group(str(group), found) for group in sorted(groups, reverse=True)]  # those that interact first
+    if is_small.any():
+        blocks.append(Points([f"{line[0].upper()}{line[1:]}." for line in summary.loc[is_small, "summary"]]))
+    drawn = _strongest_first(found["pair_maps"] or {}, found.get("chosen_importance"))
+    pictures = [picture_of(png, _words_of(pair, found["segment_coverage"]), pair) for pair, png in drawn]
     maps: Block = Gallery(pictures, is_wide=True) if pictures else Missing("No pair is drawn.", _COMMAND)
     return Section(*_REGIONS, blocks), Section(*_MAPS, [maps])
 
@@ -75,10 +84,24 @@ def _both(words: str) -> tuple[Section, Section]:
     return Section(*_REGIONS, missing), Section(*_MAPS, missing)
 
 
-def _introduction(parameters: RegionParameters, report: dict[str, Any] | None) -> str:
+def _strongest_first(maps: Mapping[str, bytes], importance: pd.DataFrame | None) -> list[tuple[str, bytes]]:
+    """Maps of pairs by their probability, as far as that is known."""
+    if importance is None or "Probability" not in importance:
+        return list(maps.items())
+    names = (importance["Protein1"] + "-" + importance["Protein2"]).map(as_file_name)
+    probability = dict(zip(names, importance["Probability"], strict=True))
+    return sorted(maps.items(), key=lambda drawn: -probability.get(drawn[0], 0.0))
+
+
+def _introduction(parameters: RegionParameters, report: dict[str, Any] | None, chosen: Mapping[str, str] | None) -> str:
+    model, method = parameters.explained_model, parameters.explained_by
+    if chosen:
+        model, method = chosen["model"], chosen["method"]
+    by = METHODS[method].name if method in METHODS else method.replace("_", " ")
+    why = f" ({chosen['why']})" if chosen else ""
     segments = (
-        f"The {parameters.ranks} most and the {parameters.ranks} least important segments of each pair, of "
-        f"{parameters.explained_model} by {parameters.explained_by.replace('_', ' ')}"
+        f"The {parameters.ranks} most and the {parameters.ranks} least important segments of each pair, of {model} by "
+        f"{by}{why}"
     )
     if report is None:
         return f"{segments}, were looked up in annotated regions."
@@ -97,12 +120,17 @@ def _group(group: str, found: dict[str, Any]) -> Group:
     """One group of pairs, by label and decision: in words, numbers and charts."""
     summary, table = found["region_summary"], found["region_enrichment"]
     blocks: list[Block] = [Points(_sentences(summary[summary["group"] == group]))]
+    if png := (found["enrichment_plots"] or {}).get(group):
+        blocks.append(Gallery([picture_of(png, f"{_ENRICHMENT}, {_named(group)}")], is_wide=True))
+    details: list[Block] = []
     if table is not None:
-        blocks.append(_enrichment_table(table[table["group"] == group], _named(group)))
+        details.append(_enrichment_table(table[table["group"] == group], _named(group)))
     charts = [(name, (found[name] or {}).get(group)) for name in _CHARTS]
     pictures = [picture_of(png, f"{_CHARTS[name]}, {_named(group)}") for name, png in charts if png]
     if pictures:
-        blocks.append(Gallery(pictures, is_wide=True))
+        details.append(Gallery(pictures, is_wide=True))
+    if details:
+        blocks.append(Folded("Numbers and distributions of coverage", details))
     return Group(_named(group).capitalize(), blocks)
 
 
@@ -127,14 +155,14 @@ def _enrichment_table(table: pd.DataFrame, group: str) -> Table:
             "Covered": [number_cell(value, ".1f") for value in table["coverage_percent"]],
             "Expected": [number_cell(value, ".1f") for value in table["expected_percent"]],
             "Difference, points": interval_cells(differences, "+z.1f"),
-            "q": [number_cell(value, ".2g") for value in table["q"]],
+            "q": [number_cell(value, ".1e") for value in table["q"]],
             "Verdict": text_cells(table["verdict"]),
         },
     )
 
 
 def _named(group: str) -> str:
-    return f"{GROUP_NAMES[group]} ({group}, label-decision)" if group in GROUP_NAMES else f"{group} pairs"
+    return f"pairs {GROUP_NAMES[group]}" if group in GROUP_NAMES else f"{group} pairs"
 
 
 def _words_of(pair: str, coverage: pd.DataFrame) -> str:

@@ -14,6 +14,7 @@ from esm2_amp.report.parts import (
     Block,
     Cell,
     Facts,
+    Folded,
     Group,
     Points,
     Section,
@@ -63,7 +64,10 @@ def run_chapter(
         Facts(_facts(run, evaluation, card)),
         _split_table(leakage_audit),
         Group("The data, checked", [Points([*_cleaning(proteins_report, pairs_report), *_audit(leakage_audit)])]),
-        Group("The models", [_model_table(descriptions), Settings("All settings of the models", settings)]),
+        Folded(
+            "The models, their training and settings",
+            [_model_table(descriptions), Settings("All settings of the models", settings)],
+        ),
     ]
     return Section("run", "What was run", blocks, list(cautions.of_split(leakage_audit)))
 

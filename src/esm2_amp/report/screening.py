@@ -18,6 +18,7 @@ from esm2_amp.report.parts import (
     interval_cells,
     number_cells,
     picture_of,
+    protein_cells,
     table_of,
     text_cells,
 )
@@ -102,7 +103,7 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _candidate_table(candidates: pd.DataFrame) -> Table:
     first = candidates[:_SHOWN_CANDIDATES]
     columns: dict[str, list[Cell]] = {"Place": number_cells(range(1, len(first) + 1), "d")}
-    columns |= {name: text_cells(first[name]) for name in ("Protein1", "Protein2")}
+    columns |= {name: protein_cells(first[name], {}) for name in ("Protein1", "Protein2")}
     columns |= _score_columns(first)
     for side in (1, 2):
         columns[f"Rank for {side}"] = _whole(first[f"Rank{side}"])
@@ -114,7 +115,7 @@ def _of_queries(partners: Mapping[str, pd.DataFrame]) -> Iterator[Block]:
     tables: list[Block] = []
     for query, table in list(partners.items())[:_SHOWN_QUERIES]:
         first = table[:_SHOWN_PARTNERS]
-        columns: dict[str, list[Cell]] = {"Rank": _whole(first["Rank"]), "Partner": text_cells(first["Partner"])}
+        columns: dict[str, list[Cell]] = {"Rank": _whole(first["Rank"]), "Partner": protein_cells(first["Partner"], {})}
         columns |= _score_columns(first)
         columns["Rank of the query among the partner's scores"] = _whole(first["RankOfQuery"])
         columns["Of these above"] = number_cells(first["AboveOfQuery"].astype(float), ".1%")

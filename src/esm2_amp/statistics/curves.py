@@ -1,6 +1,6 @@
 """The numbers behind the plots: ROC, precision-recall, confusion and reliability."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,10 @@ from esm2_amp.statistics.metrics import decisions
 
 MAX_POINTS = 1000
 """Points kept of a curve: finer than print or screen, and a plot of 50,000 pairs stays a small file."""
+
+
+_Z: Final = 1.959963984540054
+"""The quantile of the normal distribution for 95 %."""
 
 
 class Curve(NamedTuple):
@@ -133,6 +137,24 @@ def reliability(label: ArrayLike, probability: ArrayLike, n_bins: int = 10) -> p
     }
     means = {name: np.where(pairs > 0, total / np.maximum(pairs, 1), np.nan) for name, total in sums.items()}
     return pd.DataFrame({"Start": edges[:-1], "End": edges[1:], "Pairs": pairs, **means})
+
+
+def wilson_interval(successes: ArrayLike, trials: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """95 % intervals of shares (Wilson 1927), of independent trials.
+
+    Parameters
+    ----------
+    successes, trials : array_like, shape (N,)
+        Counts; at least one trial each.
+
+    Returns
+    -------
+    low, high : ndarray, shape (N,), float64
+    """
+    n, share = np.asarray(trials, dtype=np.float64), np.divide(successes, trials, dtype=np.float64)
+    middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    reach = _Z * np.sqrt(share * (1 - share) / n + (_Z / (2 * n)) ** 2) / (1 + _Z**2 / n)
+    return np.maximum(middle - reach, 0), np.minimum(middle + reach, 1)
 
 
 def _one_class(label: ArrayLike) -> bool:

@@ -23,6 +23,30 @@ document.querySelectorAll("thead button").forEach((button) => {
   });
 });
 
+// A figure opens at its full size in a dialog, which Escape closes.
+const enlarged = document.getElementById("enlarged");
+document.querySelectorAll(".enlarge").forEach((button) => {
+  button.addEventListener("click", () => {
+    const small = button.querySelector("img");
+    Object.assign(enlarged.querySelector("img"), { src: small.src, alt: small.alt });
+    enlarged.showModal();
+  });
+});
+enlarged.addEventListener("click", (event) => {
+  if (event.target.closest("button") || event.target === enlarged) enlarged.close();
+});
+
+// The contents beside the text show the parts of the chapter that is read.
+const chapters = new IntersectionObserver((entries) => {
+  entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
+    const id = entry.target.getAttribute("aria-labelledby");
+    document.querySelectorAll("nav > ul > li").forEach((item) => {
+      item.classList.toggle("current", item.querySelector("a").hash === `#${id}`);
+    });
+  });
+}, { rootMargin: "-20% 0px -70% 0px" });
+document.querySelectorAll("main > section:not(.cautions)").forEach((section) => chapters.observe(section));
+
 // Plotly lies packed at the end of the page.
 async function unpacked(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -61,8 +85,10 @@ async function draw() {
   });
   const sizes = new ResizeObserver((entries) => entries.forEach((entry) => Plotly.Plots.resize(entry.target)));
   charts.forEach((chart) => sizes.observe(chart));
-  window.addEventListener("beforeprint", () => charts.forEach(
-    (chart) => Plotly.relayout(chart, { width: 640, height: Math.min(chart.clientHeight, highest(chart)) })));
+  window.addEventListener("beforeprint", () => charts.forEach((chart) => {
+    const width = chart.closest(".plots") ? 330 : 640;
+    Plotly.relayout(chart, { width, height: Math.min(chart.clientHeight, highest(chart)) });
+  }));
   window.addEventListener("afterprint", () => charts.forEach(
     (chart) => Plotly.relayout(chart, { autosize: true, width: null, height: null })));
   document.documentElement.dataset.drawn = charts.length;

@@ -52,8 +52,8 @@ class CleanProteins(NamedTuple):
     Attributes
     ----------
     proteins : DataFrame of str
-        `Entry`, unique, and `Sequence`, upper-case residues of `esm2_amp.protein.RESIDUES`; in order of first
-        appearance, rows numbered from 0.
+        `Entry`, unique, and `Sequence`, upper-case residues of `esm2_amp.protein.RESIDUES`, and `Name` where the file
+        has names (an empty text for a protein without one); in order of first appearance, rows numbered from 0.
     report : dict of int
         Counts of rows: read, changed in each way; of proteins: kept, dropped, holding each rare letter;
         `shared_sequences`, how many sequences more than one id has; shortest and longest, in residues.
@@ -113,7 +113,9 @@ def clean_proteins(
             "%s proteins of %s can't be used and are left out, such as that of row %s (%s)",
             f"{dropped['Entry'].nunique():,}", proteins_raw.file, *dropped[["Row", "Problem"]].iloc[0],
         )  # fmt: skip
-    proteins = good.drop_duplicates("Entry", ignore_index=True)
+    proteins = good.assign(**raw.loc[good.index, raw.columns.intersection(["Name"])]).drop_duplicates(
+        "Entry", ignore_index=True
+    )
     report = {
         "read": len(table),
         "kept": len(proteins),

@@ -20,8 +20,8 @@ def select_segments(
     top_segments: SourceTable | None,
     low_segments: SourceTable | None,
     parameters: RegionParameters,
-    *explanations: Explanations | None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    *found: Any | None,
+) -> tuple[pd.DataFrame, pd.DataFrame, RegionParameters, dict[str, str]]:
     """Rank the segments of each pair by importance, or read them from a user's tables.
 
     Parameters
@@ -30,8 +30,9 @@ def select_segments(
         The most and the least important segments as a user's tables have them; both or neither.
     parameters : RegionParameters
         The model and method whose importances are ranked, how many ranks there are, and the group of pairs.
-    *explanations : dict of Explanation, optional
-        Explanations of each model in the order of `EXPLAINED`, then those on latents; None where there are none.
+    *found : dict of Explanation, or DataFrame, optional
+        Of each model in the order of `EXPLAINED`: its explanations, those on latents, `planted_truth`, `faithfulness`;
+        None where there is none.
 
     Returns
     -------
@@ -39,6 +40,10 @@ def select_segments(
         The table of `rank_segments`, of the chosen group of pairs.
     importance : DataFrame
         The importance table that the segments were ranked by; empty where they were read.
+    parameters : RegionParameters
+        With the method that was chosen where they leave it to the run.
+    method : dict
+        The `model` and `method` that the segments are of, and `why` that method; empty where they were read.
 
     Raises
     ------
@@ -48,8 +53,9 @@ def select_segments(
     from esm2_amp.regions.segments import SELECTIONS, keep_group, rank_segments, read_segments
 
     group = parameters.group
+    method: dict[str, str] = {}
     if top_segments is None and low_segments is None:
-        importance = _chosen_importance(parameters, explanations)
+        parameters, method, importance = _chosen_importance(parameters, found)
         segments = rank_segments(importance, parameters.ranks)
     elif top_segments is None or low_segments is None:
         raise InputError("Segments are read from two tables: give both top_segments=FILE and low_segments=FILE")
@@ -58,25 +64,39 @@ def select_segments(
         tables = dict(zip(SELECTIONS, (top_segments, low_segments), strict=True))
         _warn_of_other_decision(tables, group)
         segments = read_segments(tables, parameters.ranks, None if group == "all" else group)
-    return keep_group(segments, group), importance
+    return keep_group(segments, group), importance, parameters, method
 
 
-def _chosen_importance(parameters: RegionParameters, explanations: tuple[Explanations | None, ...]) -> pd.DataFrame:
-    """The importance table of the chosen model and method."""
+def _chosen_importance(
+    parameters: RegionParameters, found: tuple[Any | None, ...]
+) -> tuple[RegionParameters, dict[str, str], pd.DataFrame]:
+    """The importance table of the chosen model and method, and why it is this method."""
+    from esm2_amp.explanation.choice import AUTO, Choice, best_method
+
+    number = len(EXPLAINED)
+    explanations: tuple[Explanations | None, ...] = found[: 2 * number]
+    measured = zip(*(found[start : start + number] for start in (2 * number, 3 * number)), strict=True)
+    of_model = dict(zip(EXPLAINED, measured, strict=False))
     tables = {
         f"{model}.{method}": table
-        for model, found in zip(2 * EXPLAINED, explanations, strict=True)
-        for method, table in importances(found or {}).items()
+        for model, explained in zip(2 * EXPLAINED, explanations, strict=True)
+        for method, table in importances(explained or {}).items()
     }
     if not tables:
         raise InputError(
             "There are neither importances of a model nor tables of segments; run `kedro run "
             "--pipeline=interpretability` first, or give --params=top_segments=FILE,low_segments=FILE"
         )
-    name = f"{parameters.explained_model}.{parameters.explained_by}"
+    model, choice = parameters.explained_model, Choice(parameters.explained_by, "it was asked for")
+    if choice.method == AUTO and model in {name.split(".")[0] for name in tables}:
+        methods = [method for owner, method in (name.split(".") for name in tables) if owner == model]
+        choice = best_method(methods, *of_model.get(model, (None, None)))
+    name = f"{model}.{choice.method}"
     if name not in tables:
         raise InputError(f"explained_model.explained_by must be one of {', '.join(tables)}; got {name}")
-    return tables[name]
+    logger.info("Segments of %s are ranked by %s: %s", model, choice.method, choice.why)
+    method = {"model": model, "method": choice.method, "why": choice.why}
+    return parameters.model_copy(update={"explained_by": choice.method}), method, tables[name]
 
 
 def _warn_of_other_decision(tables: dict[str, SourceTable], group: str) -> None:
@@ -151,7 +171,16 @@ def place_annotations(
     before, after = (int(table.groupby("Selection")["Pair"].nunique().max()) for table in (segments, kept))
     report = placed.report | {"pairs": before, "pairs_left_out": before - after}
     _log_annotations(report, parameters)
-    return kept, placed.regions, placed.proteins, report, placed.problems
+    return kept, placed.regions, _named(placed.proteins, proteins), report, placed.problems
+
+
+def _named(placed: pd.DataFrame, proteins: pd.DataFrame | None) -> pd.DataFrame:
+    """Proteins with their names, where the file of sequences has any."""
+    if proteins is None or "Name" not in proteins:
+        return placed
+    return placed.assign(
+        Name=placed["Entry"].map(dict(zip(proteins["Entry"], proteins["Name"], strict=True))).fillna("")
+    )
 
 
 def _segments_of_kept_pairs(
@@ -264,17 +293,19 @@ def measure_enrichment(
     from esm2_amp.regions.chance import DEPLETED, ENRICHED
     from esm2_amp.regions.coverage import measure
     from esm2_amp.regions.enrichment import enrichment
+    from esm2_amp.regions.segments import by_size
     from esm2_amp.regions.summary import summarise
 
+    large, small = by_size(segments, parameters.fewest_pairs)
     table = enrichment(
-        segments,
+        large,
         measure(regions, proteins, report),
         permutations=parameters.permutations,
         replicates=parameters.replicates,
         level=parameters.level,
         seed=run.seed,
     )
-    summary = summarise(table)
+    summary = summarise(table, small, parameters.fewest_pairs)
     annotated = table[table["p"].notna()]
     called = annotated[annotated["verdict"].isin([ENRICHED, DEPLETED])]
     compared, different = (part[["group", "region_type"]].drop_duplicates() for part in (annotated, called))
@@ -282,6 +313,8 @@ def measure_enrichment(
         logger.info("%s", line)
     if others := len(compared) - len(different):
         logger.info("%d other groups and types of region: no different from chance", others)
+    for line in summary.loc[summary["group"].isin(small.index), "summary"]:
+        logger.info("%s", line)
     return table, summary
 
 
@@ -316,8 +349,11 @@ def write_workbook(
         By the name of the sheet.
     """
     from esm2_amp.regions.hit_rates import side_by_side
+    from esm2_amp.regions.segments import SHEET_NAMES
 
-    sheets = {f"Hit rates {group}": side_by_side(part) for group, part in rates.groupby("group")}
+    sheets = {
+        f"Hit rates, {SHEET_NAMES.get(str(group), group)}": side_by_side(part) for group, part in rates.groupby("group")
+    }
     others = {"Enrichment": table, "In words": summary, "Segments": segments, "Proteins": proteins}
     return sheets | others | ({"Problems": problems} if len(problems) else {})
 
@@ -345,6 +381,9 @@ def draw_pairs(
     parameters: RegionParameters,
 ) -> dict[str, Figure]:
     """Draw the maps of `pair_maps`, which takes the same parameters."""
+    from esm2_amp.explanation.methods import METHODS
     from esm2_amp.regions.charts import pair_maps
 
-    return pair_maps(segments, regions, proteins, report, importance, parameters)
+    method = METHODS.get(parameters.explained_by)
+    shown = (method.name, method.unit) if method and len(importance) else ("", "")
+    return pair_maps(segments, regions, proteins, report, importance, parameters, shown)

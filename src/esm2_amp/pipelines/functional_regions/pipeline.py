@@ -15,27 +15,27 @@ from esm2_amp.pipelines.functional_regions.nodes import (
     write_workbook,
 )
 
-_EXPLANATIONS: Final = [f"{model}.{table}" for table in ("explanations", "latent_explanations") for model in EXPLAINED]
+_EXPLAINED: Final = ("explanations", "latent_explanations", "planted_truth", "faithfulness")
+_EXPLANATIONS: Final = [f"{model}.{table}" for table in _EXPLAINED for model in EXPLAINED]
 _ANNOTATED: Final = ["region_segments", "regions", "region_proteins", "regions_report"]
-_PARAMETERS: Final = "params:functional_regions"
 
 
 def create_pipeline() -> Pipeline:
     """Explanations or ranked segments, and annotations → coverage, hit rates, tests and charts."""
-    return Pipeline([*_placed_segments(), *annotated_nodes(_PARAMETERS)], tags="functional_regions")
+    return Pipeline([*_placed_segments(), *annotated_nodes("region_parameters")], tags="functional_regions")
 
 
 def _placed_segments() -> list[Node]:
     return [
         Node(
             select_segments,
-            inputs=["top_segments", "low_segments", _PARAMETERS, *_EXPLANATIONS],
-            outputs=["ranked_segments", "chosen_importance"],
+            inputs=["top_segments", "low_segments", "params:functional_regions", *_EXPLANATIONS],
+            outputs=["ranked_segments", "chosen_importance", "region_parameters", "region_method"],
             name="select_segments",
         ),
         Node(
             place_annotations,
-            inputs=["region_file", "ranked_segments", "known_proteins", "given_proteins", _PARAMETERS],
+            inputs=["region_file", "ranked_segments", "known_proteins", "given_proteins", "region_parameters"],
             outputs=[*_ANNOTATED, "region_problems"],
             name="place_annotations",
         ),

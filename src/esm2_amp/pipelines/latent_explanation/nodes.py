@@ -241,7 +241,9 @@ def train_latent_network(
         TrainedModel("AE_DNN", fit.network, card),
         fit.record,
         metrics,
-        training_figure(fit.record, f"{model}: AE_DNN, {run.data_name}"),
+        training_figure(
+            fit.record, f"{model}: AE_DNN, {run.data_name}", with_dropout=bool(fit.network.sizes.get("dropout"))
+        ),
     )
 
 

@@ -8,7 +8,14 @@ import pandas as pd
 from esm2_amp.parameters.model_release import ReleaseParameters
 from esm2_amp.pipelines.types import TrainedModel
 
-REPORTED = {"accuracy": "accuracy", "mcc": "MCC", "auroc": "AUROC", "aupr": "AUPR"}
+REPORTED = {
+    "accuracy": "accuracy",
+    "mcc": "MCC",
+    "auroc": "AUROC",
+    "aupr": "AUPR",
+    "precision_at_1_10": "precision at 1:10",
+    "precision_at_1_100": "precision at 1:100",
+}
 """Metrics that a card has, and what it calls them."""
 
 

@@ -87,7 +87,7 @@ def train_model(
     return (
         TrainedModel(architecture, network, card, known, training.average_protein(), vectors),
         record,
-        training_figure(record, f"{architecture}, {run.data_name}"),
+        training_figure(record, f"{architecture}, {run.data_name}", with_dropout=bool(network.sizes.get("dropout"))),
     )
 
 

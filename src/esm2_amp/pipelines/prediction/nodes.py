@@ -258,6 +258,13 @@ def _log_scored(model: TrainedModel, scored: int, pairs: int) -> None:
     )  # fmt: skip
 
 
+def describe_model(model: TrainedModel) -> dict[str, Any]:
+    """What a reader of the scores must know of the model, as `esm2_amp.models.storage.summary_of` gives it."""
+    from esm2_amp.models.storage import summary_of
+
+    return summary_of(model)
+
+
 def _all_pairs(entries: np.ndarray, most: int) -> tuple[pd.DataFrame, dict[str, int]]:
     """All pairs of different proteins, in their order, where these are not too many."""
     count = _check_count(len(entries), most)

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.pipelines import feature_extraction
-from esm2_amp.pipelines.prediction.nodes import check_pair_file, match_pairs, score_pair_file
+from esm2_amp.pipelines.prediction.nodes import check_pair_file, describe_model, match_pairs, score_pair_file
 
 
 def create_pipeline() -> Pipeline:
@@ -28,6 +28,7 @@ def create_pipeline() -> Pipeline:
             outputs="predicted_pairs",
             name="score_pairs",
         ),
+        Node(describe_model, inputs="model", outputs="summary", name="describe_model"),
     ]
     return Pipeline(
         nodes,

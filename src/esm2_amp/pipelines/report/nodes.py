@@ -48,12 +48,23 @@ def summarise_uncertainty(
     return uncertainty_chapter(curves, surest, members)
 
 
-def summarise_predictions(models: pd.DataFrame, predicted: PredictionsFile | None, *scored: pd.DataFrame) -> Section:
-    """List the pairs that come first: test pairs by the best model, and new pairs where there are any."""
-    from esm2_amp.report.results import SHOWN_PAIRS, predictions_chapter
+def summarise_predictions(
+    models: pd.DataFrame, differences: pd.DataFrame, proteins: pd.DataFrame | None, *scored: pd.DataFrame
+) -> Section:
+    """List test pairs by the best model: those that come first, and its most confident mistakes."""
+    from esm2_amp.report.results import predictions_chapter
 
-    new = None if predicted is None else predicted.best(SHOWN_PAIRS)
-    return predictions_chapter(models, new, *scored)
+    return predictions_chapter(models, differences, proteins, *scored)
+
+
+def summarise_new_pairs(
+    predicted: PredictionsFile | None, summary: dict[str, Any] | None, proteins: pd.DataFrame | None
+) -> Section:
+    """Show the last predictions on other proteins, the model that made them, and what could not be scored."""
+    from esm2_amp.report.new_pairs import new_pairs_chapter
+    from esm2_amp.report.results import SHOWN_PAIRS
+
+    return new_pairs_chapter(None if predicted is None else predicted.best(SHOWN_PAIRS), summary, proteins)
 
 
 def summarise_explanation(
@@ -99,6 +110,7 @@ def write_report(run: RunParameters, *sections: Section) -> str:
     page : str
         HTML.
     """
+    from esm2_amp.report import cautions
     from esm2_amp.report.page import render
 
-    return render(f"Interactions of {run.data_name}", list(sections))
+    return render(f"Interactions of {run.data_name}", list(sections), cautions.of_data(run.data_name))

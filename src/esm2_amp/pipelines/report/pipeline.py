@@ -9,6 +9,7 @@ from esm2_amp.pipelines.per_model import for_every_model
 from esm2_amp.pipelines.report.nodes import (
     summarise_comparison,
     summarise_explanation,
+    summarise_new_pairs,
     summarise_predictions,
     summarise_regions,
     summarise_run,
@@ -23,7 +24,14 @@ _OF_EXPLANATIONS: Final = (
     *("randomised_weights_plot", "planted_truth", "planted_truth_plot", "forest_metrics", "network_metrics"),
 )
 _OF_REGIONS: Final = (
-    *("region_summary", "region_enrichment", "regions_report", "segment_coverage"),
+    *(
+        "region_summary",
+        "region_enrichment",
+        "regions_report",
+        "segment_coverage",
+        "region_method",
+        "chosen_importance",
+    ),
     *("enrichment_plots", "donut_plots", "coverage_plots", "pair_maps"),
 )
 _SCORED: Final = [f"{model}.scored_pairs" for model in ARCHITECTURES]
@@ -79,9 +87,15 @@ def _chapters() -> list[Node]:
         ),
         Node(
             summarise_predictions,
-            inputs=["model_comparison", "predicted_pairs", *_SCORED],
+            inputs=["model_comparison", "model_differences", "proteins", *_SCORED],
             outputs="report_predictions",
             name="summarise_predictions",
+        ),
+        Node(
+            summarise_new_pairs,
+            inputs=["predicted_pairs", "prediction.summary", "prediction.proteins"],
+            outputs="report_new_pairs",
+            name="summarise_new_pairs",
         ),
         Node(
             summarise_regions,
@@ -96,7 +110,7 @@ def _chapters() -> list[Node]:
         Node(
             write_report,
             inputs=["params:run", "report_comparison", "report_uncertainty", "report_run", "report_predictions",
-                    *_EXPLANATIONS, "report_regions", "report_maps"],
+                    *_EXPLANATIONS, "report_regions", "report_maps", "report_new_pairs"],
             outputs="report",
             name="write_report",
         ),
