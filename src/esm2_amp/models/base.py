@@ -28,6 +28,13 @@ class PairNetwork(nn.Module, PyTorchModelHubMixin):
         """The arguments of the constructor, `width` (D) among them."""
         return dict(self._hub_mixin_config)  # type: ignore[arg-type]
 
+    def first_map(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the linear map that alone reads the vectors, where the network has one.
+
+        Its weight has the shape (outputs, D), or (outputs, k · D) where it reads k vectors side by side.
+        """
+        raise NotImplementedError
+
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs.
 

@@ -1,5 +1,7 @@
 """ESM2_DPM: both proteins' mean vectors through a deep network (METHOD section 3)."""
 
+from typing import cast
+
 from torch import Tensor, nn
 
 from esm2_amp.models.base import PairNetwork
@@ -26,6 +28,11 @@ class ESM2DPM(PairNetwork):
         for size_in, size_out in [(2 * width, h1), (h1, h2), (h2, h3)]:
             layers += [initialise_linear(nn.Linear(size_in, size_out)), nn.LayerNorm(size_out), nn.ReLU()]
         self.dnn_layers = nn.Sequential(*layers, initialise_linear(nn.Linear(h3, 1)))
+
+    def first_map(self) -> tuple[Tensor, Tensor]:
+        """The first layer."""
+        first = cast("nn.Linear", self.dnn_layers[0])
+        return first.weight, first.bias
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs: (B, 2, D), or both vectors already side by side (B, 2·D), → (B,)."""

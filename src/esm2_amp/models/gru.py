@@ -1,5 +1,7 @@
 """ESM2_GRU: a recurrent network over the segments of a pair (METHOD section 3)."""
 
+from typing import cast
+
 from torch import Tensor, nn
 
 from esm2_amp.models.base import PairNetwork
@@ -37,6 +39,10 @@ class ESM2GRU(PairNetwork):
             else:
                 nn.init.zeros_(parameter)
         self.mlp_layers = mlp_head(width, h1, h2)
+
+    def first_map(self) -> tuple[Tensor, Tensor]:
+        """What the first layer's gates read of a segment."""
+        return cast("Tensor", self.gru.weight_ih_l0), cast("Tensor", self.gru.bias_ih_l0)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs: (B, T, D) → (B,)."""

@@ -1,8 +1,8 @@
 """Parameters of `model_training`: the sizes of each network, and how it is fitted (METHOD sections 3 and 4)."""
 
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from esm2_amp.parameters.base import Count, Fraction, Parameters, Positive
 from esm2_amp.parameters.run import TrainingPrecision
@@ -20,6 +20,10 @@ EXPLAINED: Final[tuple[Architecture, ...]] = ("ESM2_AMPS", "ESM2_AMP_CSE")
 
 MOST_MEMBERS: Final = 100
 """Of an ensemble: more have never been of use, and are likely a slip."""
+
+
+_WITH_A_FIRST_MAP: Final[tuple[Architecture, ...]] = ("ESM2_DPM", "ESM2_GRU", "ESM2_MEAN")
+"""Networks whose vectors are read by one linear map alone."""
 
 
 class NetworkParameters(Parameters):
@@ -92,6 +96,10 @@ class TrainingParameters(Parameters):
 
     Attributes
     ----------
+    standardise : bool
+        Whether each dimension of the vectors has mean 0 and variance 1 over the training proteins while the network is
+        fitted. The scale then goes into the weights of its first linear map, so that the model reads vectors as they
+        are. The transformers have no such map.
     members : int
         Networks that are fitted from different seeds and score as one, a deep ensemble: the logit is the mean of
         theirs, and its spread tells how sure it is. Training takes as many times as long. A search of hyperparameters
@@ -122,6 +130,7 @@ class TrainingParameters(Parameters):
         Where the table of features stays: with `auto` on the accelerator when it takes less than half its free memory.
     """
 
+    standardise: bool = False
     members: Annotated[int, Field(ge=1, le=MOST_MEMBERS)] = 1
     learning_rate: Positive
     weight_decay: Annotated[float, Field(ge=0)]
@@ -142,6 +151,15 @@ class ModelParameters(Parameters):
 
     network: AnyNetworkParameters
     training: TrainingParameters
+
+    @model_validator(mode="after")
+    def _can_standardise(self) -> Self:
+        if self.training.standardise and self.network.architecture not in _WITH_A_FIRST_MAP:
+            raise ValueError(
+                f"training.standardise must be false for {self.network.architecture}, whose first map isn't linear; "
+                f"it is for {', '.join(_WITH_A_FIRST_MAP)}"
+            )
+        return self
 
 
 def with_values(settings: ModelParameters, values: dict[str, Any]) -> ModelParameters:

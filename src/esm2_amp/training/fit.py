@@ -24,6 +24,7 @@ from esm2_amp.training.classifier import PairClassifier, PairData
 from esm2_amp.training.jobs import Fit, FitJob
 from esm2_amp.training.processes import ALONE, Processes
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint, mark_finished
+from esm2_amp.training.standardising import Scale
 from esm2_amp.training.together import fit_together
 from esm2_amp.training.trainer import quiet_trainer
 
@@ -122,6 +123,9 @@ def fit_network(
     _check_splits(training, validation)
     _shares(settings.training, processes, rank=0)  # raises before the folder is emptied
     settings = with_training_precision(settings, device)
+    scale = Scale.of(training) if settings.training.standardise else None
+    if scale:
+        training, validation = scale.standardised(training, validation)
     name = settings.network.architecture + (f", member {member[0]} of {member[1]}" if member else "")
     together = f" {processes.total} processes" if processes.total > 1 else ""
     # everything that decides the outcome of a fit; how many other members there are doesn't
@@ -132,7 +136,7 @@ def fit_network(
     fit = fit_together(job, processes) if together else fit_job(job)
     if member is None:
         mark_finished(folder, fingerprint)
-    return fit
+    return fit._replace(network=scale.folded(fit.network)) if scale else fit
 
 
 def fit_job(job: FitJob, processes: Processes = ALONE, rank: int = 0) -> Fit:
@@ -197,6 +201,8 @@ def fit_trial(
     """
     _check_splits(training, validation)
     settings = with_training_precision(settings, device)
+    if settings.training.standardise:
+        training, validation = Scale.of(training).standardised(training, validation)
     record = EpochRecord(name, waits=(60,), log_last=False)
     callbacks = [record, EpochReport(on_epoch)]
     job = FitJob(training, validation, settings, Path(), device, seed, None, name)

@@ -1,0 +1,50 @@
+"""Vectors standardised while a network is fitted, and the same network afterwards for vectors as they are."""
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from esm2_amp.models.base import PairNetwork
+from esm2_amp.pairs import Pairs
+
+
+class Scale(NamedTuple):
+    """Mean and standard deviation of each dimension over the proteins of training pairs, each once.
+
+    Attributes
+    ----------
+    mean, deviation : Tensor, shape (D,), float32
+        Over all vectors that the network reads; a dimension that never varies has the deviation 1.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def of(cls, training: Pairs) -> Self:
+        """The scale of the proteins of training pairs."""
+        used = torch.unique(torch.stack([training.a, training.b]))
+        vectors = training.table[used].double().flatten(0, 1)
+        deviation = vectors.std(dim=0, correction=0)
+        return cls(vectors.mean(dim=0).float(), torch.where(deviation > 0, deviation, 1).float())
+
+    def standardised(self, *parts: Pairs) -> list[Pairs]:
+        """Pairs over one table with that table standardised: float32."""
+        table = (parts[0].table.float() - self.mean) / self.deviation
+        return [replace(part, table=table) for part in parts]
+
+    def folded(self, network: PairNetwork) -> PairNetwork:
+        """The network that gives for vectors as they are what `network` gives for standardised ones.
+
+        Its first linear map W x + b becomes (W / deviation) x + b − (W / deviation) mean.
+        """
+        network = deepcopy(network)
+        weight, bias = network.first_map()
+        blocks = weight.shape[1] // len(self.mean)  # vectors that the map reads side by side
+        with torch.no_grad():
+            weight /= self.deviation.repeat(blocks)
+            bias -= weight @ self.mean.repeat(blocks)
+        return network
