@@ -9,22 +9,29 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from kedro.runner import SequentialRunner
 from packaging.requirements import Requirement
 
 from conftest import ROOT, Demonstration, context_of, kedro_run
+from esm2_amp import cli
 from esm2_amp.app.options import RunOptions
 from esm2_amp.explanation.attention import MODELS_WITH_ATTENTION
 from esm2_amp.models.registry import MODELS
 
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, flags=re.M | re.S)
+PAGES = {file.name: file.read_text() for file in sorted((ROOT / ".readme").glob("*.md"))}
+OF_CLUSTERS = "machines.md"
+"""The page whose commands are of schedulers and containers; test_machines_page.py has their tests."""
+ALL = "\n".join([README, *(text for name, text in PAGES.items() if name != OF_CLUSTERS)])
+BLOCKS = re.findall(r"^```bash\n(.*?)^```", ALL, flags=re.M | re.S)
 LINES = [line.split(" #")[0] for block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]
 COMMANDS = [command.replace(".venv/bin/", "").strip() for line in LINES for command in re.split(r"&&|;", line)]
 COMMANDS = list(dict.fromkeys(command for command in COMMANDS if command and not command.startswith("#")))
@@ -77,9 +84,29 @@ def with_test_file(parameter: str, data: Path, folder: Path) -> str:
     return parameter
 
 
+def options_of_short_command(words: list[str]) -> list[str]:
+    """The options of `kedro run` that a short command stands for."""
+    given: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli.run, "callback", lambda **options: given.update(options))
+        done = CliRunner().invoke(cli.cli, words)
+    assert done.exit_code == 0, done.output
+    params = ",".join(f"{name}={value}" for name, value in flat(given["params"]))
+    return [f"--pipelines={','.join(given['pipelines'])}", f"--params={params}"]
+
+
+def flat(params: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in params.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", found) for inner, found in flat(value))
+        else:
+            yield name, value
+
+
 @pytest.mark.parametrize("command", RUNS)
 def test_run_is_accepted(command, demonstration_run: Demonstration, tmp_path):
-    _, *options = shlex.split(command.removeprefix("kedro "))
+    program, *words = shlex.split(command)
+    options = options_of_short_command(words) if program == "esm2_amp" else words[1:]
     options = in_test_environment(options, demonstration_run.folder, tmp_path)
     exit_code, output = kedro_run(demonstration_run.folder, "--runner=test_readme.Rehearsal", *options)
     needs_an_earlier_one = "yet; run `kedro run --pipeline=" in output
@@ -111,18 +138,19 @@ def test_other_command_is_kedros(command):
         assert option.partition("=")[0] in told.stdout
 
 
-def rows_of_table(heading: str) -> list[list[str]]:
+def rows_of_table(heading: str, page: str = README) -> list[list[str]]:
     """The names in code style in the first cell of each row below a heading."""
-    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    section = page.split(f"# {heading}\n")[1].split("\n## ", maxsplit=1)[0]
     return [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in section.splitlines() if row.startswith("|")]
 
 
 def test_tables_name_pipelines_models_and_parameters():
     assert {name for names in rows_of_table("Pipelines") for name in names} <= set(pipelines)
-    assert {name for names in rows_of_table("Models") for name in names} == set(MODELS)
+    assert {name for names in rows_of_table("Models and their evidence") for name in names} == set(MODELS)
     parameters, _ = context_of("base", ROOT)
     parameters |= {"training": parameters["ESM2_AMPS"]["settings"].training}  # the group stands for each model's
-    named = {part for names in rows_of_table("Your own data") for name in names for part in name.split(",")}
+    rows = rows_of_table("Inputs and options", PAGES["inputs.md"])
+    named = {part for names in rows for name in names for part in name.split(",")}
     for part in named - {"--params="}:
         group, *inner = part.partition("=")[0].split(".")
         value = parameters[group] if group not in RunOptions.model_fields else None
@@ -137,12 +165,19 @@ def test_paths_exist_or_are_data_sets():
     ]
     paths = {str(getattr(one, "_filepath", getattr(one, "_path", ""))).removeprefix(f"{ROOT}/") for one in data_sets}
     paths |= {str(parent) for path in paths for parent in Path(path).parents}
-    for named in set(re.findall(r"`((?:conf|data|docs|notebooks|src|tests|training)/[^`\s]*)`", README)):
+    for named in set(re.findall(r"`((?:conf|data|docs|notebooks|src|tests|training)/[^`\s]*)`", ALL)):
         path = named.replace("<model>", MODELS_WITH_ATTENTION[0])
         there = any(any(folder.glob(path.rstrip("/"))) for folder in (ROOT, ROOT / "src/esm2_amp"))
         assert there or path.rstrip("/") in paths, path
 
 
 def test_links_lead_to_files():
-    for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
+    pages = {ROOT: README} | {ROOT / ".readme" / name: text for name, text in PAGES.items()}
+    for place, text in pages.items():
+        folder = place if place.is_dir() else place.parent
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", text):
+            assert (folder / target).exists(), f"{place.name}: {target}"
+
+
+def test_readme_is_short():
+    assert len(README.split()) <= 1800

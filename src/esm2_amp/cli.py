@@ -172,7 +172,7 @@ def predict(**arguments: Any) -> dict[str, Any]:
 
     esm2_amp predict two_proteins.fasta
     """
-    return {"predictions": arguments.pop("output"), **arguments}
+    return {"predicted_pairs": arguments.pop("output"), **arguments}
 
 
 @_short_command("screening")

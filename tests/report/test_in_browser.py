@@ -105,7 +105,7 @@ def test_nothing_is_wider_than_the_screen(found, width):
 
 
 def test_plots_are_drawn(found):
-    assert len(found["charts"]) == 4
+    assert len(found["charts"]) == 6
     assert found["curves"] > 20
 
 
