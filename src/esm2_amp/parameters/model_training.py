@@ -96,14 +96,6 @@ class TrainingParameters(Parameters):
 
     Attributes
     ----------
-    standardise : bool
-        Whether each dimension of the vectors has mean 0 and variance 1 over the training proteins while the network is
-        fitted. The scale then goes into the weights of its first linear map, so that the model reads vectors as they
-        are. The transformers have no such map.
-    members : int
-        Networks that are fitted from different seeds and score as one, a deep ensemble: the logit is the mean of
-        theirs, and its spread tells how sure it is. Training takes as many times as long. A search of hyperparameters
-        fits single networks; the members are those of the fit with the best parameters.
     learning_rate, weight_decay : float
         Learning rate and weight decay of AdamW.
     batch_size : int
@@ -128,10 +120,16 @@ class TrainingParameters(Parameters):
         `32-true` elsewhere. What it is stands in the model's card.
     features_on : {"auto", "device", "host"}
         Where the table of features stays: with `auto` on the accelerator when it takes less than half its free memory.
+    standardise : bool
+        Whether each dimension of the vectors has mean 0 and variance 1 over the training proteins while the network is
+        fitted. The scale then goes into the weights of its first linear map, so that the model reads vectors as they
+        are. The transformers have no such map.
+    members : int
+        Networks that are fitted from different seeds and score as one, a deep ensemble: the logit is the mean of
+        theirs, and its spread tells how sure it is. Training takes as many times as long. A search of hyperparameters
+        fits single networks; the members are those of the fit with the best parameters.
     """
 
-    standardise: bool = False
-    members: Annotated[int, Field(ge=1, le=MOST_MEMBERS)] = 1
     learning_rate: Positive
     weight_decay: Annotated[float, Field(ge=0)]
     batch_size: Count = 256
@@ -144,6 +142,8 @@ class TrainingParameters(Parameters):
     gradient_clip: Positive | None = None
     precision: TrainingPrecision = "32-true"
     features_on: Literal["auto", "device", "host"] = "auto"
+    standardise: bool = False
+    members: Annotated[int, Field(ge=1, le=MOST_MEMBERS)] = 1
 
 
 class ModelParameters(Parameters):
