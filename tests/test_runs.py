@@ -127,7 +127,7 @@ def test_plots_open(demonstration_run):
     for plot in drawn:
         assert plotly.io.from_json(plot.read_text()).data, plot
     of_evaluation = [image for image in images if not {"explanation", "functional_regions"}.intersection(image.parts)]
-    assert (len(of_evaluation), len(drawn)) == (5 + 2 * len(MODELS), 4 * len(MODELS))
+    assert (len(of_evaluation), len(drawn)) == (6 + 2 * len(MODELS), 4 * len(MODELS))
 
 
 def content(file: Path) -> Any:

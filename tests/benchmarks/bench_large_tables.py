@@ -124,7 +124,7 @@ def predict(work: Work, ending: str) -> None:
                                  PredictionParameters()))  # fmt: skip
     pairs = checked.load()
     names, *_ = match_pairs(pairs, proteins, None)
-    predicted = score_pair_file(pairs, names, work.features, model(), work.folder / "state", EVALUATION, RUN)
+    predicted, _ = score_pair_file(pairs, names, work.features, model(), work.folder / "state", EVALUATION, RUN)
     PredictionsDataset(filepath=str(work.folder / f"predicted{ending}")).save(predicted)
 
 

@@ -121,7 +121,8 @@ def fit_network(
         aren't so many devices.
     """
     _check_splits(training, validation)
-    _shares(settings.training, processes, rank=0)  # raises before the folder is emptied
+    _shares(settings.training, processes, rank=0)  # raises before the folder is emptied, as the next does
+    _check_sizes(settings, training)
     settings = with_training_precision(settings, device)
     scale = Scale.of(training) if settings.training.standardise else None
     if scale:
@@ -263,6 +264,12 @@ def _prepared(
 def _check_splits(training: Pairs, validation: Pairs) -> None:
     for split, pairs in {"training": training, "validation": validation}.items():
         check_classes(split, pairs)
+
+
+def _check_sizes(settings: ModelParameters, pairs: Pairs) -> None:
+    """Raise InputError for sizes that don't fit the width of the vectors; nothing is drawn or filled."""
+    with torch.device("meta"):
+        build_network(settings.network, pairs.table.shape[-1])
 
 
 def check_classes(split: str, pairs: Pairs) -> None:

@@ -202,7 +202,7 @@ def score_pair_file(
     state: Path,
     parameters: EvaluationParameters,
     run: RunParameters,
-) -> Predictions:
+) -> tuple[Predictions, dict[str, Any]]:
     """Score checked pairs, part by part.
 
     Parameters
@@ -227,6 +227,8 @@ def score_pair_file(
     predicted : Predictions
         Tables with the columns of `score_new_pairs`, made from the scores when they are saved; each input pair has its
         row, in input order.
+    summary : dict
+        `esm2_amp.models.storage.summary_of` the model: what a reader of the scores must know of it.
 
     Raises
     ------
@@ -234,6 +236,7 @@ def score_pair_file(
         No pair can be scored, the features are not those that the model reads, or the disk is full.
     """
     from esm2_amp.devices import resolve_device
+    from esm2_amp.models.storage import summary_of
     from esm2_amp.prediction.checking import FoundProteins, match_proteins
     from esm2_amp.prediction.scoring import Decision, score_parts
     from esm2_amp.screening.rows import RowScorer
@@ -248,7 +251,7 @@ def score_pair_file(
     of_used = None if unlikeness is None else unlikeness.to_numpy()[used]
     predicted = score_parts(pairs, found, rows, scorer, state, decision, of_used)
     _log_scored(model, predicted.scored, len(predicted))
-    return predicted
+    return predicted, summary_of(model)
 
 
 def _log_scored(model: TrainedModel, scored: int, pairs: int) -> None:
@@ -256,13 +259,6 @@ def _log_scored(model: TrainedModel, scored: int, pairs: int) -> None:
         "%s of %s pairs scored by %s, trained on %s", f"{scored:,}", f"{pairs:,}",
         model.card.get("name", model.architecture), model.card.get("data", "data that its card doesn't name"),
     )  # fmt: skip
-
-
-def describe_model(model: TrainedModel) -> dict[str, Any]:
-    """What a reader of the scores must know of the model, as `esm2_amp.models.storage.summary_of` gives it."""
-    from esm2_amp.models.storage import summary_of
-
-    return summary_of(model)
 
 
 def _all_pairs(entries: np.ndarray, most: int) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.pipelines import feature_extraction
-from esm2_amp.pipelines.prediction.nodes import check_pair_file, describe_model, match_pairs, score_pair_file
+from esm2_amp.pipelines.prediction.nodes import check_pair_file, match_pairs, score_pair_file
 
 
 def create_pipeline() -> Pipeline:
@@ -25,10 +25,9 @@ def create_pipeline() -> Pipeline:
         Node(
             score_pair_file,
             inputs=["pairs", "names", "protein_features", "model", "state", "params:evaluation", "params:run"],
-            outputs="predicted_pairs",
+            outputs=["predicted_pairs", "summary"],
             name="score_pairs",
         ),
-        Node(describe_model, inputs="model", outputs="summary", name="describe_model"),
     ]
     return Pipeline(
         nodes,
