@@ -4,6 +4,7 @@
 marked commands are executed by .ci/run, in a fresh environment.
 """
 
+import json
 import re
 import shlex
 import subprocess
@@ -146,7 +147,7 @@ def rows_of_table(heading: str, page: str = README) -> list[list[str]]:
 
 def test_tables_name_pipelines_models_and_parameters():
     assert {name for names in rows_of_table("Pipelines") for name in names} <= set(pipelines)
-    assert {name for names in rows_of_table("Models and their evidence") for name in names} == set(MODELS)
+    assert {name for names in rows_of_table("Models and their evidence") for name in names} >= set(MODELS)
     parameters, _ = context_of("base", ROOT)
     parameters |= {"training": parameters["ESM2_AMPS"]["settings"].training}  # the group stands for each model's
     rows = rows_of_table("Inputs and options", PAGES["inputs.md"])
@@ -197,3 +198,20 @@ def test_columns_of_outputs_are_those_of_a_run(demonstration_run: Demonstration)
         assert set(re.findall(r"`(\w+)`", words)) <= set(columns), name
         looked_at += 1
     assert looked_at > 12
+
+
+@pytest.mark.parametrize("page", ["README.md", "measurements.md"])
+def test_ladder_has_the_figures_of_the_shipped_models(page):
+    text = README if page == "README.md" else PAGES[page]
+    headings, columns = {"accuracy": "accuracy", "MCC": "mcc", "AUROC": "auroc", "AUPR": "aupr"}, {}
+    for name, network in {"ppi_mini": "ESM2_DPM", "ppi_mini_amps": "ESM2_AMPS"}.items():
+        card = json.loads((ROOT / "data/06_models" / name / "model/card.json").read_text())
+        metrics = card["evaluation"]["metrics"]
+        columns |= {f"`{network}` on `esm2_mini`": metrics[network], "composition, boosted": metrics["composition"],
+                    "mean vectors of `esm2_mini`": metrics["mean_vector_logistic"]}  # fmt: skip
+    for words, metrics in columns.items():
+        row = next(line for line in text.splitlines() if line.startswith("|") and words in line)
+        shown = headings if row.count("|") == len(headings) + 2 else {k: v for k, v in headings.items() if k != "MCC"}
+        for cell, metric in zip(row.split("|")[2:-1], shown.values(), strict=True):
+            value, low, high = metrics[metric]
+            assert cell.strip().strip("*") == f"{value:.3f} ({low:.3f}–{high:.3f})", words
