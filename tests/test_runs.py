@@ -190,7 +190,7 @@ def test_every_pair_has_its_row_in_input_order(labelled, data, go, tmp_path):
     go("--pipeline=prediction", f"--params=pairs={tmp_path / 'pairs.csv'}")
     found = predicted(data)
     assert found[list(pairs)].equals(pairs)
-    assert list(found) == [*pairs, "Probability", "CalibratedProbability", "Prediction", "Status"]
+    assert list(found) == [*pairs, "Probability", "CalibratedProbability", "Prediction", "Unlikeness", "Status"]
     known = [True, False, True, False, True, True]
     assert (found["Status"] == "scored").tolist() == known
     assert found["Probability"].notna().tolist() == found["CalibratedProbability"].notna().tolist() == known

@@ -51,7 +51,7 @@ def test_cards_show_the_figures_that_were_measured():
     for name, metrics in card["evaluation"]["metrics"].items():
         row = next(cells for shown_name, cells in shown.items() if shown_name.lower() == name.lower())
         for cell, (value, *_) in zip(row, metrics.values(), strict=True):
-            assert cell.startswith(f"{value:.3f} (")
+            assert cell.startswith("– (" if value is None else f"{value:.3f} (")
     fingerprint = json.loads((ENCODER / "config.json").read_text())["esm2_amp_fingerprint"]
     assert fingerprint in (ENCODER / "README.md").read_text()
 

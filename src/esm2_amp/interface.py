@@ -107,7 +107,7 @@ def extract_features(
     >>> import esm2_amp
     >>> features = esm2_amp.extract_features({"INS": "MALWMRLLPLLALLALWG", "GCG": "MKSIYFVAGLFVMLVQGS"})
     >>> features.array.shape
-    (2, 13, 192)
+    (2, 13, 256)
     >>> features.axes["protein"].tolist()
     ['INS', 'GCG']
     """
@@ -305,7 +305,7 @@ def screen(
     >>> import esm2_amp
     >>> found = esm2_amp.screen("data/01_raw/examples/proteins.fasta", ["P01308"], top=3)
     >>> found.shape, bool(((found == "P01308").sum(axis=1) == 1).all())
-    ((3, 10), True)
+    ((3, 12), True)
     """
     trained, run = _model_of(model), _run_parameters(device)
     parameters = _valid(ScreeningParameters, top=top, threshold=threshold)

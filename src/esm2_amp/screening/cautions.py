@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from esm2_amp.screening.kept import COARSE, COARSE_EDGES, FINE, Kept
 
-NEAR_CHANCE: Final = 0.65
+NEAR_CHANCE: Final = 0.7
 """AUROC below which a model is said to be near chance: at 1 interacting pair of 1000, hardly a candidate is right."""
 
 _LOOKED_AT: Final = 1_000

@@ -107,11 +107,9 @@ def test_probabilities_that_print_alike_have_logits_beside_them(probability, log
 
 
 def test_new_pairs_name_their_model_its_quality_and_what_has_no_score():
-    predicted = pd.DataFrame({
-        "Protein1": ["P01308", "P01308", "P0DP23"], "Protein2": ["P0DP23", "Z", "Z"],
-        "Probability": [0.7, np.nan, np.nan], "Prediction": [1, np.nan, np.nan],
-        "Status": ["scored", "no sequence of Z", "no sequence of Z"],
-    })  # fmt: skip
+    scored = pd.DataFrame({"Protein1": ["P01308"], "Protein2": ["P0DP23"], "Probability": [0.7], "Prediction": [1]})
+    reasons = pd.DataFrame({"Status": ["no sequence of Z"], "Pairs": [2], "Protein1": ["P01308"], "Protein2": ["Z"]})
+    predicted = (scored, 1, reasons)
     summary = {"model": "mini", "architecture": "ESM2_DPM", "trained_on": "gold", "measured_on": "52 test pairs",
                "metrics": {"auroc": [0.6, 0.55, 0.65], "precision_at_1_10": [0.2, None, None]}}  # fmt: skip
     chapter = new_pairs_chapter(predicted, summary, PROTEINS)
@@ -125,7 +123,8 @@ def test_new_pairs_name_their_model_its_quality_and_what_has_no_score():
 
 
 def test_new_pairs_of_a_good_model_are_not_warned_of():
-    predicted = pd.DataFrame({"Protein1": ["A"], "Protein2": ["B"], "Probability": [0.7], "Status": ["scored"]})
+    scored = pd.DataFrame({"Protein1": ["A"], "Protein2": ["B"], "Probability": [0.7]})
+    predicted = (scored, 1, pd.DataFrame({"Status": [], "Pairs": [], "Protein1": [], "Protein2": []}))
     summary = {"model": "m", "architecture": "a", "trained_on": "t", "measured_on": "p", "metrics": {"auroc": [0.9]}}
     assert not new_pairs_chapter(predicted, summary, None).cautions
     assert len(new_pairs_chapter(predicted, summary | {"metrics": {}}, None).cautions) == 1
