@@ -79,6 +79,8 @@ def with_test_file(parameter: str, data: Path, folder: Path) -> str:
     name, _, value = parameter.partition("=")
     if name in FILES:
         return f"{name}={data / '01_raw/planted' / FILES[name]}"
+    if name in ("output", "predicted_pairs"):
+        return f"{name}={folder / Path(value).name}"
     if name in ("features", "checkpoint", "entry_list", "top_segments", "low_segments"):
         (folder / Path(value).name).touch()
         return f"{name}={folder / Path(value).name}"
