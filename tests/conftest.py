@@ -1,6 +1,7 @@
 """What the tests share: golden values, and one whole run for all of them to look at."""
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -123,6 +125,19 @@ def demonstration_run(tmp_path_factory: pytest.TempPathFactory) -> Demonstration
     done = kedro_run_alone(folder)
     assert done.exit_code == 0, done.output
     return Demonstration(folder, done.output)
+
+
+def fill_disk_after(files: int, patch: pytest.MonkeyPatch) -> None:
+    """Let NumPy write so many archives; the next one finds the disk full."""
+    savez, written = np.savez, []
+
+    def full(file: Any, **content: Any) -> None:
+        if len(written) == files:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(file)
+        savez(file, **content)
+
+    patch.setattr(np, "savez", full)
 
 
 def copy_project(folder: Path) -> Path:

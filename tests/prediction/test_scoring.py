@@ -1,6 +1,5 @@
 """Predictions of checked pairs: the rows that pairs in memory have, whatever happens to the process."""
 
-import errno
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from conftest import fill_disk_after
 from esm2_amp.errors import InputError
 from esm2_amp.io.predictions import PredictionsDataset
 from esm2_amp.models.dpm import ESM2DPM
@@ -210,15 +210,7 @@ def test_a_full_disk_is_foreseen(tmp_path, monkeypatch):
 
 
 def test_a_disk_that_is_full_in_a_part_leaves_what_was_scored_before(tmp_path, monkeypatch):
-    savez, written = np.savez, []
-
-    def full(file, **content):
-        if len(written) == 3:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        written.append(file)
-        savez(file, **content)
-
-    monkeypatch.setattr(np, "savez", full)
+    fill_disk_after(3, monkeypatch)
     with pytest.raises(InputError, match=r"could not be written: No space left .* what was finished before is kept"):
         scored(tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == [f"part-{number:06}.npz" for number in range(3)]

@@ -1,6 +1,5 @@
 """A screen keeps exactly what brute force keeps, whatever the tiles, whatever happens to the process."""
 
-import errno
 import re
 import shutil
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from test_scorers import logits_of, network_of, vectors_of
 
+from conftest import fill_disk_after
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.screening import ScreeningParameters
 from esm2_amp.screening.candidates import candidate_pairs, ranks_of
@@ -241,15 +241,7 @@ def test_a_full_disk_is_foreseen(tmp_path, monkeypatch):
 def test_a_disk_that_is_full_in_a_tile_leaves_what_was_written_before(tmp_path, monkeypatch):
     work = work_of("ESM2_MEAN", all_pairs())
     table = vectors_of(work.network, P)
-    savez, written = np.savez, []
-
-    def full(file, **content):
-        if len(written) == 3:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        written.append(file)
-        savez(file, **content)
-
-    monkeypatch.setattr(np, "savez", full)
+    fill_disk_after(3, monkeypatch)
     with pytest.raises(InputError, match=r"could not be written: No space left .* what was finished before is kept"):
         screen(work, table, tmp_path, parameters(pairs_per_tile=200))
     assert [file.name for file in tmp_path.iterdir()] == ["screen.npz"]

@@ -22,7 +22,7 @@ from esm2_amp.parameters.run import Device
 from esm2_amp.precision import resolve_training_precision
 from esm2_amp.training.batches import Shares
 from esm2_amp.training.callbacks import EpochRecord
-from esm2_amp.training.fit import best_checkpoints, check_classes, release_optimizers
+from esm2_amp.training.fit import best_checkpoints, check_splits, release_optimizers
 from esm2_amp.training.resume import checkpoint_to_resume, last_checkpoint
 from esm2_amp.training.trainer import quiet_trainer
 
@@ -89,8 +89,7 @@ def finetune(
         A split is of one class only, the accelerator's memory is too small or, as DivergedError, a loss is no longer
         finite.
     """
-    for split, pairs in {"training": training, "validation": validation}.items():
-        check_classes(split, pairs)
+    check_splits(training, validation)
     precision = resolve_training_precision(settings.precision, resolve_device(device))
     settings = settings.model_copy(update={"precision": precision})
     record, best = EpochRecord("fine-tuning"), best_checkpoints(folder)

@@ -17,7 +17,7 @@ from esm2_amp.io.local import LocalDataset
 class FigureSetDataset(LocalDataset[Mapping[str, Any], dict[str, Any]]):
     """Figures by name in a folder that may hold other files, too.
 
-    A Matplotlib figure is written as `<name>.png` and, by choice, `<name>.pdf`; a Plotly figure as `<name>.json`; a
+    A Matplotlib figure is written as `<name>.png` and `<name>.pdf`; a Plotly figure as `<name>.json`; a
     mapping of figures into the folder `<name>`, which they have to themselves. An index tells which figures there are,
     so that those of an earlier run that this one doesn't draw are removed.
 
@@ -29,17 +29,13 @@ class FigureSetDataset(LocalDataset[Mapping[str, Any], dict[str, Any]]):
         The index, a JSON file in the folder of the figures.
     dpi : int
         Of the PNGs.
-    pdf : bool
-        Whether Matplotlib figures are written as PDF, too.
     metadata : mapping, optional
         For plugins such as Kedro-Viz; not used here.
     """
 
-    def __init__(
-        self, *, filepath: str, dpi: int = 300, pdf: bool = True, metadata: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, *, filepath: str, dpi: int = 300, metadata: Mapping[str, Any] | None = None) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
-        self._folder, self._dpi, self._pdf = self._filepath.parent, dpi, pdf
+        self._folder, self._dpi = self._filepath.parent, dpi
 
     @override
     def load(self) -> dict[str, Any]:
@@ -82,7 +78,7 @@ class FigureSetDataset(LocalDataset[Mapping[str, Any], dict[str, Any]]):
         if hasattr(figure, "to_plotly_json"):
             write_atomically(self._folder / f"{name}.json", figure.to_json().encode())
             return "json"
-        write_figure(figure, self._folder / f"{name}.png", self._dpi, pdf=self._pdf)
+        write_figure(figure, self._folder / f"{name}.png", self._dpi)
         return "png"
 
     def _remove(self, name: str, kind: str) -> None:
@@ -93,7 +89,7 @@ class FigureSetDataset(LocalDataset[Mapping[str, Any], dict[str, Any]]):
             Path(f"{path}.{ending}").unlink(missing_ok=True)
 
     def _describe(self) -> dict[str, Any]:
-        return {**super()._describe(), "dpi": self._dpi, "pdf": self._pdf}
+        return {**super()._describe(), "dpi": self._dpi}
 
 
 class InteractiveFigureSetDataset(FigureSetDataset):

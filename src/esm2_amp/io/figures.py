@@ -98,11 +98,10 @@ def as_preview(image: Path) -> ImagePreview:
     return ImagePreview(b64encode(image.read_bytes()).decode())
 
 
-def write_figure(figure: Figure, file: Path, dpi: int, *, pdf: bool = True) -> None:
-    """Write a figure as PNG and, by choice, as PDF beside it."""
+def write_figure(figure: Figure, file: Path, dpi: int) -> None:
+    """Write a figure as PNG, and as PDF beside it."""
     with mpl.rc_context(_PDF_OPTIONS):
         with replacing_file(file) as part:
             figure.savefig(part, dpi=dpi, format="png")
-        if pdf:
-            with replacing_file(file.with_suffix(".pdf")) as part:
-                figure.savefig(part, format="pdf", metadata={"CreationDate": None})
+        with replacing_file(file.with_suffix(".pdf")) as part:
+            figure.savefig(part, format="pdf", metadata={"CreationDate": None})

@@ -31,9 +31,10 @@ class PairNetwork(nn.Module, PyTorchModelHubMixin):
     def first_map(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of the linear map that alone reads the vectors, where the network has one.
 
-        Its weight has the shape (outputs, D), or (outputs, k · D) where it reads k vectors side by side.
+        Its weight has the shape (outputs, D), or (outputs, k · D) where it reads k vectors side by side. A network
+        without one raises NotImplementedError; `training.standardise` is refused for it.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no linear map that alone reads the vectors")
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs.

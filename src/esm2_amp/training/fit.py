@@ -120,7 +120,7 @@ def fit_network(
         A split is empty or has pairs of one class only, or, as DivergedError, a loss is no longer finite, or there
         aren't so many devices.
     """
-    _check_splits(training, validation)
+    check_splits(training, validation)
     _shares(settings.training, processes, rank=0)  # raises before the folder is emptied, as the next does
     _check_sizes(settings, training)
     settings = with_training_precision(settings, device)
@@ -200,7 +200,7 @@ def fit_trial(
     InputError
         A split is empty or has pairs of one class only, or, as DivergedError, a loss is no longer finite.
     """
-    _check_splits(training, validation)
+    check_splits(training, validation)
     settings = with_training_precision(settings, device)
     if settings.training.standardise:
         training, validation = Scale.of(training).standardised(training, validation)
@@ -261,26 +261,22 @@ def _prepared(
         )
 
 
-def _check_splits(training: Pairs, validation: Pairs) -> None:
-    for split, pairs in {"training": training, "validation": validation}.items():
-        check_classes(split, pairs)
-
-
 def _check_sizes(settings: ModelParameters, pairs: Pairs) -> None:
     """Raise InputError for sizes that don't fit the width of the vectors; nothing is drawn or filled."""
     with torch.device("meta"):
         build_network(settings.network, pairs.table.shape[-1])
 
 
-def check_classes(split: str, pairs: Pairs) -> None:
-    """Raise InputError unless the pairs of a split are of both classes."""
-    assert pairs.label is not None
-    positives, count = int(pairs.label.sum()), len(pairs)
-    if positives in (0, count):
-        raise InputError(
-            f"The {split} pairs must hold both classes, got {positives} positive and {count - positives} negative; "
-            "add the missing class or choose another split"
-        )
+def check_splits(training: Pairs, validation: Pairs) -> None:
+    """Raise InputError unless the pairs of both splits are of both classes."""
+    for split, pairs in {"training": training, "validation": validation}.items():
+        assert pairs.label is not None
+        positives, count = int(pairs.label.sum()), len(pairs)
+        if positives in (0, count):
+            raise InputError(
+                f"The {split} pairs must hold both classes, got {positives} positive and {count - positives} negative; "
+                "add the missing class or choose another split"
+            )
 
 
 def best_checkpoints(folder: Path) -> ModelCheckpoint:
