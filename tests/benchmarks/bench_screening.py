@@ -9,9 +9,10 @@
 Published sizes (conf/esm2_650m) with random weights, or a trained model, on random features. Every row is measured in a
 process of its own, both ways one after the other.
 
-- `file`: the same pairs through a pair file: read as CSV, checked, scored by the nodes of `prediction`, written as CSV.
-- `screen`: the screen of all pairs of so many proteins that it has the pairs asked for, with all that is kept and
-  written of it. Of networks that see the order of the partners it scores both orders, where the file has one.
+- `network`: a pair file read as CSV, checked, scored batch by batch by the network itself, written as CSV.
+- `file`: the same by the nodes of `prediction`, whose scorers compute once what is common to many pairs.
+- `screen`: the screen of some proteins with as many others, which is what nearly all tiles of a proteome are, with all
+  that is kept and written of it. Of networks that see the order of the partners it scores both orders, a file one.
 - `limit`: pairs per second if nothing but the matrix products that remain per pair took time, each at the speed of
   `torch.mm` at its shape, by as many threads side by side as PyTorch has, at the best of several numbers of rows.
 
@@ -21,6 +22,7 @@ weights of its published sizes, on proteins of 300 to 500 residues whose languag
 """
 
 import argparse
+import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -41,6 +43,7 @@ from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.pairs import PairsDataset
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import MODELS, build_network
+from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import TrainedModel, load_model
 from esm2_amp.parameters.evaluation import BaselineParameters, EvaluationParameters
 from esm2_amp.parameters.model_training import MeanParameters, ModelParameters
@@ -52,6 +55,7 @@ from esm2_amp.protein import TOKENS
 from esm2_amp.screening.engine import Work, screen
 from esm2_amp.screening.kept import Keeping, Watch
 from esm2_amp.screening.tiles import WantedPairs
+from esm2_amp.statistics.metrics import sigmoid
 
 PUBLISHED_SETTINGS = Path(__file__).parents[2] / "conf/esm2_650m/parameters.yml"
 RUN = RunParameters(device="cpu", seed=0, data_name="random pairs", scoring_batch_size=1024)
@@ -89,16 +93,12 @@ class Row(NamedTuple):
     """Speeds in pairs per second, and the work that remains of a pair in floating-point operations."""
 
     pairs: int
+    network: float
     file: float
     screen: float
     limit: float
     operations: float
     peak: int
-
-
-def proteins_for(pairs: int) -> int:
-    """The fewest proteins that have so many pairs."""
-    return int(np.ceil(0.5 + np.sqrt(0.25 + 2 * pairs)))
 
 
 def network_of(model: str, width: int) -> PairNetwork:
@@ -149,27 +149,31 @@ def _repeated(work: Callable[[], object]) -> float:
     return count / (time.perf_counter() - start)
 
 
-def through_a_file(model: TrainedModel, features: RandomFeatures, pairs: int) -> float:
-    """Seconds for the first pairs through a file, read and written."""
-    a, b = (part[:pairs] for part in np.triu_indices(len(features.table), 1))
-    names = np.array(features.entries)
+def through_a_file(model: TrainedModel, features: RandomFeatures, pairs: int, *, by_network: bool) -> float:
+    """Seconds for some of the pairs through a file, read and written, by the network itself or as `prediction` does."""
+    side = len(features.table) // 2
+    names, number = np.array(features.entries), np.arange(pairs)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pairs.csv"
-        pd.DataFrame({"Protein1": names[a], "Protein2": names[b]}).to_csv(file, index=False)
+        partners = {"Protein1": names[number // side], "Protein2": names[side + number % side]}
+        pd.DataFrame(partners).to_csv(file, index=False)
         proteins = pd.DataFrame({"Entry": features.entries}, dtype="str")
         start = time.perf_counter()
         raw = PairsDataset(str(file)).load()
         cleaned, *_ = clean_new_pairs(raw, proteins, None, PredictionParameters())
-        scored = score_new_pairs(cleaned, cast("ProteinFeatures", features), model, EVALUATION, RUN)
+        known = cast("ProteinFeatures", features)
+        if by_network:
+            logit = score_pairs(model.network, model.pairs(known, cleaned), batch_size=1024, device=torch.device("cpu"))
+            scored = cleaned.assign(Logit=logit, Probability=sigmoid(logit))
+        else:
+            scored = score_new_pairs(cleaned, known, model, EVALUATION, RUN)
         scored.to_csv(Path(folder) / "scored.csv", index=False)
         return time.perf_counter() - start
 
 
-def screened(network: PairNetwork, table: Tensor) -> float:
-    """Seconds for the screen of all pairs of a table of vectors."""
-    everybody = np.ones(len(table), bool)
-    wanted = WantedPairs.of(everybody, everybody, self_pairs=False)
-    parameters = ScreeningParameters(top=min(100, len(table) - 1), threshold=0.999)
+def screened(network: PairNetwork, table: Tensor, wanted: WantedPairs) -> float:
+    """Seconds for a screen of the proteins of a table of vectors."""
+    parameters = ScreeningParameters(top=min(100, len(table) // 2 - 1), threshold=0.999)
     keeping = Keeping(parameters.top, 20.0, Watch.nothing(len(table)))
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -180,25 +184,28 @@ def screened(network: PairNetwork, table: Tensor) -> float:
 def measure(model: str, width: int, pairs: int, of_file: int) -> Row:
     """One row; to be called in a fresh process."""
     network = network_of(model, width)
-    width, proteins = network.sizes["width"], proteins_for(pairs)
-    table = torch.randn(proteins, len(TOKENS), width, generator=torch.Generator().manual_seed(0))
+    width, side = network.sizes["width"], math.isqrt(pairs)
+    table = torch.randn(2 * side, len(TOKENS), width, generator=torch.Generator().manual_seed(0))
     features = RandomFeatures(table, {"encoder": "imported", "fingerprint": ""})
     trained = TrainedModel(next(name for name, entry in MODELS.items() if entry.network is type(network)), network, {})
     products = products_of(network)
     seconds = sum(2 * n * i * o / speed_of_product(i, o) for n, i, o in products)
-    by_file = through_a_file(trained, features, of_file)
-    by_screen = screened(network, features.select(network.protein_tokens))
-    n_pairs = proteins * (proteins - 1) // 2
+    by_network, by_file = (through_a_file(trained, features, of_file, by_network=by) for by in (True, False))
+    is_query = np.arange(2 * side) < side
+    wanted = WantedPairs.of(is_query, ~is_query, self_pairs=False)
+    by_screen = screened(network, features.select(network.protein_tokens), wanted)
     operations = sum(2 * n * i * o for n, i, o in products)
-    return Row(n_pairs, of_file / by_file, n_pairs / by_screen, 1 / seconds, operations, memory("VmHWM"))
+    speeds = of_file / by_network, of_file / by_file, len(wanted) / by_screen, 1 / seconds
+    return Row(len(wanted), *speeds, operations, memory("VmHWM"))
 
 
 def measure_memory(proteins: int) -> tuple[int, int, float]:
     """Memory before and at its peak, in bytes, and seconds, of a screen of all pairs; in a fresh process."""
     network = build_network(MeanParameters(architecture="ESM2_MEAN", h1=16, h2=8), 192)
     table = torch.randn(proteins, 10, 192)
-    before = memory("VmRSS")
-    return before, memory("VmHWM") if (seconds := screened(network, table)) else 0, seconds
+    before, everybody = memory("VmRSS"), np.ones(proteins, bool)
+    seconds = screened(network, table, WantedPairs.of(everybody, everybody, self_pairs=False))
+    return before, memory("VmHWM"), seconds
 
 
 def measure_d_script(pairs: int) -> float:
@@ -255,16 +262,17 @@ def main() -> None:
     report_d_script(20)
     if arguments.d_script:
         return
-    report(f"{'model':14}{'D':>6}{'pairs':>11}{'file/s':>10}{'screen/s':>10}{'ratio':>7}{'MFLOP':>8}{'limit/s':>10}"
-           f"{'of limit':>10}{'peak GB':>9}")  # fmt: skip
+    report(f"{'model':14}{'D':>6}{'pairs':>11}{'network/s':>11}{'file/s':>10}{'screen/s':>10}{'/network':>10}{'/file':>7}"
+           f"{'MFLOP':>9}{'limit/s':>10}{'of limit':>10}{'peak GB':>9}")  # fmt: skip
     rows = [(model, width) for model in arguments.models for width in arguments.width]
     for model, width in [(folder, 0) for folder in arguments.model_folder] or rows:
         work = sum(2 * n * i * o for n, i, o in products_of(network_of(model, width or 8)))
         pairs = arguments.pairs or int(min(1_000_000, max(500, 6e11 / work)))
         row: Row = alone(measure, model, width, pairs, max(200, pairs // 5))
         name = model if model in MODELS else Path(model).parent.name
-        report(f"{name:14}{width or '':>6}{row.pairs:11,}{row.file:10,.0f}{row.screen:10,.0f}"
-               f"{row.screen / row.file:7.1f}{row.operations / 1e6:8.2f}{row.limit:10,.0f}"
+        report(f"{name:14}{width or '':>6}{row.pairs:11,}{row.network:11,.0f}{row.file:10,.0f}{row.screen:10,.0f}"
+               f"{row.screen / row.network:10.1f}{row.screen / row.file:7.1f}{row.operations / 1e6:9.2f}"
+               f"{row.limit:10,.0f}"
                f"{row.screen / row.limit:10.0%}{row.peak / 1e9:9.2f}")  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from esm2_amp.screening.candidates import COLUMNS
-from esm2_amp.screening.cautions import auroc_of, cautions, narrowest
+from esm2_amp.screening.cautions import auroc_of, caution_on_known, cautions, narrowest
 from esm2_amp.screening.kept import COARSE, EDGES, FINE, Keeping, Kept, Watch
 from esm2_amp.screening.network import candidate_network
 
@@ -46,6 +46,21 @@ def test_a_query_is_no_hub_but_its_partners_may_be():
     assert cautions(pairs_of(partners, above2=np.nan), SPREAD, GOOD, 200, ["Q"]) == []
     (words,) = cautions(pairs_of(partners, above2=0.2), SPREAD, GOOD, 200, ["Q"])
     assert "mostly hubs: 60 of the 60 best score higher with more than 5% of randomly drawn proteins" in words
+
+
+def test_known_pairs_that_degrees_find_as_well_are_told():
+    rankings = ["screen", "screen", "node degree", "node degree"]
+    found = pd.DataFrame({"Ranking": rankings, "Share": [0.001, 0.1] * 2, "Recall": [0.01, 0.5, 0.05, 0.4]})
+    assert "The best 0.001 of the pairs hold 1.0% of the known ones" in caution_on_known(found)
+    assert caution_on_known(found.assign(Recall=[0.06, 0.3, 0.05, 0.4])) == ""
+    assert caution_on_known(found.head(0)) == ""
+
+
+def test_synthetic_training_is_told():
+    (words,) = cautions(
+        DIFFERENT, SPREAD, {"name": "mine", "data": "a planted interactome (synthetic)"} | GOOD, 200, []
+    )
+    assert words == "mine was trained on a planted interactome (synthetic): its scores say nothing about real proteins"
 
 
 def test_scores_that_hardly_differ_are_told():

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,8 +28,10 @@ from esm2_amp.threads import limit_threads
 logger = logging.getLogger("esm2_amp.run")
 
 _WORKING_LAYERS = ("02_intermediate", "03_primary", "04_feature", "05_model_input")
-_ROOM = 320
+_ROOM = 120
 """Characters for the names of a folder's results; of a fuller folder only their number is logged."""
+_MOST_FOLDERS = 4
+"""Lines for folders; where there are more, the deepest are told by those that hold them."""
 
 
 class ParameterCheck:
@@ -102,13 +104,14 @@ class RunDiary:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Say how long it took, and where the results are."""
         logger.info("Done in %s. Results:", in_words(time.monotonic() - self._started))
-        results: dict[Path, list[str]] = defaultdict(list)
-        for file in _written(pipeline, catalog):
-            if not any(layer in str(file) for layer in _WORKING_LAYERS):
-                results[_shortest(file).parent].append(file.name)
-        for folder in sorted(results):
-            names = ", ".join(sorted(results[folder]))
-            logger.info("  %s: %s", folder, names if len(names) <= _ROOM else f"{len(results[folder])} results")
+        written = {_shortest(file) for file in _written(pipeline, catalog)}
+        for folder, files in _by_folder(
+            file for file in written if not any(layer in str(file) for layer in _WORKING_LAYERS)
+        ).items():
+            names = ", ".join(sorted(str(file.relative_to(folder)) for file in files))
+            folders = {file.parent for file in files}
+            count = f"{len(files)} results" + (f" in {len(folders)} folders" if len(folders) > 1 else "")
+            logger.info("  %s: %s", folder, names if len(names) <= _ROOM else count)
         if "report" in pipeline.all_outputs() and (path := dataset_path(catalog.get("report"))):
             logger.info("The report, to open in a browser or to send: %s", _shortest(path))
 
@@ -193,6 +196,17 @@ def _written(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[Path]:
             yield from files()
         elif path := dataset_path(dataset):
             yield path
+
+
+def _by_folder(files: Iterable[Path]) -> dict[Path, list[Path]]:
+    """Files by the folder that they are in, at any depth: those of the deepest folders are told by what holds these."""
+    found: dict[Path, list[Path]] = defaultdict(list)
+    for file in files:
+        found[file.parent].append(file)
+    while len(found) > _MOST_FOLDERS and len(depths := {len(folder.parts) for folder in found}) > 1:
+        for folder in [folder for folder in found if len(folder.parts) == max(depths)]:
+            found[folder.parent] += found.pop(folder)
+    return dict(sorted(found.items()))
 
 
 def _shortest(path: Path) -> Path:

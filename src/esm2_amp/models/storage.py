@@ -203,6 +203,19 @@ def summary_of(model: TrainedModel) -> dict[str, Any]:
     }
 
 
+def caution_on_data(name: str, trained_on: str) -> str:
+    """What to know of a model by what it was trained on: a sentence where that was synthetic, else an empty text.
+
+    Parameters
+    ----------
+    name, trained_on : str
+        What the model and its training data are called, as in `summary_of`.
+    """
+    if "synthetic" not in trained_on.lower():
+        return ""
+    return f"{name} was trained on {trained_on}: its scores say nothing about real proteins"
+
+
 def save_model(model: TrainedModel, folder: Path) -> None:
     """Write the network, what is known of its training proteins, and `card.json` with the hash of the weights.
 

@@ -9,6 +9,7 @@ from esm2_amp.explanation.methods import LOW_AUROC, METHODS
 from esm2_amp.explanation.results import Explanations, importances, token_columns
 from esm2_amp.explanation.selection import pair_ids
 from esm2_amp.files import as_file_name
+from esm2_amp.models.storage import caution_on_data
 from esm2_amp.regions.protein_map import PairMap
 from esm2_amp.regions.residue_plot import residue_plot
 from esm2_amp.report.parts import (
@@ -267,6 +268,8 @@ def _cautions(card: Mapping[str, Any], explanations: Explanations, residues: Exp
             f"Residues don't add up to their tokens within {residues.check['tolerance']:g} of the score's difference "
             f"for {1 - residues.check['share_within_tolerance']:.0%} of the pairs."
         )
+    if caution := caution_on_data(card["name"], card.get("data", "")):
+        yield f"{caution}."
     measured = auroc_of(card)
     if measured is not None and measured[0] < LOW_AUROC:
         yield (

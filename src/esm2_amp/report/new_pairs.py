@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from esm2_amp.models.storage import caution_on_data
 from esm2_amp.report.parts import (
     Block,
     Facts,
@@ -101,6 +102,8 @@ def _without_score(reasons: pd.DataFrame, names: Mapping[str, str]) -> Iterator[
 def _cautions(summary: Mapping[str, Any]) -> Iterator[str]:
     if not summary:
         return
+    if caution := caution_on_data(summary["model"], summary["trained_on"]):
+        yield f"{caution}."
     auroc = summary["metrics"].get("auroc", [None])[0]
     if auroc is None:
         yield f"How good {summary['model']}, which scored the new pairs, is isn't known: its folder holds no metrics."

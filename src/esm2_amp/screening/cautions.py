@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from esm2_amp.models.storage import caution_on_data
 from esm2_amp.screening.kept import COARSE, COARSE_EDGES, FINE, Kept
+from esm2_amp.screening.known import DEGREE, SCREEN, SHARES
 
 NEAR_CHANCE: Final = 0.7
 """AUROC below which a model is said to be near chance: at 1 interacting pair of 1000, hardly a candidate is right."""
@@ -39,8 +41,32 @@ def cautions(
         Names of the queries, where any are given.
     """
     of_hubs = _of_partners(candidates, queries) if queries else _of_hubs(candidates, n_proteins)
-    found = [_of_model(card), of_hubs, _of_scores(kept.scores)]
+    of_data = caution_on_data(card.get("name", "The model"), card.get("data", ""))
+    found = [of_data, _of_model(card), of_hubs, _of_scores(kept.scores)]
     return [words for words in found if words]
+
+
+def caution_on_known(metrics: pd.DataFrame) -> str:
+    """A sentence where known pairs are found as well without looking at a sequence, else an empty text.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        Of `known.KnownPairs`.
+    """
+    if metrics.empty:
+        return ""
+    nearest = (metrics["Share"] - SHARES[0]).abs().groupby(metrics["Ranking"]).idxmin()
+    share, screened, by_degree = (
+        metrics.loc[nearest[SCREEN], "Share"],
+        *metrics.loc[nearest[[SCREEN, DEGREE]], "Recall"],
+    )
+    if screened > by_degree:
+        return ""
+    return (
+        f"The best {share:.2g} of the pairs hold {screened:.1%} of the known ones; ranked by how many known partners "
+        f"both proteins have, they hold {by_degree:.1%}: the scores add little to knowing which proteins are studied much"
+    )
 
 
 def auroc_of(card: Mapping[str, Any]) -> tuple[float, str] | None:

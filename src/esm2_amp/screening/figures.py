@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from esm2_amp.figures.axes import label_axes
 from esm2_amp.figures.palette import ACCENT, COLOURS, GREY, MAIN
@@ -65,7 +65,7 @@ def known_figure(curves: pd.DataFrame) -> Figure:
         if name != CHANCE:
             axes.fill_between(part["Share"], part["RecallLow"], part["RecallHigh"], color=style["color"], alpha=0.15)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))  # powers of ten below 1 %
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     label_axes(axes, "best pairs, share of all", "known pairs among them")
     axes.legend(fontsize=7, frameon=False, title="pairs ranked by", title_fontsize=7)

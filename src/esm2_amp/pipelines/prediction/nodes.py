@@ -255,10 +255,13 @@ def score_pair_file(
 
 
 def _log_scored(model: TrainedModel, scored: int, pairs: int) -> None:
-    logger.info(
-        "%s of %s pairs scored by %s, trained on %s", f"{scored:,}", f"{pairs:,}",
-        model.card.get("name", model.architecture), model.card.get("data", "data that its card doesn't name"),
-    )  # fmt: skip
+    from esm2_amp.models.storage import caution_on_data, summary_of
+
+    summary = summary_of(model)
+    name, trained_on = summary["model"], summary["trained_on"]
+    logger.info("%s of %s pairs scored by %s, trained on %s", f"{scored:,}", f"{pairs:,}", name, trained_on)
+    if caution := caution_on_data(name, trained_on):
+        logger.warning("%s; leave out model= to score by ppi_mini, which was trained on human pairs", caution)
 
 
 def _all_pairs(entries: np.ndarray, most: int) -> tuple[pd.DataFrame, dict[str, int]]:

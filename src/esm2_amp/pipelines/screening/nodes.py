@@ -311,7 +311,7 @@ def measure_screen(
         What was screened, by which model, and `cautions`.
     """
     from esm2_amp.screening.candidates import score_distributions
-    from esm2_amp.screening.cautions import cautions
+    from esm2_amp.screening.cautions import caution_on_known, cautions
     from esm2_amp.screening.known import KnownPairs, measure_known
 
     kept, wanted = screened.kept, screened.wanted
@@ -325,6 +325,7 @@ def measure_screen(
                 f"{len(screened.known):,}", f"{_of_training(screened):,}",
             )  # fmt: skip
     words = cautions(candidates, kept, model.card, len(screened.entries), screened.queries)
+    words += [words_on_known] if (words_on_known := caution_on_known(found.metrics)) else []
     for sentence in words:
         logger.warning("%s", sentence)
     summary = {
