@@ -65,7 +65,7 @@ def caution_on_known(metrics: pd.DataFrame) -> str:
         return ""
     return (
         f"The best {share:.2g} of the pairs hold {screened:.1%} of the known ones; ranked by how many known partners "
-        f"both proteins have, they hold {by_degree:.1%}: the scores add little to knowing which proteins are studied much"
+        f"both have, they hold {by_degree:.1%}: the scores add little to knowing which proteins are studied much"
     )
 
 
