@@ -42,6 +42,7 @@ from esm2_amp.devices import side_by_side
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.io.pairs import PairsDataset
 from esm2_amp.models.base import PairNetwork
+from esm2_amp.models.ensemble import members_of
 from esm2_amp.models.registry import MODELS, build_network
 from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import TrainedModel, load_model
@@ -101,17 +102,19 @@ class Row(NamedTuple):
     peak: int
 
 
-def network_of(model: str, width: int) -> PairNetwork:
+def model_of(model: str, width: int) -> TrainedModel:
     """A network of published sizes, or a trained one."""
     if model not in MODELS:
-        return load_model(Path(model)).network
+        return load_model(Path(model))
     settings = ModelParameters(**yaml.safe_load(PUBLISHED_SETTINGS.read_text())[model]["settings"])
     torch.manual_seed(0)
-    return build_network(settings.network, width).eval()
+    return TrainedModel(model, build_network(settings.network, width).eval(), {})
 
 
 def products_of(network: PairNetwork) -> list[tuple[float, int, int]]:
     """What remains per pair: (rows, inputs, outputs) of each matrix product; attention within pairs counts as one."""
+    if len(members := members_of(network)) > 1:
+        return [product for member in members for product in products_of(member)]
     name, sizes = type(network).__name__, network.sizes
     d = sizes["width"]
     if name == "ESM2DPM":
@@ -183,11 +186,11 @@ def screened(network: PairNetwork, table: Tensor, wanted: WantedPairs) -> float:
 
 def measure(model: str, width: int, pairs: int, of_file: int) -> Row:
     """One row; to be called in a fresh process."""
-    network = network_of(model, width)
+    trained = model_of(model, width)
+    network = trained.network
     width, side = network.sizes["width"], math.isqrt(pairs)
     table = torch.randn(2 * side, len(TOKENS), width, generator=torch.Generator().manual_seed(0))
     features = RandomFeatures(table, {"encoder": "imported", "fingerprint": ""})
-    trained = TrainedModel(next(name for name, entry in MODELS.items() if entry.network is type(network)), network, {})
     products = products_of(network)
     seconds = sum(2 * n * i * o / speed_of_product(i, o) for n, i, o in products)
     by_network, by_file = (through_a_file(trained, features, of_file, by_network=by) for by in (True, False))
@@ -266,7 +269,7 @@ def main() -> None:
            f"{'MFLOP':>9}{'limit/s':>10}{'of limit':>10}{'peak GB':>9}")  # fmt: skip
     rows = [(model, width) for model in arguments.models for width in arguments.width]
     for model, width in [(folder, 0) for folder in arguments.model_folder] or rows:
-        work = sum(2 * n * i * o for n, i, o in products_of(network_of(model, width or 8)))
+        work = sum(2 * n * i * o for n, i, o in products_of(model_of(model, width or 8).network))
         pairs = arguments.pairs or int(min(1_000_000, max(500, 6e11 / work)))
         row: Row = alone(measure, model, width, pairs, max(200, pairs // 5))
         name = model if model in MODELS else Path(model).parent.name
