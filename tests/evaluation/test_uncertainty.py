@@ -124,12 +124,12 @@ def test_figure_has_a_panel_for_each_measure(found):
 
 def test_chapter_shows_the_tables(found):
     chapter = uncertainty_chapter(*found)
-    paragraph, table, *plots, group = chapter.blocks
+    paragraph, table, plots, group = chapter.blocks
     best = found.surest.sort_values("SurestAccuracy").iloc[-1]
-    assert f"{best['Model']} tells {best['SurestAccuracy']:.1%} right" in paragraph.text
+    assert f"{best['Model']} predicts {best['SurestAccuracy']:.1%} correctly" in paragraph.text
     assert isinstance(table, Table) and len(table.rows) == 5
     assert [cell.value for cell in (row[3] for row in table.rows)] == found.surest["SurestAccuracy"].tolist()
-    assert len(plots) == len(MEASURES)
+    assert len(plots.plots) == len(MEASURES)
     assert isinstance(group, Group) and len(group.blocks[0].rows) == 6
 
 

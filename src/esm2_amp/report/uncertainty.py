@@ -12,6 +12,7 @@ from esm2_amp.report.parts import (
     Missing,
     Paragraph,
     Plot,
+    Plots,
     Section,
     Table,
     interval_cells,
@@ -36,7 +37,8 @@ def uncertainty_chapter(
     if curves is None or surest is None or members is None:
         missing = Missing("Risk and coverage haven't been measured.", "kedro run --pipeline=evaluation")
         return Section("sureness", title, [missing])
-    blocks: list[Block] = [Paragraph(_in_brief(surest)), surest_table(surest), *_plots(curves), *_ensembles(members)]
+    blocks: list[Block] = [Paragraph(_in_brief(surest)), surest_table(surest), Plots([*_plots(curves)])]
+    blocks += _ensembles(members)
     return Section("sureness", title, blocks)
 
 
@@ -44,8 +46,8 @@ def _in_brief(surest: pd.DataFrame) -> str:
     row = surest.sort_values("SurestAccuracy", ascending=False, kind="stable").iloc[0]
     return (
         "A score that one can be sure of should be right more often than others. Of the half of the test pairs of "
-        f"which one is surest, {row['Model']} tells {row['SurestAccuracy']:.1%} right by "
-        f"{MEASURES[row['Measure']]}, and {row['Accuracy']:.1%} of all: {100 * row['Gain']:+.1f} points (95 % interval "
+        f"which one is surest by {MEASURES[row['Measure']]}, {row['Model']} predicts {row['SurestAccuracy']:.1%} "
+        f"correctly, and {row['Accuracy']:.1%} of all: {100 * row['Gain']:+.1f} points (95 % interval "
         f"{100 * row['GainLow']:+.1f} to {100 * row['GainHigh']:+.1f})."
     )
 

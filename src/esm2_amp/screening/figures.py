@@ -39,9 +39,10 @@ def distribution_figure(distributions: pd.DataFrame) -> Figure:
     for number, (name, part) in enumerate(inner.groupby("Protein", sort=False)):
         if number > _SHOWN_QUERIES:
             break
-        middle = (part["LogitFrom"] + part["LogitTo"]) / 2
-        counts, _ = np.histogram(middle, bars, weights=part["Pairs"])
-        density = counts / (counts.sum() * np.diff(bars))
+        upto = part["Pairs"].cumsum().to_numpy()
+        ends = part[["LogitFrom", "LogitTo"]].to_numpy().ravel()
+        counts = np.diff(np.interp(bars, ends, np.stack([upto - part["Pairs"], upto], axis=1).ravel()))
+        density = counts / (upto[-1] * np.diff(bars))
         colour = GREY if name == "all" else COLOURS[(number - 1) % len(COLOURS)]
         axes.stairs(density, bars, color=colour, fill=name == "all", alpha=0.35 if name == "all" else 1, label=name)
     label_axes(axes, "logit", "density of pairs")
@@ -65,7 +66,9 @@ def known_figure(curves: pd.DataFrame) -> Figure:
         if name != CHANCE:
             axes.fill_between(part["Share"], part["RecallLow"], part["RecallHigh"], color=style["color"], alpha=0.15)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))  # powers of ten below 1 %
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda share, _: f"{np.format_float_positional(100 * share, 3, fractional=False, trim='-')} %")
+    )
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     label_axes(axes, "best pairs, share of all", "known pairs among them")
     axes.legend(fontsize=7, frameon=False, title="pairs ranked by", title_fontsize=7)
