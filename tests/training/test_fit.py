@@ -140,7 +140,7 @@ def interrupt_at(epoch):
 
 
 def fit_and_record(folder: Path) -> None:
-    fit(folder / "checkpoints", settings_of(epochs=30)).record.to_csv(folder / "record.csv")
+    fit(folder / "checkpoints", settings_of(epochs=30, warmup_steps=150)).record.to_csv(folder / "record.csv")
 
 
 def test_fit_killed_at_random_moments_gives_the_same_record(tmp_path, killed):
@@ -316,3 +316,12 @@ def test_diverging_fit_ends_with_the_reason(fit, tmp_path):
             fit_trial(*pairs, settings, name="t", device="cpu", seed=1, on_epoch=lambda *_: None)
         else:
             fit_network(*pairs, settings, folder=tmp_path, device="cpu", seed=1)
+
+
+def test_learning_rate_rises_in_the_first_steps(tmp_path):
+    """13 steps an epoch: after the first it is 13 / 20 of the whole, which it has from the second on."""
+    plateau = {"patience": 100}
+    record = fit(tmp_path, settings_of(warmup_steps=20, plateau=plateau)).record
+    np.testing.assert_allclose(record["learning_rate"], 1e-2 * np.array([13 / 20, 1, 1, 1, 1]))
+    without = fit(tmp_path / "without", settings_of(plateau=plateau)).record
+    assert record["training_loss"].iloc[0] != without["training_loss"].iloc[0]

@@ -98,6 +98,8 @@ class TrainingParameters(Parameters):
     ----------
     learning_rate, weight_decay : float
         Learning rate and weight decay of AdamW.
+    warmup_steps : int
+        Steps of the optimiser over which the learning rate rises from 0, as transformers need where it is high.
     batch_size : int
         Pairs per step of the optimiser.
     micro_batch_size : int, optional
@@ -132,6 +134,7 @@ class TrainingParameters(Parameters):
 
     learning_rate: Positive
     weight_decay: Annotated[float, Field(ge=0)]
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
     batch_size: Count = 256
     micro_batch_size: Count | None = None
     epochs: Count

@@ -143,6 +143,13 @@ class PairClassifier(MeasuredModule):
         return binary_cross_entropy_with_logits(logit, label)
 
     @override
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Raise the learning rate in the first steps."""
+        if (step := self.trainer.global_step + 1) <= self.settings.warmup_steps:
+            for group in optimizer.param_groups:
+                group["lr"] = self.settings.learning_rate * step / self.settings.warmup_steps
+
+    @override
     def on_train_epoch_end(self) -> None:
         # before the epoch's checkpoint is written: Lightning would step after it, and a resumed fit miss the step
         schedule = self.lr_schedulers()
