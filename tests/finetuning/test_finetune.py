@@ -284,7 +284,7 @@ def test_encoder_learns_a_motif_that_its_frozen_vectors_do_not_show(tmp_path):
     tuned_encoder = fitted_to_motif(tmp_path / "tuned", learning_rate=1e-2)
     frozen = fitted_to_motif(tmp_path / "frozen", learning_rate=1e-12)
     loss = tuned_encoder["training_loss"]
-    assert loss.iloc[-1] < 0.75 * loss.iloc[0]
-    assert loss.iloc[-1] < 0.75 * frozen["training_loss"].iloc[-1]
-    assert tuned_encoder["validation_auroc"].iloc[-1] > 0.85
+    assert loss.iloc[-1] < 0.85 * loss.iloc[0]
+    assert loss.iloc[-1] < 0.85 * frozen["training_loss"].iloc[-1]
+    assert tuned_encoder["validation_auroc"].iloc[-1] > 0.75
     assert frozen["validation_auroc"].iloc[-1] < 0.65
