@@ -17,6 +17,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.files import BYTE_ORDER_MARK, SourceTable, read_text, shown
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import read_table
+from esm2_amp.io.whole_files import ParquetDataset
 from esm2_amp.parameters.functional_regions import MOST_RANKS
 from esm2_amp.progress import Progress
 from esm2_amp.regions import gff, interpro, uniprot
@@ -191,7 +192,8 @@ class ReplaceableParquetDataset(InputFileDataset[pd.DataFrame]):
     def _read(self, path: Path) -> pd.DataFrame:
         if not path.is_file():
             raise InputError(f"{shown(path)} doesn't exist yet; run `kedro run --pipeline={self._made_by}` first")
-        return pd.read_parquet(path)
+        table: pd.DataFrame = ParquetDataset(filepath=path).load()
+        return table
 
 
 def recognised_layout(path: Path) -> str:
