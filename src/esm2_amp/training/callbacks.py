@@ -14,6 +14,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from typing_extensions import override
 
 from esm2_amp.errors import DivergedError
+from esm2_amp.files import replacing_file
 from esm2_amp.progress import WAITS, Lines, Pace
 
 logger = logging.getLogger(__name__)
@@ -158,12 +159,16 @@ def _check_finite(name: str, epoch: int, values: dict[str, float]) -> None:
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoints written under a temporary name, then renamed: a killed fit leaves none cut short."""
+    """Checkpoints written under a temporary name, then renamed: a killed fit leaves none cut short.
+
+    Where one can't be written, for instance because the disk is full, InputError says so.
+    """
 
     @override
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        final = Path(path)
-        part = final.with_name(f".{final.name}.part")
-        part.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(checkpoint, part)
-        part.replace(final)
+        with replacing_file(Path(path)) as part:
+            try:
+                with part.open("wb") as file:
+                    torch.save(checkpoint, file)
+            except RuntimeError as error:  # PyTorch raises its own, whatever the file system said
+                raise error.__context__ if isinstance(error.__context__, OSError) else error from None
