@@ -41,14 +41,22 @@ import traceback
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
+import torch
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 
+import esm2_amp
 from conftest import DATA_FOLDER, ROOT, context_of
+from esm2_amp.cli import run as kedro_run
 from esm2_amp.errors import InputError
+from esm2_amp.io.explanations import ExplanationsDataset
+from esm2_amp.io.feature_store import FeatureStoreDataset
+from esm2_amp.io.kedro_adapter import dataset_path
+from esm2_amp.io.models import FolderDataset
 
 Fault = Literal["killed", "terminated", "disk full", "memory short", "cut to nothing", "cut to half", "cut by a byte",
                 "flipped"]  # fmt: skip
@@ -61,7 +69,7 @@ PIPELINES: Final = (
     "model_release", "hyperparameter_search", "refit", "finetuning", "encoder_pretraining", "planted_data",
 )  # fmt: skip
 
-GROWING: Final = ("*.ckpt", "*/fit.json", "*/journal.log", "*/screen.npz", "*/part-*.npz", "*/teacher_states/*")
+GROWING: Final = ("*.ckpt", "*/fit.json", "*/journal.log", "*/screen.npz", "*/part-*.npz", "*/scans/*.npz")
 """Files that a run adds to, or that hold its state so far, which need not be that of an undisturbed run."""
 
 STATES: Final = {
@@ -71,7 +79,8 @@ STATES: Final = {
     "encoder_pretraining": "*/last.ckpt",
     "finetuning": "*/last.ckpt",
     "latent_explanation": "*/last.ckpt",
-    "interpretability": "*.npy",
+    "interpretability": "*/scans/*.npz",
+    "explanation": "*/scans/*.npz",
     "prediction": "*/part-*.npz",
     "screening": "*/screen.npz",
 }
@@ -190,14 +199,12 @@ def _become_run(options: list[str], data: Path, log: Path, limits: dict[int, int
         os.chdir(ROOT)
         os.environ |= {DATA_FOLDER: str(data), "COLUMNS": "200"}
         for kind, most in limits.items():
-            most += _address_space(os.getpid()) if kind == resource.RLIMIT_AS else 0
-            resource.setrlimit(kind, (most, most))
+            allowed = most + (_address_space(os.getpid()) if kind == resource.RLIMIT_AS else 0)
+            resource.setrlimit(kind, (allowed, allowed))
         arguments = ["--env=test", *options]
         if alone:
             os.execv(sys.executable, [sys.executable, "-m", "kedro", "run", *arguments])
-        from esm2_amp.cli import run
-
-        run.main(arguments, prog_name="kedro run")
+        kedro_run.main(arguments, prog_name="kedro run")
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:
@@ -219,8 +226,6 @@ def _address_space(pid: int) -> int:
 
 def preload() -> None:
     """Import all that runs import, so that copies of this process need not."""
-    import esm2_amp
-
     bootstrap_project(ROOT)
     others = ("captum.attr", "lightning", "matplotlib.backends.backend_pdf", "networkx", "openpyxl", "optuna",
               "plotly.graph_objects", "pyarrow.parquet", "scipy.stats", "sklearn.ensemble", "transformers")  # fmt: skip
@@ -314,8 +319,6 @@ def _sheets(file: Path) -> bytes:
 
 def _weights(file: Path) -> bytes:
     """The tensors and the record of a checkpoint."""
-    import torch
-
     stored = torch.load(file, map_location="cpu", weights_only=False)
     content = io.BytesIO()
     torch.save({name: stored["state_dict"][name].clone() for name in sorted(stored["state_dict"])}, content)
@@ -524,10 +527,6 @@ def partial_match(pattern: str) -> Callable[[Path], bool]:
 
 def written_by(pipeline: str, data: Path) -> Iterator[Path]:
     """The files and folders that a pipeline writes, those of its state among them."""
-    from esm2_amp.io.explanations import ExplanationsDataset
-    from esm2_amp.io.kedro_adapter import dataset_path
-    from esm2_amp.io.models import FolderDataset
-
     _, catalog = context_of("test", data)
     made = pipelines[pipeline].all_outputs()
     for name in pipelines[pipeline].datasets():
@@ -539,12 +538,8 @@ def written_by(pipeline: str, data: Path) -> Iterator[Path]:
             continue  # shares its folders with other methods
         yield path
         yield path.with_suffix(".pdf")
-        if (
-            store := getattr(dataset, "_folder", None)
-            if "feature" in name and pipeline == "feature_extraction"
-            else None
-        ):
-            yield store
+        if isinstance(dataset, FeatureStoreDataset) and pipeline == "feature_extraction":
+            yield data / "04_feature/store"
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -557,12 +552,18 @@ def pages_of(folder: Path) -> int:
     return sum(-(-size // _PAGE) * _PAGE for _, size in states_of(folder).values())
 
 
+@cache
+def say_once(words: str) -> None:
+    """Print words, the first time."""
+    print(words, flush=True)  # noqa: T201
+
+
 def mount_memory(data: Path, source: Path, room: int) -> bool:
     """Mount a file system of a size in place of a data folder, and fill it; whether that is possible here."""
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={max(room, _PAGE)}", "tmpfs", data],
                           capture_output=True, check=False)  # fmt: skip
     if done.returncode:
-        print(f"No file system can be mounted here ({done.stderr!r}): the size of files is limited instead")  # noqa: T201
+        say_once(f"No file system can be mounted here ({done.stderr!r}): the size of files is limited instead")
         return False
     shutil.copytree(source, data, dirs_exist_ok=True)
     return True
@@ -570,20 +571,17 @@ def mount_memory(data: Path, source: Path, room: int) -> bool:
 
 def damageable(read: Iterable[str]) -> list[str]:
     """Files that runs write for others to read; those of users in 01_raw have tests of their own."""
-    return [
-        name for name in read if not name.startswith("01_raw") and Path(name).name not in (".run.json", ".run.lock")
-    ]
+    written = (name for name in read if not name.startswith("01_raw"))
+    return [name for name in written if Path(name).name not in (".run.json", ".run.lock")]
 
 
 def damaged(content: bytes, fault: Fault) -> bytes:
     """The bytes of a file, damaged."""
+    middle = len(content) // 2
     if fault == "flipped":
-        at = len(content) // 2
-        flip = 0x80 if content.isascii() else 0x01
-        return content[:at] + bytes([content[at] ^ flip]) + content[at + 1 :] if content else content
-    return content[
-        : {"cut to nothing": 0, "cut to half": len(content) // 2, "cut by a byte": max(0, len(content) - 1)}[fault]
-    ]
+        flipped = (byte ^ (0x80 if content.isascii() else 0x01) for byte in content[middle : middle + 1])
+        return content[:middle] + bytes(flipped) + content[middle + 1 :]
+    return content[: {"cut to nothing": 0, "cut to half": middle, "cut by a byte": max(0, len(content) - 1)}[fault]]
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
