@@ -424,6 +424,8 @@ class Campaign:
         try:
             moment, ended = self._disturb(pipeline, fault, undisturbed, draw)
             wrong = half_written(self._data, undisturbed)
+            if not ended.status and differences(self._data, undisturbed.after):
+                wrong.append("ends with 0, as if all were done")
             if fault == "disk full" and "Traceback" in ended.output:
                 wrong.append(f"a traceback in place of a message: {ended.output[-1500:]}")
             again = self._start(pipeline).end()

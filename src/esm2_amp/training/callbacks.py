@@ -2,6 +2,7 @@
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
 from esm2_amp.errors import DivergedError
@@ -29,6 +31,9 @@ _LOGGED = _LOSSES | {
 
 _TRAINING_BATCH, _VALIDATION_BATCH = 3.0, 1.0
 """Passes through the network that a batch takes, forwards and backwards: a gradient takes twice a score's time."""
+
+_TERMINATED = 128 + signal.SIGTERM
+"""Exit status of a process that SIGTERM ended, as shells give it."""
 
 _LONG_EPOCH = 60.0
 """Seconds from which every epoch has a line."""
@@ -130,6 +135,23 @@ class Patience(EarlyStopping):
     @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         trainer.should_stop = self.wait_count >= self.patience
+
+
+class Terminated(L.Callback):
+    """Ends a run that SIGTERM asks to end with the status of that, as its other steps do.
+
+    Lightning ends the process with 0, as if all was done, or goes on where the fit was at its end.
+    """
+
+    @override
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, SIGTERMException):
+            exception.code = _TERMINATED
+
+    @override
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.received_sigterm:
+            raise SystemExit(_TERMINATED)
 
 
 class EpochReport(L.Callback):
