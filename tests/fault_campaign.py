@@ -31,6 +31,7 @@ import json
 import os
 import pkgutil
 import random
+import re
 import resource
 import shutil
 import signal
@@ -45,9 +46,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
+import optuna
+import pandas as pd
 import torch
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 import esm2_amp
 from conftest import DATA_FOLDER, ROOT, context_of
@@ -326,13 +331,59 @@ def _weights(file: Path) -> bytes:
 
 
 def _tensors(file: Path) -> bytes:
+    """The tensors of a safetensors file, and its header with its names in order."""
     found = file.read_bytes()
     start = 8 + int.from_bytes(found[:8], "little")
     return json.dumps(json.loads(found[8:start]), sort_keys=True).encode() + found[start:]
 
 
+def _undated(file: Path) -> bytes:
+    return re.sub(rb'(<p class="maker">[^<]*), [^<,]*, \d\d:\d\d', rb"\1", file.read_bytes())
+
+
+def _trials(file: Path) -> bytes:
+    """A table of trials or of their epochs, the trials numbered anew."""
+    table = pd.read_csv(file).drop(columns="seconds", errors="ignore")
+    table["trial"] = table["trial"].rank(method="dense")
+    return table.to_csv().encode()
+
+
+def _trials_of_workbook(file: Path) -> bytes:
+    tables = pd.read_excel(file, sheet_name=None)
+    kept = [table.drop(columns=["trial", "seconds"], errors="ignore").to_csv() for table in tables.values()]
+    return "".join(kept).encode()
+
+
+def _best(file: Path) -> bytes:
+    return json.dumps({**json.loads(file.read_text()), "trial": None}).encode()
+
+
+def _complete_trials(file: Path) -> bytes:
+    """The values of the complete trials of the studies in a journal."""
+    storage = JournalStorage(JournalFileBackend(str(file)))
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
+    return repr(
+        [(trial.params, trial.value) for study in studies for trial in study.get_trials() if trial.value]
+    ).encode()
+
+
+def _is_json(file: Path) -> bytes:
+    return b"" if json.loads(file.read_text()) else b"empty"
+
+
+_NUMBERS: Final = "Optuna numbers trials for good, those that were lost among them, and notes when each began and ended"
+
 VARYING: Final[dict[str, Reading]] = {
     ".run.json": Reading(_nothing, "the run's process and time of day"),
+    "*/report.html": Reading(_undated, "the time it was made"),
+    "*/search/trials.csv": Reading(_trials, _NUMBERS),
+    "*/search/epochs.csv": Reading(_trials, _NUMBERS),
+    "*/search/trials.xlsx": Reading(_trials_of_workbook, _NUMBERS),
+    "*/ae_rf_best_parameters.xlsx": Reading(_trials_of_workbook, _NUMBERS),
+    "*/forest_trials.xlsx": Reading(_trials_of_workbook, _NUMBERS),
+    "*/search/*.json": Reading(_is_json, _NUMBERS),
+    "*/best_parameters.json": Reading(_best, _NUMBERS),
+    "*/journal.log": Reading(_complete_trials, _NUMBERS),
     "*.xlsx": Reading(_sheets, "Excel files carry the time they were made"),
     "*.ckpt": Reading(_weights, "Lightning counts what a fit that was resumed has done since, and dates callbacks"),
     "*.safetensors": Reading(_tensors, "the header names tensors in an order of its own"),
