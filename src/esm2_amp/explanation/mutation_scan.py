@@ -38,8 +38,6 @@ Tokens = NDArray[np.uint8]
 _AT_ONCE: Final = 256
 """Changed sequences whose vectors are held at once, and that a scan that was stopped computes again at most."""
 
-_EFFECTS: Final = "effects"
-
 _BACKGROUND = encode("".join(AMINO_ACID_PERCENT))[1:-1]
 _FREQUENCIES = np.array(list(AMINO_ACID_PERCENT.values())) / sum(AMINO_ACID_PERCENT.values())
 
@@ -135,14 +133,14 @@ class ScanStore:
         """The array of that key, or None where it isn't there or is damaged."""
         try:
             with np.load(self._file(key)) as stored:  # which compares its checksum
-                return np.asarray(stored[_EFFECTS])
+                return np.asarray(stored["effects"])
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 
     def write(self, key: str, effects: Floats) -> None:
         """Keep an array under a key."""
         content = io.BytesIO()
-        np.savez(content, **{_EFFECTS: effects})
+        np.savez(content, effects=effects)
         write_atomically(self._file(key), content.getvalue())
 
     def _file(self, key: str) -> Path:

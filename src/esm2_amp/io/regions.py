@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import pandas as pd
 from typing_extensions import override
@@ -192,8 +192,7 @@ class ReplaceableParquetDataset(InputFileDataset[pd.DataFrame]):
     def _read(self, path: Path) -> pd.DataFrame:
         if not path.is_file():
             raise InputError(f"{shown(path)} doesn't exist yet; run `kedro run --pipeline={self._made_by}` first")
-        table: pd.DataFrame = ParquetDataset(filepath=path).load()
-        return table
+        return cast("pd.DataFrame", ParquetDataset(filepath=path).load())
 
 
 def recognised_layout(path: Path) -> str:

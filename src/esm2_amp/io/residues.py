@@ -1,7 +1,7 @@
 """Residues of explained pairs as catalog entries: one long table, and files for browsers and molecular graphics."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
 import pandas as pd
 from typing_extensions import override
@@ -23,11 +23,11 @@ class LongTableDataset(LocalDataset[pd.DataFrame, pd.DataFrame]):
     @override
     def load(self) -> pd.DataFrame:
         if (parquet := self._filepath.with_suffix(".parquet")).exists():
-            return ParquetDataset(filepath=parquet).load()
+            return cast("pd.DataFrame", ParquetDataset(filepath=parquet).load())
         names = dict.fromkeys(("Protein1", "Protein2", "AminoAcid"), "str")
         numbers = {name: [""] for name in ("Attribution", "ScanEffect")}
         options = {"dtype": names, "keep_default_na": False, "na_values": numbers}
-        return CSVDataset(filepath=self._filepath, load_args=options).load()
+        return cast("pd.DataFrame", CSVDataset(filepath=self._filepath, load_args=options).load())
 
     @override
     def save(self, data: pd.DataFrame) -> None:
