@@ -367,6 +367,11 @@ def _complete_trials(file: Path) -> bytes:
     ).encode()
 
 
+def _features(file: Path) -> bytes:
+    table = pd.read_hdf(file)
+    return b"".join([repr(list(table)).encode(), repr(list(table.index)).encode(), table.to_numpy().tobytes()])
+
+
 def _is_json(file: Path) -> bytes:
     return b"" if json.loads(file.read_text()) else b"empty"
 
@@ -384,6 +389,7 @@ VARYING: Final[dict[str, Reading]] = {
     "*/search/*.json": Reading(_is_json, _NUMBERS),
     "*/best_parameters.json": Reading(_best, _NUMBERS),
     "*/journal.log": Reading(_complete_trials, _NUMBERS),
+    "*.h5": Reading(_features, "HDF5 notes when each of its parts was made"),
     "*.xlsx": Reading(_sheets, "Excel files carry the time they were made"),
     "*.ckpt": Reading(_weights, "Lightning counts what a fit that was resumed has done since, and dates callbacks"),
     "*.safetensors": Reading(_tensors, "the header names tensors in an order of its own"),
