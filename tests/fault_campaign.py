@@ -93,6 +93,7 @@ STATES: Final = {
 
 _MEMORY_FILE_SYSTEM: Final = 1 << 33
 _PAGE: Final = 4096
+_ROOM_FOR_A_LOG: Final = 1 << 16
 _LONGEST: Final = 900.0
 """Seconds after which a run counts as one that hangs."""
 
@@ -526,7 +527,7 @@ class Campaign:
         room = int((before + (after - before) * share) // _PAGE * _PAGE)
         if not mount_memory(self._data, undisturbed.before, room):
             largest = max(file.stat().st_size for file in files_of(undisturbed.after).values())
-            most = int(largest**share)
+            most = max(_ROOM_FOR_A_LOG, int(largest**share))
             return f"files of at most {most:,} bytes", self._start(pipeline, {resource.RLIMIT_FSIZE: most}).end()
         ended = self._start(pipeline).end()
         subprocess.run(["mount", "-o", f"remount,size={_MEMORY_FILE_SYSTEM}", self._data], check=True)
