@@ -369,8 +369,7 @@ def _complete_trials(file: Path) -> bytes:
 
 
 def _features(file: Path) -> bytes:
-    table = pd.read_hdf(file)
-    return b"".join([repr(list(table)).encode(), repr(list(table.index)).encode(), table.to_numpy().tobytes()])
+    return str(pd.read_hdf(file).to_csv()).encode()
 
 
 def _is_json(file: Path) -> bytes:
