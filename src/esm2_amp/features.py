@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from esm2_amp.checked_tensors import check_file
 from esm2_amp.errors import InputError
 from esm2_amp.protein import TOKENS
 
@@ -70,7 +71,7 @@ class ProteinFeatures:
         Raises
         ------
         InputError
-            The features were imported without some of these tokens, or a shard is gone.
+            The features were imported without some of these tokens, or a shard is gone or damaged.
         """
         names, held = TOKENS[tokens], tuple(self.provenance.get("tokens", TOKENS))
         if not set(names).issubset(held):
@@ -94,6 +95,13 @@ class ProteinFeatures:
         file = self.folder / shard
         if not file.exists():
             raise InputError(f"{file} is listed in the index of the features but missing; extract them again")
-        with safe_open(file, framework="pt") as stored:
-            vectors: Tensor = stored.get_tensor(FEATURE)
+        try:
+            with safe_open(file, framework="pt") as stored:
+                vectors: Tensor = stored.get_tensor(FEATURE)
+            check_file(file)
+        except SafetensorError as error:
+            raise InputError(
+                f"{file} is damaged ({error}); delete it, and extract the features again: only its proteins are "
+                "embedded anew"
+            ) from error
         return vectors

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 import pandas as pd
+from safetensors import SafetensorError
 
 from esm2_amp.errors import SHOWN_PROBLEMS, InputError
 
@@ -229,26 +230,92 @@ def replacing_file(path: Path, size: str | None = None) -> Iterator[Path]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise InputError(
-            f"{path}{f' ({size})' if size else ''} could not be written: {error.strerror or error}; free some space or "
-            "choose another data folder, then run the same command again: what was finished before is kept"
-        ) from error
+        raise _not_written(path, error, size) from error
     finally:
         part.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; when the block ends well, it takes the place of `folder` and what that held."""
+    """Give an empty folder to fill; when the block ends well, it takes the place of `folder` and what that held.
+
+    Parameters
+    ----------
+    folder : Path
+        The folders that it lies in are made where they are missing.
+
+    Yields
+    ------
+    part : Path
+        Beside `folder`; removed when the block fails.
+
+    Raises
+    ------
+    InputError
+        A file could not be written, for instance because the disk is full.
+    """
     part, old = (folder.with_name(f".{folder.name}.{state}") for state in ("part", "old"))
     shutil.rmtree(part, ignore_errors=True)  # a killed process's
-    part.mkdir(parents=True)
-    yield part
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    part.rename(folder)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        part.rename(folder)
+    except (OSError, SafetensorError) as error:
+        raise _not_written(folder, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise InputError for whatever a library raises on a file that a run wrote and that was damaged since.
+
+    Too little memory and what the operating system refuses are no damage: their errors are passed on.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder that is read in the block.
+
+    Raises
+    ------
+    InputError
+        The file can't be read. The message names it.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = error.__cause__ or error  # Kedro raises its own error from the one that says what is wrong
+        refused = isinstance(reason, OSError) and reason.errno is not None
+        if refused or isinstance(reason, MemoryError) or not path.exists():
+            raise
+        words = (str(reason).strip() or type(reason).__name__).splitlines()[0]
+        raise InputError(
+            f"{path} can't be read ({words}): it was cut short or altered; delete it, and run the pipeline that wrote "
+            "it again"
+        ) from error
+
+
+def check_last_line(path: Path) -> None:
+    """Raise ValueError for a text whose last line has no end: what wrote it ended each line."""
+    with path.open("rb") as file:
+        file.seek(-min(1, path.stat().st_size), os.SEEK_END)
+        if file.read() != b"\n":
+            raise ValueError("its last line is cut short")
+
+
+def _not_written(path: Path, error: Exception, size: str | None = None) -> InputError:
+    reason = (error.strerror if isinstance(error, OSError) else None) or error
+    return InputError(
+        f"{path}{f' ({size})' if size else ''} could not be written: {reason}; free some space or "
+        "choose another data folder, then run the same command again: what was finished before is kept"
+    )
 
 
 def _parts(path: Path, name: str) -> Iterator[bytes]:

@@ -165,7 +165,7 @@ def test_scan_of_a_long_protein_goes_on_within_it(encoder, sequences, tmp_path, 
     monkeypatch.setattr(module, "_AT_ONCE", 4)
     rescorer, store = rescorer_of("ESM2_AMPS", encoder, sequences), ScanStore(tmp_path)
     expected = mutation_scan(rescorer, scan_of(replace_by="background", draws=2), seed=0, store=store)
-    files = sorted(tmp_path.glob("*.npy"))
+    files = sorted(tmp_path.glob("*.npz"))
     for file in files[::2]:
         file.unlink()
     embedded, real = [], Rescorer.vectors
@@ -189,7 +189,7 @@ def test_stored_scan_of_other_settings_model_or_partner_is_not_taken(encoder, se
     for number, (rescorer, parameters, seed) in enumerate(runs):
         before = len(files)
         found = mutation_scan(rescorer, parameters, seed=seed, store=store)
-        files = set(tmp_path.glob("*.npy"))
+        files = set(tmp_path.glob("*.npz"))
         assert len(files) - before == (2 if number == 3 else 3)  # P2's partners are the same
         np.testing.assert_array_equal(found[1][1], mutation_scan(rescorer, parameters, seed=seed)[1][1])
 
@@ -197,7 +197,7 @@ def test_stored_scan_of_other_settings_model_or_partner_is_not_taken(encoder, se
 def test_damaged_file_of_a_scan_is_computed_anew(encoder, sequences, tmp_path):
     rescorer, store = rescorer_of("ESM2_AMPS", encoder, sequences), ScanStore(tmp_path)
     expected = mutation_scan(rescorer, scan_of(), seed=0, store=store)
-    for file in tmp_path.glob("*.npy"):
+    for file in tmp_path.glob("*.npz"):
         file.write_bytes(file.read_bytes()[:90])
     found = mutation_scan(rescorer, scan_of(), seed=0, store=store)
     np.testing.assert_array_equal(found[0][0], expected[0][0])

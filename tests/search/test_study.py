@@ -233,6 +233,30 @@ def test_killed_three_times_no_trial_is_lost_or_doubled(tmp_path):
     assert sum(fits.values()) <= 10 + 3  # of each kill only the fold at work is fitted again
 
 
+@pytest.mark.parametrize("moment", ["before it draws", "after it drew"])
+def test_search_that_was_interrupted_tries_the_same_values(tmp_path, monkeypatch, moment):
+    expected = trials_table(searched(tmp_path / "undisturbed", near_a_hundredth, trials=14))
+
+    def interrupted_at_fifth(trial, values):
+        if trial.number == 5:
+            raise KeyboardInterrupt
+        return near_a_hundredth(trial, values)
+
+    def draws_and_ends(space, trial):
+        if trial.number == 5:
+            raise KeyboardInterrupt
+        return suggest(space, trial)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        suggest = SearchSpace.suggest
+        if moment == "before it draws":
+            patch.setattr(SearchSpace, "suggest", draws_and_ends)
+        searched(tmp_path / "interrupted", interrupted_at_fifth, trials=14)
+    found = trials_table(searched(tmp_path / "interrupted", near_a_hundredth, trials=14))
+    different = ["trial", "seconds"]
+    pd.testing.assert_frame_equal(found.drop(columns=different), expected.drop(columns=different), check_exact=True)
+
+
 def test_two_processes_share_a_study_and_end_with_the_asked_number(tmp_path):
     processes = [worker(tmp_path, 9, 0.1) for _ in range(2)]
     while len(list(tmp_path.glob("ready_*"))) < 2 and all(process.poll() is None for process in processes):

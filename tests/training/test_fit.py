@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,17 @@ def test_fit_killed_at_random_moments_gives_the_same_record(tmp_path, killed):
     kills = killed(fit_and_record, tmp_path, watch=tmp_path / "checkpoints", delays=rng.uniform(0, 1, 4))
     assert kills > 1
     assert (tmp_path / "record.csv").read_text() == undisturbed
+
+
+@pytest.mark.parametrize("moment", ["on_train_batch_end", "on_validation_batch_end", "on_train_end"])
+def test_terminated_fit_ends_with_the_status_of_that_and_goes_on(moment, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochRecord, moment, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(SystemExit) as ended:
+            fit(tmp_path / "terminated")
+    assert ended.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert_same(fit(tmp_path / "terminated"), fit(tmp_path / "undisturbed"))
 
 
 def test_checkpoint_cut_short_by_a_crash_is_never_read(tmp_path, monkeypatch):

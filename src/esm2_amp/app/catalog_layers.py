@@ -10,7 +10,7 @@ from esm2_amp.app.given_paths import from_here
 from esm2_amp.app.model_folders import project_folder
 
 _LAYER: Final = re.compile(r"/0\d_([a-z_]+)(?:/|$)")
-_PREVIEWED: Final = ("pandas.CSVDataset", "pandas.ParquetDataset")
+_PREVIEWED: Final = ("esm2_amp.io.whole_files.CSVDataset", "esm2_amp.io.whole_files.ParquetDataset")
 _PREVIEWED_ROWS: Final = 10
 _PATHS: Final = ("reports", "source", "entry_list")
 """Arguments that are paths; `source` may be a name on the hub, too."""

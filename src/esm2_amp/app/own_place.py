@@ -18,7 +18,7 @@ from kedro.io import AbstractDataset, DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import write_atomically
+from esm2_amp.files import reading, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +141,10 @@ def _name_the_data_as_stored(pipeline: Pipeline, catalog: DataCatalog, given: Ma
     from esm2_amp.io.kedro_adapter import dataset_path
 
     path = dataset_path(catalog.get("split_report"))
-    stored = json.loads(path.read_text(encoding="utf-8")).get("data_name") if path and path.exists() else None
+    stored = None
+    if path and path.exists():
+        with reading(path):
+            stored = json.loads(path.read_text(encoding="utf-8")).get("data_name")
     names = ["params:run"] if "top_segments" in given else ["params:run", "params:functional_regions"]
     for name in names if stored else ():
         if name in pipeline.inputs():

@@ -19,7 +19,7 @@ from esm2_amp.encoder.embedding import TOKENS_PER_BATCH, windowed_states
 from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.encoder.pretraining import Corpus
 from esm2_amp.errors import InputError
-from esm2_amp.files import write_atomically
+from esm2_amp.files import reading, write_atomically
 from esm2_amp.parameters.encoder_pretraining import DistillationParameters
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters
 from esm2_amp.parameters.run import Device
@@ -227,7 +227,10 @@ class StoredStates:
 
     def _check_teacher(self, mark: Path, teacher: ComputedStates) -> None:
         """Raise InputError where the folder is marked as holding the states of another teacher."""
-        held = json.loads(mark.read_text(encoding="utf-8")) if mark.exists() else {"fingerprint": self.fingerprint}
+        held = {"fingerprint": self.fingerprint}
+        if mark.exists():
+            with reading(mark):
+                held = json.loads(mark.read_text(encoding="utf-8"))
         if held["fingerprint"] != self.fingerprint:
             raise InputError(
                 f"{self._folder} must hold states of the teacher {teacher.source} ({self.fingerprint[:12]}), but holds "

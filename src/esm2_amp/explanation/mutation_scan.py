@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -131,15 +132,19 @@ class ScanStore:
     def read(self, key: str) -> Floats | None:
         """The array of that key, or None where it isn't there or is damaged."""
         try:
-            return np.asarray(np.load(self._folder / f"{key}.npy", allow_pickle=False))
-        except (OSError, ValueError, EOFError):
+            with np.load(self._file(key)) as stored:  # which compares its checksum
+                return np.asarray(stored["effects"])
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 
     def write(self, key: str, effects: Floats) -> None:
         """Keep an array under a key."""
         content = io.BytesIO()
-        np.save(content, effects)
-        write_atomically(self._folder / f"{key}.npy", content.getvalue())
+        np.savez(content, effects=effects)
+        write_atomically(self._file(key), content.getvalue())
+
+    def _file(self, key: str) -> Path:
+        return self._folder / f"{key}.npz"
 
 
 def mutation_scan(

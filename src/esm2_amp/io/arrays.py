@@ -6,7 +6,7 @@ import numpy as np
 from typing_extensions import override
 
 from esm2_amp.explanation.results import LabelledArray
-from esm2_amp.files import replacing_file
+from esm2_amp.files import reading, replacing_file
 from esm2_amp.io.local import LocalDataset
 
 
@@ -15,7 +15,7 @@ class LabelledArrayDataset(LocalDataset[LabelledArray, LabelledArray]):
 
     @override
     def load(self) -> LabelledArray:
-        with np.load(self._filepath) as stored:
+        with reading(self._filepath), np.load(self._filepath) as stored:
             return LabelledArray(stored["values"], {name: stored[name] for name in stored["axes"].tolist()})
 
     @override

@@ -1,6 +1,5 @@
 """Explanations of pairs as catalog entries: each method's tables in files of their own."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,9 +9,9 @@ from typing_extensions import override
 
 from esm2_amp.explanation.methods import METHODS
 from esm2_amp.explanation.results import Explanation, Explanations, LabelledArray
-from esm2_amp.files import write_atomically
 from esm2_amp.io.arrays import LabelledArrayDataset
 from esm2_amp.io.local import LocalDataset
+from esm2_amp.io.whole_files import CSVDataset, JSONDataset, ParquetDataset
 
 
 class ExplanationsDataset(LocalDataset[Explanations, Explanations]):
@@ -55,10 +54,10 @@ class ExplanationsDataset(LocalDataset[Explanations, Explanations]):
                 continue
             importance, check = self._filepath / f"{method}_importance.parquet", self._reports / f"{method}_check.json"
             found[method] = Explanation(
-                pd.read_parquet(importance) if importance.exists() else None,
-                pd.read_csv(tokens),
+                ParquetDataset(filepath=importance).load() if importance.exists() else None,
+                CSVDataset(filepath=tokens).load(),
                 {},
-                json.loads(check.read_text(encoding="utf-8")) if check.exists() else {},
+                JSONDataset(filepath=check).load() if check.exists() else {},
             )
         return found
 
@@ -72,18 +71,18 @@ class ExplanationsDataset(LocalDataset[Explanations, Explanations]):
             tokens = self._reports / f"{method}_tokens.csv"
             tokens.unlink(missing_ok=True)  # written last: without it the method isn't there
             if found.importance is not None:
-                found.importance.to_parquet(self._filepath / f"{method}_importance.parquet")
+                ParquetDataset(filepath=self._filepath / f"{method}_importance.parquet").save(found.importance)
             for name, detail in found.details.items():
                 self._save_detail(f"{method}_{name}", detail)
             if found.check:
-                write_atomically(self._reports / f"{method}_check.json", json.dumps(found.check, indent=2).encode())
-            write_atomically(tokens, found.tokens.to_csv(index=False).encode())
+                JSONDataset(filepath=self._reports / f"{method}_check.json", save_args={"indent": 2}).save(found.check)
+            CSVDataset(filepath=tokens, save_args={"index": False}).save(found.tokens)
 
     def _save_detail(self, name: str, detail: pd.DataFrame | LabelledArray) -> None:
         if isinstance(detail, LabelledArray):
             LabelledArrayDataset(filepath=str(self._filepath / f"{name}.npz")).save(detail)
         else:
-            detail.to_parquet(self._filepath / f"{name}.parquet")
+            ParquetDataset(filepath=self._filepath / f"{name}.parquet").save(detail)
 
     @override
     def _exists(self) -> bool:

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kedro.io import AbstractDataset, DatasetError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 from typing_extensions import override
 
+from esm2_amp.checked_tensors import checked_content
 from esm2_amp.errors import InputError
 from esm2_amp.features import FEATURE, ProteinFeatures
-from esm2_amp.files import write_atomically
+from esm2_amp.files import reading, write_atomically
 from esm2_amp.io.local import LocalDataset
 
 _METADATA = b"esm2_amp"
@@ -154,14 +154,14 @@ class FeatureStoreDataset(LocalDataset[FeatureShard | FeatureIndex, ProteinFeatu
     def save(self, data: FeatureShard | FeatureIndex) -> None:
         if isinstance(data, FeatureShard):
             header = {"index": json.dumps(data.table.to_dict("list"))}
-            content = save({FEATURE: data.feature.contiguous()}, metadata=header)
+            content = checked_content({FEATURE: data.feature.contiguous()}, header)
             write_atomically(self._folder / data.group / data.name, content)
             return
         about = {"group": data.group, "width": data.width, "provenance": data.provenance}
         table = pa.Table.from_pandas(data.table, preserve_index=False)
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: json.dumps(about)})
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink)
+        pq.write_table(table, sink, write_page_checksum=True)
         write_atomically(self._filepath, sink.getvalue().to_pybytes())
 
     @override
@@ -171,8 +171,9 @@ class FeatureStoreDataset(LocalDataset[FeatureShard | FeatureIndex, ProteinFeatu
                 f"There are no complete protein features at {self._filepath}; "
                 "run `kedro run --pipeline=feature_extraction` first"
             )
-        table = pq.read_table(self._filepath)
-        about = json.loads(table.schema.metadata[_METADATA])
+        with reading(self._filepath):
+            table = pq.read_table(self._filepath, page_checksum_verification=True)
+            about = json.loads(table.schema.metadata[_METADATA])
         return ProteinFeatures(table.to_pandas(), self._folder / about["group"], about["width"], about["provenance"])
 
     def _exists(self) -> bool:

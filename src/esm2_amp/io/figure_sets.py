@@ -8,7 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from esm2_amp.files import write_atomically
+from esm2_amp.files import reading, write_atomically
 from esm2_amp.io.figures import FigureFolderDataset, as_preview, write_figure
 from esm2_amp.io.kedro_adapter import ImagePreview, PlotlyPreview
 from esm2_amp.io.local import LocalDataset
@@ -68,7 +68,8 @@ class FigureSetDataset(LocalDataset[Mapping[str, Any], dict[str, Any]]):
     def _index(self) -> dict[str, str]:
         if not self._filepath.exists():
             return {}
-        index: dict[str, str] = json.loads(self._filepath.read_text(encoding="utf-8"))
+        with reading(self._filepath):
+            index: dict[str, str] = json.loads(self._filepath.read_text(encoding="utf-8"))
         return index
 
     def _write(self, name: str, figure: Any) -> str:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from typing_extensions import override
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import replacing_file, shown
+from esm2_amp.files import check_last_line, replacing_file, shown
 from esm2_amp.io.local import LocalDataset
 from esm2_amp.models.scoring import SCORED
 from esm2_amp.progress import Progress
@@ -80,10 +80,12 @@ class PredictionsFile:
         """The rows, some at a time."""
         try:
             if self._path.name.lower().endswith(".parquet"):
-                with pq.ParquetFile(self._path) as file:
+                with pq.ParquetFile(self._path, page_checksum_verification=True) as file:
                     for batch in file.iter_batches(_ROWS_AT_ONCE):
                         yield batch.to_pandas(types_mapper=_KINDS.get)
             else:
+                if not self._path.name.lower().endswith(".gz"):
+                    check_last_line(self._path)
                 with pd.read_csv(self._path, chunksize=_ROWS_AT_ONCE, **_READ) as reader:
                     yield from reader
         except (pa.ArrowException, EOFError, OSError, ValueError) as error:
@@ -203,7 +205,7 @@ def _parquet(part: Path) -> Iterator[_Write]:
     def write(table: pd.DataFrame) -> None:
         nonlocal writer
         rows = pa.Table.from_pandas(table, schema=None if writer is None else writer.schema, preserve_index=False)
-        writer = writer or pq.ParquetWriter(part, rows.schema)
+        writer = writer or pq.ParquetWriter(part, rows.schema, write_page_checksum=True)
         writer.write_table(rows)
 
     try:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import pandas as pd
 from typing_extensions import override
@@ -17,6 +17,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.files import BYTE_ORDER_MARK, SourceTable, read_text, shown
 from esm2_amp.io.local import InputFileDataset
 from esm2_amp.io.tables import read_table
+from esm2_amp.io.whole_files import ParquetDataset
 from esm2_amp.parameters.functional_regions import MOST_RANKS
 from esm2_amp.progress import Progress
 from esm2_amp.regions import gff, interpro, uniprot
@@ -191,7 +192,7 @@ class ReplaceableParquetDataset(InputFileDataset[pd.DataFrame]):
     def _read(self, path: Path) -> pd.DataFrame:
         if not path.is_file():
             raise InputError(f"{shown(path)} doesn't exist yet; run `kedro run --pipeline={self._made_by}` first")
-        return pd.read_parquet(path)
+        return cast("pd.DataFrame", ParquetDataset(filepath=path).load())
 
 
 def recognised_layout(path: Path) -> str:

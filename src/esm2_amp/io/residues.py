@@ -1,13 +1,14 @@
 """Residues of explained pairs as catalog entries: one long table, and files for browsers and molecular graphics."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
 import pandas as pd
 from typing_extensions import override
 
-from esm2_amp.files import as_file_name, replacing, replacing_file
+from esm2_amp.files import as_file_name, reading, replacing
 from esm2_amp.io.local import LocalDataset
+from esm2_amp.io.whole_files import CSVDataset, ParquetDataset
 
 MOST_CSV_ROWS: Final = 1_000_000
 """Rows up to which a long table is written as CSV."""
@@ -22,21 +23,22 @@ class LongTableDataset(LocalDataset[pd.DataFrame, pd.DataFrame]):
     @override
     def load(self) -> pd.DataFrame:
         if (parquet := self._filepath.with_suffix(".parquet")).exists():
-            return pd.read_parquet(parquet)
+            return cast("pd.DataFrame", ParquetDataset(filepath=parquet).load())
         names = dict.fromkeys(("Protein1", "Protein2", "AminoAcid"), "str")
         numbers = {name: [""] for name in ("Attribution", "ScanEffect")}
-        return pd.read_csv(self._filepath, dtype=names, keep_default_na=False, na_values=numbers)
+        options = {"dtype": names, "keep_default_na": False, "na_values": numbers}
+        return cast("pd.DataFrame", CSVDataset(filepath=self._filepath, load_args=options).load())
 
     @override
     def save(self, data: pd.DataFrame) -> None:
         parquet = self._filepath.with_suffix(".parquet")
-        written, other = (self._filepath, parquet) if len(data) < MOST_CSV_ROWS else (parquet, self._filepath)
-        with replacing_file(written) as part:
-            if written == parquet:
-                data.to_parquet(part)
-            else:
-                data.to_csv(part, index=False, float_format="%.6g")
-        other.unlink(missing_ok=True)
+        if len(data) < MOST_CSV_ROWS:
+            options = {"index": False, "float_format": "%.6g"}
+            CSVDataset(filepath=self._filepath, save_args=options).save(data)
+            parquet.unlink(missing_ok=True)
+        else:
+            ParquetDataset(filepath=parquet).save(data)
+            self._filepath.unlink(missing_ok=True)
 
     def _exists(self) -> bool:
         return self._filepath.exists() or self._filepath.with_suffix(".parquet").exists()
@@ -47,7 +49,8 @@ class TextFolderDataset(LocalDataset[Mapping[str, str], dict[str, str]]):
 
     @override
     def load(self) -> dict[str, str]:
-        return {file.name: file.read_text(encoding="utf-8") for file in sorted(self._filepath.iterdir())}
+        with reading(self._filepath):
+            return {file.name: file.read_text(encoding="utf-8") for file in sorted(self._filepath.iterdir())}
 
     @override
     def save(self, data: Mapping[str, str]) -> None:

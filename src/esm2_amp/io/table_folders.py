@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from esm2_amp.files import as_file_name, replacing
 from esm2_amp.io.local import LocalDataset
+from esm2_amp.io.whole_files import CSVDataset
 
 
 class TableFolderDataset(LocalDataset[Mapping[str, pd.DataFrame], dict[str, pd.DataFrame]]):
@@ -17,7 +18,7 @@ class TableFolderDataset(LocalDataset[Mapping[str, pd.DataFrame], dict[str, pd.D
 
     @override
     def load(self) -> dict[str, pd.DataFrame]:
-        return {file.stem: pd.read_csv(file) for file in sorted(self._filepath.glob("*.csv"))}
+        return {file.stem: CSVDataset(filepath=file).load() for file in sorted(self._filepath.glob("*.csv"))}
 
     @override
     def save(self, data: Mapping[str, pd.DataFrame]) -> None:

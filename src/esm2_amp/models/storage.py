@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import pickle
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from esm2_amp.checked_tensors import checked_content, load_checked
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.files import replacing
@@ -48,6 +50,8 @@ _SHOWN = 12
 
 SEQUENCE_DIGITS = 16
 """Of the SHA-256 of a sequence in hexadecimal, as many as tell a billion sequences apart."""
+
+_TRAINING_PROTEIN = re.compile(rb"[0-9a-f]{%d}\r?\n" % SEQUENCE_DIGITS)
 
 
 class TrainedModel(NamedTuple):
@@ -234,12 +238,11 @@ def save_model(model: TrainedModel, folder: Path) -> None:
         if model.training_proteins:
             (part / TRAINING_PROTEINS).write_text("\n".join(sorted(model.training_proteins)) + "\n", encoding="utf-8")
         if model.average_protein is not None:
-            save_file({_AVERAGE: model.average_protein.contiguous()}, part / AVERAGE_PROTEIN)
+            average = checked_content({_AVERAGE: model.average_protein.contiguous()})
+            (part / AVERAGE_PROTEIN).write_bytes(average)
         if model.training_vectors is not None:
-            save_file(
-                {name: tensor.contiguous() for name, tensor in model.training_vectors._asdict().items()},
-                part / TRAINING_VECTORS,
-            )
+            tensors = {name: tensor.contiguous() for name, tensor in model.training_vectors._asdict().items()}
+            (part / TRAINING_VECTORS).write_bytes(checked_content(tensors))
 
 
 def _save_members(model: TrainedModel, members: Sequence[PairNetwork], folder: Path) -> dict[str, str]:
@@ -297,8 +300,7 @@ def _load_folder(folder: Path, architecture: str | None) -> TrainedModel:
     network = joined([_load_weights(file, found, sizes) for file in files]).eval()
     card = _read_card(folder / "card.json")
     _check_weights(files, card)
-    proteins = folder / TRAINING_PROTEINS
-    seen = frozenset(proteins.read_text(encoding="utf-8").split() if proteins.exists() else ())
+    seen = _read_training_proteins(folder / TRAINING_PROTEINS)
     average = _read_average_protein(folder / AVERAGE_PROTEIN)
     vectors = _read_training_vectors(folder / TRAINING_VECTORS, network.sizes["width"])
     return TrainedModel(found, network, card, seen, average, vectors)
@@ -347,12 +349,24 @@ def _fingerprint_of(file: Path) -> str:
         return str((weights.metadata() or {}).get(FEATURES, ""))
 
 
+def _read_training_proteins(file: Path) -> frozenset[str]:
+    if not file.exists():
+        return frozenset()
+    lines = file.read_bytes().splitlines(keepends=True)
+    if not lines or any(not _TRAINING_PROTEIN.fullmatch(line) for line in lines):
+        raise InputError(
+            f"{file} must hold {SEQUENCE_DIGITS} hexadecimal digits a line, but was cut short or altered; restore it, "
+            "train the model again, or delete it and lose which proteins the model has seen"
+        )
+    return frozenset(line.decode().strip() for line in lines)
+
+
 def _read_training_vectors(file: Path, width: int) -> TrainingVectors | None:
     if not file.exists():
         return None
     remedy = "restore it, train the model again, or delete it and lose the column Unlikeness"
     try:
-        found = TrainingVectors(**load_file(file))
+        found = TrainingVectors(**load_checked(file))
     except (OSError, SafetensorError, TypeError) as error:
         raise InputError(f"{file} can't be read ({error}); {remedy}") from error
     if found.vectors.shape[1:] != (width,):
@@ -364,7 +378,7 @@ def _read_training_vectors(file: Path, width: int) -> TrainingVectors | None:
 
 def _read_average_protein(file: Path) -> Tensor | None:
     try:
-        return load_file(file)[_AVERAGE] if file.exists() else None
+        return load_checked(file)[_AVERAGE] if file.exists() else None
     except (OSError, SafetensorError, KeyError) as error:
         raise InputError(f"{file} can't be read ({error}); restore it, or train the model again") from error
 

@@ -1,5 +1,6 @@
 """Studies of Optuna that are resumed, shared by processes, and keep every trial (METHOD section 4)."""
 
+import itertools
 import json
 import logging
 import socket
@@ -124,7 +125,7 @@ def run_search(
     parameters : SearchParameters
         The number of trials.
     seed : int
-        Seed of the sampler, together with the trial's number.
+        Seed of the sampler, together with the number of the draw.
 
     Raises
     ------
@@ -171,14 +172,25 @@ def _counts(trial: FrozenTrial) -> bool:
 def _next_trial(study: optuna.Study, parameters: SearchParameters, seed: int) -> optuna.Trial | None:
     """A trial of this process, or None where other processes have begun enough trials in the meantime."""
     trial = study.ask()
-    # from the trial's number, not from the sampler's state: neither a resumed search nor another process draws it again
-    study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + trial.number)
+    draw = _number_of_draw(study, trial)
+    trial.set_user_attr("draw", draw)
+    # from the number of the draw, not from the sampler's state: neither a resumed search nor another process repeats it
+    study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + draw)
     trial.set_user_attr("worker", _worker())
     earlier = sum(other.number < trial.number for other in counted_trials(study))
     if earlier < parameters.trials:
         return trial
     _discard(study, trial, "one more than configured")
     return None
+
+
+def _number_of_draw(study: optuna.Study, trial: optuna.Trial) -> int:
+    """The first number that no other trial has drawn by: a search goes on as if those that were lost never were."""
+    if "draw" in trial.user_attrs:  # tried again
+        return int(trial.user_attrs["draw"])
+    others = (other for other in counted_trials(study) if other.number != trial.number)
+    taken = {other.user_attrs.get("draw", other.number) for other in others}
+    return next(number for number in itertools.count() if number not in taken)
 
 
 def _discard(study: optuna.Study, trial: optuna.Trial, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,9 +12,11 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from typing_extensions import override
 
 from esm2_amp.errors import DivergedError
+from esm2_amp.files import replacing_file
 from esm2_amp.progress import WAITS, Lines, Pace
 
 logger = logging.getLogger(__name__)
@@ -28,6 +31,9 @@ _LOGGED = _LOSSES | {
 
 _TRAINING_BATCH, _VALIDATION_BATCH = 3.0, 1.0
 """Passes through the network that a batch takes, forwards and backwards: a gradient takes twice a score's time."""
+
+_TERMINATED = 128 + signal.SIGTERM
+"""Exit status of a process that SIGTERM ended, as shells give it."""
 
 _LONG_EPOCH = 60.0
 """Seconds from which every epoch has a line."""
@@ -131,6 +137,23 @@ class Patience(EarlyStopping):
         trainer.should_stop = self.wait_count >= self.patience
 
 
+class Terminated(L.Callback):
+    """Ends a run that SIGTERM asks to end with the status of that, as its other steps do.
+
+    Lightning ends the process with 0, as if all was done, or goes on where the fit was at its end.
+    """
+
+    @override
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, SIGTERMException):
+            exception.code = _TERMINATED
+
+    @override
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.received_sigterm:
+            raise SystemExit(_TERMINATED)
+
+
 class EpochReport(L.Callback):
     """Reports each epoch's validation MCC to a search, which may end the fit by raising.
 
@@ -158,12 +181,16 @@ def _check_finite(name: str, epoch: int, values: dict[str, float]) -> None:
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoints written under a temporary name, then renamed: a killed fit leaves none cut short."""
+    """Checkpoints written under a temporary name, then renamed: a killed fit leaves none cut short.
+
+    Where one can't be written, for instance because the disk is full, InputError says so.
+    """
 
     @override
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        final = Path(path)
-        part = final.with_name(f".{final.name}.part")
-        part.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(checkpoint, part)
-        part.replace(final)
+        with replacing_file(Path(path)) as part:
+            try:
+                with part.open("wb") as file:
+                    torch.save(checkpoint, file)
+            except RuntimeError as error:  # PyTorch raises its own, whatever the file system said
+                raise error.__context__ if isinstance(error.__context__, OSError) else error from None

@@ -3,8 +3,10 @@
 import json
 import logging
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -33,12 +35,14 @@ def checkpoint_to_resume(folder: Path, fingerprint: str, name: str) -> Path | No
     name : str
         What is being fitted, for the log.
     """
-    mark, last = folder / _MARK, folder / f"{_LAST}.ckpt"
-    if mark.exists() and json.loads(mark.read_text()) == _state(folder, fingerprint, finished=False):
-        if last.exists():
-            logger.info("%s: resuming an interrupted fit from its last finished epoch", name)
-            return last
-        return None
+    last = folder / f"{_LAST}.ckpt"
+    if _read_mark(folder) == _state(folder, fingerprint, finished=False):
+        damaged = [file for file in sorted(folder.glob("*.ckpt")) if not _is_whole(file)]
+        if not damaged:
+            if last.exists():
+                logger.info("%s: resuming an interrupted fit from its last finished epoch", name)
+            return last if last.exists() else None
+        logger.warning("%s: %s is damaged, so that the interrupted fit begins anew", name, damaged[0])
     shutil.rmtree(folder, ignore_errors=True)
     _write_mark(folder, fingerprint, finished=False)
     return None
@@ -47,8 +51,26 @@ def checkpoint_to_resume(folder: Path, fingerprint: str, name: str) -> Path | No
 def mark_finished(folder: Path, fingerprint: str | None = None) -> None:
     """Mark the fit of a folder as finished, by default that for which the folder was begun."""
     if fingerprint is None:
-        fingerprint = json.loads((folder / _MARK).read_text())["fingerprint"]
+        fingerprint = _read_mark(folder)["fingerprint"]
     _write_mark(folder, str(fingerprint), finished=True)
+
+
+def _read_mark(folder: Path) -> dict[str, Any]:
+    """What the mark of a folder says; nothing where it is missing or damaged."""
+    try:
+        mark = json.loads((folder / _MARK).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return mark if isinstance(mark, dict) else {}
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether all parts of a checkpoint agree with their checksums, which PyTorch writes but doesn't compare."""
+    try:
+        with ZipFile(checkpoint) as parts:
+            return parts.testzip() is None
+    except (BadZipFile, NotImplementedError, EOFError, zlib.error, ValueError):
+        return False
 
 
 def _write_mark(folder: Path, fingerprint: str, *, finished: bool) -> None:

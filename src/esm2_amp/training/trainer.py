@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
-from esm2_amp.training.callbacks import AtomicCheckpointIO
+from esm2_amp.training.callbacks import AtomicCheckpointIO, Terminated
 from esm2_amp.training.processes import ALONE, Processes
 
 
@@ -44,7 +44,7 @@ def quiet_trainer(
         strategy="ddp" if processes.total > 1 else "auto",
         use_distributed_sampler=False,
         max_epochs=epochs,
-        callbacks=list(callbacks),
+        callbacks=[*callbacks, Terminated()],
         enable_checkpointing=folder is not None,
         # by default Lightning takes a single fit within a job of SLURM for one of the job's tasks
         plugins=[AtomicCheckpointIO(), LightningEnvironment()],

@@ -1,0 +1,72 @@
+"""Kedro's datasets of single files, written whole or not at all, and read with words for what is damaged.
+
+Kedro writes a file under its final name, where a run that is killed leaves half of it.
+"""
+
+from copy import copy
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
+
+from kedro.io import DatasetError
+from kedro_datasets import json, pandas, pickle, text
+
+from esm2_amp.files import check_last_line, reading, replacing_file
+
+
+class WholeFile:
+    """To be inherited from before one of Kedro's datasets of a local file.
+
+    Raises
+    ------
+    InputError
+        On saving, where the file can't be written, for instance because the disk is full; on loading, where it is
+        damaged.
+    """
+
+    _filepath: PurePosixPath
+
+    def load(self) -> Any:
+        """Read the file."""
+        path = Path(self._filepath)
+        with reading(path):
+            self._check(path)
+            return super().load()  # type: ignore[misc]
+
+    def save(self, data: Any) -> None:
+        """Write the file beside its place, and put it there when it is whole."""
+        with replacing_file(Path(self._filepath)) as part:
+            beside = copy(self)
+            beside._filepath = PurePosixPath(part)
+            try:
+                super(WholeFile, beside).save(data)  # type: ignore[misc]
+            except DatasetError as error:
+                raise error.__cause__ if isinstance(error.__cause__, OSError) else error from None
+
+    def _check(self, path: Path) -> None:
+        """Raise ValueError for a file that its reader would take for a shorter one."""
+
+
+class CSVDataset(WholeFile, pandas.CSVDataset):
+    """A table in CSV, which is whole when its last line is."""
+
+    def _check(self, path: Path) -> None:
+        check_last_line(path)
+
+
+class ParquetDataset(WholeFile, pandas.ParquetDataset):
+    """A table in Parquet, with checksums of its pages."""
+
+    DEFAULT_LOAD_ARGS: ClassVar[dict[str, Any]] = {"page_checksum_verification": True}
+    DEFAULT_SAVE_ARGS: ClassVar[dict[str, Any]] = {"write_page_checksum": True}
+
+
+class JSONDataset(WholeFile, json.JSONDataset):
+    """What JSON can hold."""
+
+
+class TextDataset(WholeFile, text.TextDataset):
+    """A text."""
+
+
+class PickleDataset(WholeFile, pickle.PickleDataset):
+    """A Python object, by a backend such as joblib."""
