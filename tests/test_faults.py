@@ -14,14 +14,14 @@ from fault_campaign import DAMAGES, Undisturbed, damaged, differences, half_writ
 
 def test_a_short_campaign_ends_in_the_bytes_of_undisturbed_runs(demonstration_run: Demonstration, tmp_path):
     (tmp_path / "finished").symlink_to(demonstration_run.folder)
-    command = [sys.executable, "tests/fault_campaign.py", tmp_path, "--runs=8", "--seed=3"]
+    command = [sys.executable, "tests/fault_campaign.py", tmp_path, "--runs=4", "--seed=3"]
     done = subprocess.run(
         [*command, "--pipelines", "pair_building", "prediction"], cwd=ROOT, text=True, capture_output=True, check=False,
         env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     *_, total = done.stdout.splitlines()
-    assert total.split() == ["all", "8", total.split()[2], "0"]
+    assert total.split() == ["all", "4", total.split()[2], "0"]
 
 
 @pytest.fixture
