@@ -3,7 +3,7 @@
 The names, and what `kedro run` consists of, are known without importing a pipeline.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from kedro.pipeline import Pipeline
@@ -98,8 +98,22 @@ def register_pipelines() -> dict[str, Pipeline]:
         "planted_data": planted_data.create_pipeline(),
         "encoder_pretraining": encoder_pretraining.create_pipeline(),
     }
-    registered |= {name: sum((registered[step] for step in steps), Pipeline([])) for name, steps in SUMS.items()}
+    registered |= _sums(registered)
     return {name: registered[name] for name in PIPELINES}
+
+
+def _sums(registered: Mapping[str, Pipeline]) -> dict[str, Pipeline]:
+    """The pipelines in `SUMS`, of few groups each, so that their graphs can be read at a glance.
+
+    Features and pairs are one group, in which the names of steps decide which of those that can be run comes first.
+    """
+    from esm2_amp.pipelines.groups import in_group
+
+    *before, models = (registered[step] for step in TRAINING)
+    training = in_group("features_and_pairs", *before) + models
+    regions = {"functional_regions": in_group("functional_regions", registered["functional_regions"])}
+    results = in_group("results", *(({**registered, **regions})[step] for step in RESULTS))
+    return {"__default__": training + results, "training": training, "results": results}
 
 
 def pipelines_for(names: Iterable[str], *, search: bool, latents: bool, regions: bool) -> list[str]:

@@ -15,6 +15,7 @@ from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
 from kedro.framework.project import LOGGING, pipelines
 from kedro.framework.session import KedroSession
+from kedro.pipeline.node import Node
 from kedro.utils import find_config_file
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 _LOOK_AT_REGIONS = {"__default__", "results"}
 _OF_PAIR_EVALUATION = {"proteins", "features", "pairs", "model", "checkpoint", "encoder"}
 """Options by which `evaluation` measures a model on given pairs, not the models trained here on their test pairs."""
+
+_OF_NODES = ("node_names", "from_nodes", "to_nodes")
+"""Options that name steps."""
 
 _OTHER_PROTEINS = {"proteins", "features", "pairs"}
 """Files of a user in whose place the configured regions don't stand."""
@@ -60,8 +64,9 @@ class Session(KedroSession):
             _check_device(loader["parameters"])
             names = _pipelines_of_run(names, loader)
             pipelines.set_requested(names)
-            namespaces = {node.namespace for name in names for node in pipelines[name].nodes}
-            _check_names("--namespaces", kwargs.get("namespaces"), sorted(filter(None, namespaces)))
+            nodes = [node for name in names for node in pipelines[name].nodes]
+            kwargs |= {option: _full_names(kwargs.get(option), nodes) for option in _OF_NODES}
+            kwargs["namespaces"] = _full_namespaces(kwargs.get("namespaces"), nodes)
             return super().run(None, names, *args, **kwargs)
         except Exception as error:
             message = _message_for_user(error)
@@ -140,6 +145,32 @@ def _check_names(option: str, given: Iterable[str] | None, known: Iterable[str])
     for name in given or ():
         if name not in known:
             raise InputError(f"{option} must be one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}")
+
+
+def _full_names(given: Iterable[str] | None, nodes: Iterable[Node]) -> list[str] | None:
+    """Names of steps with the groups around them, which those given may leave out; unknown ones as they are."""
+    if given is None:
+        return None
+    found = {name: [node.name for node in nodes if f".{node.name}".endswith(f".{name}")] for name in given}
+    return [full for name, names in found.items() for full in names or [name]]
+
+
+def _full_namespaces(given: Iterable[str] | None, nodes: Iterable[Node]) -> list[str] | None:
+    """The namespaces that hold what is given, such as a model's name, at any place; those inside of others left out.
+
+    Raises
+    ------
+    InputError
+        Nothing of the run has a name that is given.
+    """
+    if given is None:
+        return None
+    namespaces = sorted({node.namespace for node in nodes if node.namespace})
+    parts = sorted({part for namespace in namespaces for part in namespace.split(".")})
+    found = {name: [full for full in namespaces if f".{name}." in f".{full}."] for name in given}
+    _check_names("--namespaces", [name for name, full in found.items() if not full], parts)
+    chosen = sorted({namespace for full in found.values() for namespace in full})
+    return [full for full in chosen if not any(full.startswith(f"{outer}.") for outer in chosen)]
 
 
 def _message_for_user(error: BaseException) -> str | None:

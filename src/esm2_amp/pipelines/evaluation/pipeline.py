@@ -10,6 +10,7 @@ from esm2_amp.pipelines.evaluation.nodes import (
     plot_comparison,
     score_baselines,
 )
+from esm2_amp.pipelines.groups import in_group
 from esm2_amp.pipelines.per_model import for_every_model
 
 
@@ -26,9 +27,10 @@ def create_pipeline() -> Pipeline:
         ],
         inputs={"model_pairs", "protein_features"},
         parameters={"params:evaluation", "params:run"},
+        group="evaluation",
         tags="evaluation",
     )
-    return each + _comparison()
+    return each + in_group("evaluation", _comparison())
 
 
 def _comparison() -> Pipeline:

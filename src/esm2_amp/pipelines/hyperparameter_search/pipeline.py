@@ -35,5 +35,6 @@ def create_pipeline() -> Pipeline:
         ],
         inputs={"model_pairs", "protein_features"},
         parameters={"params:search", "params:run"},
+        group="hyperparameter_search",
         tags="hyperparameter_search",
     )

@@ -39,6 +39,7 @@ def _for_explained_models(nodes: list[Node]) -> Pipeline:
         nodes,
         inputs=_SHARED & used,
         parameters=_PARAMETERS & used,
+        group="interpretability",
         tags="interpretability",
         models=EXPLAINED,
     )

@@ -25,6 +25,7 @@ def create_pipeline() -> Pipeline:
         [*_training(), *_explanation()],
         inputs=_SHARED,
         parameters=_PARAMETERS,
+        group="interpretability",
         tags="latent_explanation",
         models=EXPLAINED,
     )

@@ -42,4 +42,6 @@ def create_refit_pipeline() -> Pipeline:
 
 def _for_every_model(node: Node) -> Pipeline:
     inputs = {"model_pairs", "protein_features", "leakage_audit"}
-    return for_every_model([node], inputs=inputs, parameters={"params:run"}, tags="model_training")
+    return for_every_model(
+        [node], inputs=inputs, parameters={"params:run"}, group="model_training", tags="model_training"
+    )

@@ -5,6 +5,7 @@ from typing import Final
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.parameters.model_training import ARCHITECTURES, EXPLAINED
+from esm2_amp.pipelines.groups import in_group
 from esm2_amp.pipelines.per_model import for_every_model
 from esm2_amp.pipelines.report.nodes import (
     summarise_comparison,
@@ -41,7 +42,7 @@ _EXPLANATIONS: Final = [f"{model}.report_explanation" for model in EXPLAINED]
 
 def create_pipeline() -> Pipeline:
     """What all other pipelines found out → one page."""
-    return _explanations() + Pipeline(_chapters(), tags="report")
+    return _explanations() + in_group("report", Pipeline(_chapters(), tags="report"))
 
 
 def _explanations() -> Pipeline:
@@ -61,7 +62,7 @@ def _explanations() -> Pipeline:
         outputs="report_explanation",
         name="summarise_explanation",
     )
-    return for_every_model([node], inputs=(), parameters=(), tags="report", models=EXPLAINED)
+    return for_every_model([node], inputs=(), parameters=(), group="report", tags="report", models=EXPLAINED)
 
 
 def _chapters() -> list[Node]:
