@@ -2,7 +2,14 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from esm2_amp.pipelines.pair_building.nodes import audit_split, clean_pair_files, compare_sequences, split_pairs
+from esm2_amp.pipelines.pair_building.nodes import (
+    audit_split,
+    clean_pair_files,
+    compare_sequences,
+    describe_data,
+    draw_audit,
+    split_pairs,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -51,10 +58,21 @@ def create_pipeline() -> Pipeline:
                     "protein_features",
                     "similar_proteins",
                     "params:pair_building",
-                    "params:run",
                 ],
-                outputs=["leakage_audit", "protein_degrees", "leakage_plot"],
+                outputs=["leakage_audit", "protein_degrees"],
                 name="audit_split",
+            ),
+            Node(
+                draw_audit,
+                inputs=["leakage_audit", "protein_degrees", "params:run"],
+                outputs="leakage_plot",
+                name="draw_audit",
+            ),
+            Node(
+                describe_data,
+                inputs=["proteins_report", "pairs_report", "leakage_audit", "leakage_plot"],
+                outputs="data_part",
+                name="describe_data",
             ),
         ],
         tags="pair_building",

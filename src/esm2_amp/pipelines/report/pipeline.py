@@ -36,7 +36,6 @@ _OF_REGIONS: Final = (
     *("enrichment_plots", "donut_plots", "coverage_plots", "pair_maps"),
 )
 _SCORED: Final = [f"{model}.scored_pairs" for model in ARCHITECTURES]
-_DESCRIPTIONS: Final = [f"{model}.description" for model in ARCHITECTURES]
 _EXPLANATIONS: Final = [f"{model}.report_explanation" for model in EXPLAINED]
 
 
@@ -69,8 +68,7 @@ def _chapters() -> list[Node]:
     return [
         Node(
             summarise_run,
-            inputs=["params:run", "params:evaluation", "proteins_report", "pairs_report", "leakage_audit",
-                    *_DESCRIPTIONS],
+            inputs=["data_part", "models_part", "training_part"],
             outputs="report_run",
             name="summarise_run",
         ),
