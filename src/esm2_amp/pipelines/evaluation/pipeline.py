@@ -48,7 +48,6 @@ def _comparison() -> Pipeline:
             ),
             Node(
                 compare_models,
-    describe_models,
                 inputs=["params:evaluation", "params:run", "baseline_scores", "baseline_metrics", *scored, *metrics],
                 outputs=tables,
                 name="compare_models",
