@@ -4,7 +4,6 @@ from typing import Any
 
 import pandas as pd
 
-from esm2_amp.explanation.results import Explanations
 from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
@@ -60,22 +59,12 @@ def summarise_new_pairs(
 
 
 def summarise_explanation(
-    settings: ModelParameters,
-    explained: pd.DataFrame | None,
-    scored: pd.DataFrame,
-    metrics: dict[str, Any],
-    explanations: Explanations | None,
-    latent_explanations: Explanations | None,
-    plots: dict[str, Any] | None,
-    latent_plots: dict[str, Any] | None,
-    **found: Any | None,
+    settings: ModelParameters, explained: pd.DataFrame | None, scored: pd.DataFrame, part: Section | None
 ) -> Section:
     """Say what one model looks at by each method, whether the methods agree, and whether they are right."""
     from esm2_amp.report.explanations import explanation_chapter
 
-    return explanation_chapter(
-        settings, explained, scored, metrics, explanations, latent_explanations, plots, latent_plots, **found
-    )
+    return explanation_chapter(settings, explained, scored, part)
 
 
 def summarise_regions(

@@ -18,12 +18,6 @@ from esm2_amp.pipelines.report.nodes import (
     write_report,
 )
 
-_OF_EXPLANATIONS: Final = (
-    *("agreement", "agreement_plot", "faithfulness", "faithfulness_plot", "randomised_weights"),
-    *("planted_residues", "planted_residues_plot"),
-    *("residue_deletion", "residue_deletion_plot", "residue_agreement"),
-    *("randomised_weights_plot", "planted_truth", "planted_truth_plot", "forest_metrics", "network_metrics"),
-)
 _OF_REGIONS: Final = (
     *(
         "region_summary",
@@ -47,17 +41,7 @@ def create_pipeline() -> Pipeline:
 def _explanations() -> Pipeline:
     node = Node(
         summarise_explanation,
-        inputs={
-            "settings": "params:settings",
-            "explained": "explained_pairs",
-            "scored": "scored_pairs",
-            "metrics": "metrics",
-            "explanations": "explanations",
-            "latent_explanations": "latent_explanations",
-            "plots": "explanation_plots",
-            "latent_plots": "latent_explanation_plots",
-            **{name: name for name in _OF_EXPLANATIONS},
-        },
+        inputs=["params:settings", "explained_pairs", "scored_pairs", "explanation_part"],
         outputs="report_explanation",
         name="summarise_explanation",
     )
