@@ -24,8 +24,10 @@ from esm2_amp.report.parts import (
     Section,
     Table,
     interval_cells,
+    named_after,
     number_cells,
     picture_of,
+    shown_with_numbers,
     table_of,
     text_cells,
 )
@@ -72,7 +74,7 @@ class Checks(NamedTuple):
     ----------
     planted_truth, faithfulness, randomised_weights, agreement : DataFrame
         Tables of `interpretability`.
-    plots : mapping of PNGs
+    figures : mapping of PNGs
         The figure of each, by its name.
     """
 
@@ -80,7 +82,7 @@ class Checks(NamedTuple):
     faithfulness: pd.DataFrame
     randomised_weights: pd.DataFrame
     agreement: pd.DataFrame
-    plots: Mapping[str, bytes]
+    figures: Mapping[str, bytes]
 
 
 def explanation_part(
@@ -157,7 +159,7 @@ def _trust(name: str, checks: Checks) -> Iterator[list[Block]]:
         if table.empty:
             yield []
             continue
-        blocks = shown_with_numbers([named_after(name, table_from(table))], checks.plots.get(part), caption)
+        blocks = shown_with_numbers([named_after(name, table_from(table))], checks.figures.get(part), caption)
         yield [Folded(title, blocks) if part in _CONTROLS else Group(title, blocks)]
 
 

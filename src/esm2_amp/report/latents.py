@@ -2,13 +2,21 @@
 
 from collections.abc import Mapping
 
-import pandas as pd
-
 from esm2_amp.explanation.results import Explanations
 from esm2_amp.report import cautions
 from esm2_amp.report.explanations import token_pictures
-from esm2_amp.report.parts import Block, Folded, Gallery, Group, Section, named_after, number_cells, picture_of
-from esm2_amp.report.parts import table_of, text_cells
+from esm2_amp.report.parts import (
+    Block,
+    Folded,
+    Gallery,
+    Group,
+    Section,
+    named_after,
+    number_cells,
+    picture_of,
+    table_of,
+    text_cells,
+)
 
 _FITS = {
     "autoencoder": "Loss of the autoencoder over the epochs, and how much of each token's variance its latents keep",

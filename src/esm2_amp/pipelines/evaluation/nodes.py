@@ -11,7 +11,15 @@ from esm2_amp.errors import InputError
 from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.types import Comparison, Figure, ProteinFeatures, ProteinViews, Section, TrainedModel, Uncertainty
+from esm2_amp.pipelines.types import (
+    Comparison,
+    Figure,
+    ProteinFeatures,
+    ProteinViews,
+    Section,
+    TrainedModel,
+    Uncertainty,
+)
 from esm2_amp.progress import in_words
 from esm2_amp.protein import TOKENS
 
@@ -232,9 +240,7 @@ def compare_models(
     return comparison
 
 
-def measure_sureness(
-    parameters: EvaluationParameters, run: RunParameters, *scored: pd.DataFrame
-) -> Uncertainty:
+def measure_sureness(parameters: EvaluationParameters, run: RunParameters, *scored: pd.DataFrame) -> Uncertainty:
     """Ask whether the pairs that one is surest of are the ones scored right, and whether ensembles beat their members.
 
     Parameters
@@ -298,9 +304,7 @@ def plot_comparison(
     return {**drawn, "sureness/risk_coverage": risk_coverage_figure(risk_coverage, MEASURES, _title(run))}
 
 
-def describe_models(
-    run: RunParameters, parameters: EvaluationParameters, *descriptions_then_plots: Any
-) -> Section:
+def describe_models(run: RunParameters, parameters: EvaluationParameters, *descriptions_then_plots: Any) -> Section:
     """Say for the report which models were measured and how, with the figures of each.
 
     Parameters

@@ -26,9 +26,7 @@ def create_pipeline() -> Pipeline:
                     "trials",
                     "trials_excel",
                     "trial_epochs",
-                    "search_history_plot",
-                    "search_importance_plot",
-                    "search_slice_plot",
+                    "search_plots",
                 ],
                 name="search_hyperparameters",
             )

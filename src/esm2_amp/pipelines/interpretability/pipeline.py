@@ -22,11 +22,13 @@ from esm2_amp.pipelines.interpretability.shown_nodes import (
 )
 from esm2_amp.pipelines.per_model import for_every_model
 
-_SHARED: Final = {"model_pairs", "protein_features", "planted_sites", "proteins", "encoder"}
+_SHARED: Final = {"model_pairs", "protein_features", "planted_sites", "proteins", "encoder", "scans"}
 _PARAMETERS: Final = {"params:interpretability", "params:run"}
 _FOUND: Final = ["explained_pairs", "explanations", "latent_explanations"]
 _DATA: Final = ["model_pairs", "protein_features", "model"]
 _PARAMS: Final = ["params:interpretability", "params:run"]
+_SETTINGS: Final = {"settings": "params:settings", "parameters": "params:interpretability", "run": "params:run"}
+_CHECKS: Final = {name: name for name in ("planted_truth", "faithfulness", "randomised_weights", "agreement")}
 
 
 def create_pipeline() -> Pipeline:
@@ -67,7 +69,7 @@ def _explanation() -> list[Node]:
         ),
         Node(
             explain_residues,
-            inputs=["explained_pairs", "gradient_path", "proteins", "encoder", "scans", *_PARAMS],
+            inputs=["explained_pairs", "gradient_path", "proteins", "encoder", "scans", "params:settings", *_PARAMS],
             outputs=["residues", "residue_windows", "residue_check"],
             name="explain_residues",
         ),
@@ -123,15 +125,29 @@ def _trust() -> list[Node]:
         ),
         Node(
             draw_checks,
-            inputs=["explained_pairs", "agreement", "faithfulness", "faithfulness_curves", "randomised_weights",
-                    "planted_truth", "params:settings", *_PARAMS],
+            inputs={
+                "explained": "explained_pairs",
+                **_SETTINGS,
+                **_CHECKS,
+                "faithfulness_curves": "faithfulness_curves",
+            },
             outputs="check_plots",
             name="draw_checks",
         ),
         Node(
             describe_explanation,
-            inputs=[*_FOUND, "metrics", "explanation_plots", "residue_part", "latent_part", "planted_truth",
-                    "faithfulness", "randomised_weights", "agreement", "check_plots", "params:settings"],
+            inputs={
+                "explained": "explained_pairs",
+                "explanations": "explanations",
+                "latent_explanations": "latent_explanations",
+                "metrics": "metrics",
+                "plots": "explanation_plots",
+                "residues": "residue_part",
+                "latents": "latent_part",
+                "settings": "params:settings",
+                **_CHECKS,
+                "figures": "check_plots",
+            },
             outputs="explanation_part",
             name="describe_explanation",
         ),

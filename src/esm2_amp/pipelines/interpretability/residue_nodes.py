@@ -8,6 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from esm2_amp.parameters.interpretability import InterpretabilityParameters
+from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.types import (
     Encoder,
@@ -47,6 +48,7 @@ def explain_residues(
     proteins: pd.DataFrame,
     encoder: Callable[[], Encoder],
     scans: Path,
+    settings: ModelParameters,
     parameters: InterpretabilityParameters,
     run: RunParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
@@ -66,7 +68,10 @@ def explain_residues(
     encoder : callable
         Loads the encoder.
     scans : Path
-        Folder of finished scans, from which an interrupted run goes on.
+        Folder of all models; `<model>/explanation/scans` in it has finished scans, from which an interrupted run goes
+        on.
+    settings : ModelParameters
+        Of the explained model.
     parameters : InterpretabilityParameters
         Which pairs are explained, and how.
     run : RunParameters
@@ -96,7 +101,8 @@ def explain_residues(
     rows = scannable(found.values, options.scan.window, options.scanned_up_to)
     rows = rows[likely_positives(explained.iloc[rows], options.scanned_pairs, run.seed)]
     rescorer = Rescorer.of(path.network, explained.iloc[rows], path.pairs.only(rows), source, parameters.batch_size)
-    effects = scan_some(rows, found.values, rescorer, options.scan, seed=run.seed, store=ScanStore(scans))
+    store = ScanStore(scans / settings.network.architecture / "explanation/scans")
+    effects = scan_some(rows, found.values, rescorer, options.scan, seed=run.seed, store=store)
     table = residue_tables.residue_table(explained, source.sequences, found.values, effects)
     return table, residue_tables.strongest_windows(table, options.window, options.windows), found.summary()
 

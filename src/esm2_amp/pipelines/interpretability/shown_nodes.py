@@ -14,14 +14,10 @@ from esm2_amp.pipelines.types import Figure, Section, Subject
 
 def draw_checks(
     explained: pd.DataFrame,
-    agreement: pd.DataFrame,
-    faithfulness: pd.DataFrame,
-    curves: pd.DataFrame,
-    randomised: pd.DataFrame,
-    planted: pd.DataFrame,
     settings: ModelParameters,
     parameters: InterpretabilityParameters,
     run: RunParameters,
+    **checks: pd.DataFrame,
 ) -> dict[str, Figure]:
     """Draw how far the explanations can be trusted.
 
@@ -29,14 +25,14 @@ def draw_checks(
     ----------
     explained : DataFrame
         `explained_pairs`.
-    agreement, faithfulness, curves, randomised, planted : DataFrame
-        Of `compare_methods`, `measure_faithfulness`, `randomise_weights` and `check_planted_truth`.
     settings : ModelParameters
         Of the explained model.
     parameters : InterpretabilityParameters
         Which pairs are explained, and how.
     run : RunParameters
         Device, seed, size of scoring batches, and what figures call the data.
+    **checks : DataFrame
+        `agreement`, `faithfulness`, `faithfulness_curves`, `randomised_weights` and `planted_truth`.
 
     Returns
     -------
@@ -53,11 +49,13 @@ def draw_checks(
     of_faithfulness = title("faithfulness of explanations", tested(parameters.faithfulness.pairs))
     of_randomised = title("control with randomised weights", tested(number))
     drawn = {
-        "agreement": figures.agreement_matrix(agreement, title("agreement of the methods", explained)),
-        "faithfulness": figures.faithfulness_figure(faithfulness, curves, of_faithfulness),
-        "randomised_weights": figures.randomised_weights_figure(randomised, of_randomised),
+        "agreement": figures.agreement_matrix(checks["agreement"], title("agreement of the methods", explained)),
+        "faithfulness": figures.faithfulness_figure(
+            checks["faithfulness"], checks["faithfulness_curves"], of_faithfulness
+        ),
+        "randomised_weights": figures.randomised_weights_figure(checks["randomised_weights"], of_randomised),
     }
-    if len(planted):
+    if len(planted := checks["planted_truth"]):
         drawn["planted_truth"] = figures.planted_truth_figure(planted, title("planted truth", _recognised(explained)))
     return drawn
 
@@ -147,12 +145,8 @@ def describe_explanation(
     plots: dict[str, Any],
     residues: Section,
     latents: Section | None,
-    planted: pd.DataFrame,
-    faithfulness: pd.DataFrame,
-    randomised: pd.DataFrame,
-    agreement: pd.DataFrame,
-    check_plots: dict[str, Any],
     settings: ModelParameters,
+    **checks: Any,
 ) -> Section:
     """Say for the report what a model looks at by each method, whether the methods agree, and whether they are right.
 
@@ -168,12 +162,10 @@ def describe_explanation(
         Of `explain_pairs`.
     residues, latents : Section
         Of `describe_residues` and of `describe_latents` of `latent_explanation`.
-    planted, faithfulness, randomised, agreement : DataFrame
-        Of `check_planted_truth`, `measure_faithfulness`, `randomise_weights` and `compare_methods`.
-    check_plots : dict of PNGs
-        Of `draw_checks`.
     settings : ModelParameters
         Of the explained model.
+    **checks : DataFrame or dict of PNGs
+        The fields of `esm2_amp.report.explanations.Checks`.
     """
     from esm2_amp.report.explanations import Checks, explanation_part
 
@@ -183,7 +175,7 @@ def describe_explanation(
         explained,
         of_same_pairs(explained, explanations, latent_explanations),
         plots,
-        Checks(planted, faithfulness, randomised, agreement, check_plots),
+        Checks(**checks),
         residues,
         latents,
     )

@@ -34,7 +34,7 @@ def train_model(
     leakage_audit : dict
         How the pairs were split and what the splits share, for the model's card.
     checkpoints : Path
-        Folder that an interrupted fit goes on from.
+        Folder of all models; `<model>/checkpoints` in it is what an interrupted fit goes on from.
     settings : ModelParameters
         Network and training of the model.
     run : RunParameters
@@ -66,7 +66,8 @@ def train_model(
     training, validation = (both.take((pairs["split"] == split).to_numpy()) for split in ("train", "validation"))
     fits = fit_members(
         training, validation, settings,
-        folder=checkpoints, device=run.device, seed=run.seed, processes=Processes.of(run),
+        folder=checkpoints / architecture / "checkpoints", device=run.device, seed=run.seed,
+        processes=Processes.of(run),
     )  # fmt: skip
     network, record = joined([fit.network for fit in fits]), _record_of([fit.record for fit in fits])
     vectors, logit = _training_vectors(features, trained), _logit(network, validation, run)

@@ -45,10 +45,8 @@ def create_refit_pipeline() -> Pipeline:
 
 def _for_every_model(node: Node) -> Pipeline:
     """A step that trains, for each model, and then the report's part on how that went."""
-    inputs = {"model_pairs", "protein_features", "leakage_audit"}
-    each = for_every_model(
-        [node], inputs=inputs, parameters={"params:run"}, group=_GROUP, tags="model_training"
-    )
+    inputs = {"model_pairs", "protein_features", "leakage_audit", "checkpoints"}
+    each = for_every_model([node], inputs=inputs, parameters={"params:run"}, group=_GROUP, tags="model_training")
     shown = [f"{model}.{table}" for table in ("training_record", "training_plot") for model in ARCHITECTURES]
     description = Node(describe_training, inputs=shown, outputs="training_part", name="describe_training")
     return each + in_group(_GROUP, Pipeline([description], tags="model_training"))
