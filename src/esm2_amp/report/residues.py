@@ -73,7 +73,7 @@ def residue_part(name: str, found: ModelResidues, plots: Mapping[str, bytes]) ->
     if len(found.masked):
         words = Paragraph(deletion_words(found.masked, found.agreement))
         caption = "Fall of the logit where the residues named first are masked, and where random windows are"
-        numbers = [words, named_after(name, deletion_table(found.masked))]
+        numbers: list[Block] = [words, named_after(name, deletion_table(found.masked))]
         shown = shown_with_numbers(numbers, plots.get("residue_deletion"), caption)
         of_pairs = Folded("Pair by pair", [named_after(name, masked_pairs_table(found.masked_pairs[:_MOST_ROWS]))])
         blocks.append(Group("Does the score rest on those residues? Masked residues", [*shown, of_pairs]))

@@ -249,10 +249,10 @@ def mask_given_residues(
     from esm2_amp.explanation.residue_tables import MEASURE_NAMES, scanned_pairs
 
     pairs = scanned_pairs(residues)
-    areas, curves, *others = mask_scanned(pairs, residues, (model, features), (proteins, encoder), methods, run)
+    masked = mask_scanned(pairs, residues, (model, features), (proteins, encoder), methods, run)
     subject = Subject(model.card.get("name", model.architecture), _GIVEN, parameters.data_name)
     title = subject.title("masked residues", pairs) if len(pairs) else ""
-    return areas, curves, *others, residue_deletion_figure(curves, MEASURE_NAMES, title)
+    return *masked, residue_deletion_figure(masked[1], MEASURE_NAMES, title)
 
 
 def _tracks(residues: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, str]:

@@ -100,8 +100,7 @@ def draw_residues(
         of_planted = title("planted motifs", _recognised(explained))
         drawn["planted_residues"] = planted_residues_figure(planted, names, of_planted)
     if len(curves):
-        names = ["Protein1", "Protein2"]
-        scanned = explained.merge(masked[names].drop_duplicates(), on=names)
+        scanned = explained.merge(masked[["Protein1", "Protein2"]].drop_duplicates())
         drawn["residue_deletion"] = residue_deletion_figure(curves, MEASURE_NAMES, title("masked residues", scanned))
     return drawn
 
