@@ -17,6 +17,9 @@ RESULTS: Final = ("evaluation", "interpretability", "functional_regions", "repor
 _WITH_SEARCH: Final = ("hyperparameter_search", "refit")
 """What takes the place of `model_training` where `search.enabled`."""
 
+_FEATURES_AND_PAIRS: Final = "features_and_pairs"
+"""The group of `feature_extraction` and `pair_building`: of one, since names decide which step that can run is next."""
+
 SUMS: Final = {"__default__": (*TRAINING, *RESULTS), "training": TRAINING, "results": RESULTS}
 """Pipelines that are sums of steps."""
 
@@ -75,10 +78,11 @@ def register_pipelines() -> dict[str, Pipeline]:
         report,
         screening,
     )
+    from esm2_amp.pipelines.groups import in_group
 
     registered = {
-        "feature_extraction": feature_extraction.create_pipeline(),
-        "pair_building": pair_building.create_pipeline(),
+        "feature_extraction": in_group(_FEATURES_AND_PAIRS, feature_extraction.create_pipeline()),
+        "pair_building": in_group(_FEATURES_AND_PAIRS, pair_building.create_pipeline()),
         "model_training": model_training.create_pipeline(),
         "evaluation": evaluation.create_pipeline(),
         "interpretability": interpretability.create_pipeline(),
@@ -103,16 +107,11 @@ def register_pipelines() -> dict[str, Pipeline]:
 
 
 def _sums(registered: Mapping[str, Pipeline]) -> dict[str, Pipeline]:
-    """The pipelines in `SUMS`, of few groups each, so that their graphs can be read at a glance.
-
-    Features and pairs are one group, in which the names of steps decide which of those that can be run comes first.
-    """
+    """The pipelines in `SUMS`; results are one group, so that the graph of both can be read at a glance."""
     from esm2_amp.pipelines.groups import in_group
 
-    *before, models = (registered[step] for step in TRAINING)
-    training = in_group("features_and_pairs", *before) + models
-    regions = {"functional_regions": in_group("functional_regions", registered["functional_regions"])}
-    results = in_group("results", *(({**registered, **regions})[step] for step in RESULTS))
+    training = sum((registered[step] for step in TRAINING), Pipeline([]))
+    results = in_group("results", *(registered[step] for step in RESULTS))
     return {"__default__": training + results, "training": training, "results": results}
 
 

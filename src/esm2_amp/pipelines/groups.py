@@ -6,6 +6,9 @@ from kedro.pipeline import Pipeline
 def in_group(name: str, *pipelines: Pipeline) -> Pipeline:
     """The steps of pipelines in one namespace, which stands before those that they have already.
 
+    Kedro-Viz knows a step by its name without groups, in all pipelines together: one that is in a group in one of them
+    has to be in some group in each.
+
     Parameters
     ----------
     name : str

@@ -16,8 +16,8 @@ def create_pipeline() -> Pipeline:
     """Raw pairs → clean pairs → pairs as row numbers, with their split and an audit of its leakage."""
     return Pipeline(
         [
-            # The names of this step and the next put them before extract_features: their errors come before hours of
-            # work.
+            # The names of this step and the next put them before extract_features, which is in the same group: their
+            # errors come before hours of work.
             Node(
                 compare_sequences,
                 inputs=["proteins", "params:pair_building"],
