@@ -19,9 +19,9 @@ from pluggy import PluginManager
 from esm2_amp.app.optional_inputs import does_without
 from esm2_amp.app.options import SHARED_TRAINING, check_options, check_pair_files, with_shared_training
 from esm2_amp.app.parameter_check import check_parameters
+from esm2_amp.app.step_names import short_name
 from esm2_amp.errors import InputError
 from esm2_amp.io.kedro_adapter import dataset_path
-from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.pipeline_registry import SUMS
 from esm2_amp.progress import in_words
 from esm2_amp.threads import limit_threads
@@ -97,7 +97,7 @@ class RunDiary:
     def before_node_run(self, node: Node) -> None:
         """Say which step begins."""
         self._begun += 1
-        logger.info("[%d/%d] %s", self._begun, self._total, _short_name(node))
+        logger.info("[%d/%d] %s", self._begun, self._total, short_name(node))
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -182,12 +182,6 @@ class TrackingWhereEnabled:
     def _pass_on(self, name: str, **arguments: Any) -> None:
         if (hook := getattr(self._recorders.hook, name, None)) is not None:
             hook(**arguments)
-
-
-def _short_name(node: Node) -> str:
-    """A step's name without its groups, but with the model that it is of: each name is a step of one group alone."""
-    *groups, name = node.name.split(".")
-    return ".".join([*(group for group in groups if group in ARCHITECTURES), name])
 
 
 def _written(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 import logging
 import os
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
 from kedro.framework.project import LOGGING, pipelines
 from kedro.framework.session import KedroSession
-from kedro.pipeline.node import Node
 from kedro.utils import find_config_file
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from esm2_amp.app.mistakes import one_or_a_list, place_and_words
-from esm2_amp.errors import InputError, did_you_mean
+from esm2_amp.app.step_names import check_names, full_names, full_namespaces
+from esm2_amp.errors import InputError
 from esm2_amp.pipeline_registry import PIPELINES, pipelines_for
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Session(KedroSession):
         """Run pipelines; a user's mistake ends as UserError."""
         try:
             names = pipeline_names or [pipeline_name or "__default__"]
-            _check_names("--pipeline", names, PIPELINES)
+            check_names("--pipeline", names, PIPELINES)
             self._check_environment()
             loader = self.load_context().config_loader
             names = _of_given_pairs(names, loader.runtime_params)
@@ -65,8 +65,8 @@ class Session(KedroSession):
             names = _pipelines_of_run(names, loader)
             pipelines.set_requested(names)
             nodes = [node for name in names for node in pipelines[name].nodes]
-            kwargs |= {option: _full_names(kwargs.get(option), nodes) for option in _OF_NODES}
-            kwargs["namespaces"] = _full_namespaces(kwargs.get("namespaces"), nodes)
+            kwargs |= {option: full_names(kwargs.get(option), nodes) for option in _OF_NODES}
+            kwargs["namespaces"] = full_namespaces(kwargs.get("namespaces"), nodes)
             return super().run(None, names, *args, **kwargs)
         except Exception as error:
             message = _message_for_user(error)
@@ -77,7 +77,7 @@ class Session(KedroSession):
     def _check_environment(self) -> None:
         conf, environment = Path(self._conf_source), self.store.get("env")
         if environment and conf.is_dir():
-            _check_names("--env", [environment], sorted(path.name for path in conf.iterdir() if path.is_dir()))
+            check_names("--env", [environment], sorted(path.name for path in conf.iterdir() if path.is_dir()))
 
     def load_context(self) -> KedroContext:
         """The context of this session, which is made once: hooks see it when it is."""
@@ -139,38 +139,6 @@ def _check_device(parameters: Mapping[str, Any]) -> None:
         from esm2_amp.devices import resolve_device  # imports torch
 
         resolve_device(device)
-
-
-def _check_names(option: str, given: Iterable[str] | None, known: Iterable[str]) -> None:
-    for name in given or ():
-        if name not in known:
-            raise InputError(f"{option} must be one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}")
-
-
-def _full_names(given: Iterable[str] | None, nodes: Iterable[Node]) -> list[str] | None:
-    """Names of steps with the groups around them, which those given may leave out; unknown ones as they are."""
-    if given is None:
-        return None
-    found = {name: [node.name for node in nodes if f".{node.name}".endswith(f".{name}")] for name in given}
-    return [full for name, names in found.items() for full in names or [name]]
-
-
-def _full_namespaces(given: Iterable[str] | None, nodes: Iterable[Node]) -> list[str] | None:
-    """The namespaces that hold what is given, such as a model's name, at any place; those inside of others left out.
-
-    Raises
-    ------
-    InputError
-        Nothing of the run has a name that is given.
-    """
-    if given is None:
-        return None
-    namespaces = sorted({node.namespace for node in nodes if node.namespace})
-    parts = sorted({part for namespace in namespaces for part in namespace.split(".")})
-    found = {name: [full for full in namespaces if f".{name}." in f".{full}."] for name in given}
-    _check_names("--namespaces", [name for name, full in found.items() if not full], parts)
-    chosen = sorted({namespace for full in found.values() for namespace in full})
-    return [full for full in chosen if not any(full.startswith(f"{outer}.") for outer in chosen)]
 
 
 def _message_for_user(error: BaseException) -> str | None:
