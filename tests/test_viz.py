@@ -153,7 +153,7 @@ def test_graph_opens_with_no_more_than_can_be_read(pipeline, page, graphs):
     expected = sorted(node["name"] for node in graph["nodes"] if node["id"] in root - parameters)
     page.go_to(f"{page.address}/?pid={pipeline}")
     drawn = "[...document.querySelectorAll('.pipeline-node__text')].map(node => node.textContent).sort()"
-    page.wait_for(f"JSON.stringify({drawn}) === {json.dumps(json.dumps(expected, separators=(',', ':')))}")
+    page.wait_for(f"JSON.stringify({drawn}) === {json.dumps(json.dumps(expected, separators=(',', ':')))}", seconds=120)
     assert page.evaluate("document.querySelectorAll('.pipeline-node').length") == len(expected) <= MOST_DRAWN
     assert len(expected) > 1
 
