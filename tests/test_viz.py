@@ -161,7 +161,7 @@ def test_graph_opens_with_no_more_than_can_be_read(pipeline, page, graphs):
 @needs_chromium
 def test_page_shows_the_layers_in_their_order(page):
     page.go_to(f"{page.address}/?pid=__default__")
-    page.wait_for("document.querySelectorAll('.pipeline-layer-name').length > 1")
+    page.wait_for("document.querySelectorAll('.pipeline-layer-name').length > 1", seconds=120)
     layers = page.evaluate("[...document.querySelectorAll('.pipeline-layer-name')].map(layer => layer.textContent)")
     assert {"raw", "feature", "models", "reporting"} <= set(layers)  # others may be inside the groups
     assert layers == sorted(layers, key=LAYERS.index)
