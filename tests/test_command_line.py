@@ -361,7 +361,7 @@ def test_wrong_choice_of_what_to_explain(parameters, words, data):
 
 
 def test_model_without_attention_is_not_among_the_explained(data):
-    words = ["--namespaces must be one of ESM2_AMPS, ESM2_AMP_CSE, got 'ESM2_GRU'"]
+    words = ["--namespaces must be one of ESM2_AMPS, ESM2_AMP_CSE, interpretability, got 'ESM2_GRU'"]
     assert_told(data, words, "--pipeline=interpretability", "--namespaces=ESM2_GRU")
 
 

@@ -3,7 +3,7 @@
 The names, and what `kedro run` consists of, are known without importing a pipeline.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from kedro.pipeline import Pipeline
@@ -16,6 +16,9 @@ RESULTS: Final = ("evaluation", "interpretability", "functional_regions", "repor
 
 _WITH_SEARCH: Final = ("hyperparameter_search", "refit")
 """What takes the place of `model_training` where `search.enabled`."""
+
+_FEATURES_AND_PAIRS: Final = "features_and_pairs"
+"""The group of `feature_extraction` and `pair_building`: of one, since names decide which step that can run is next."""
 
 SUMS: Final = {"__default__": (*TRAINING, *RESULTS), "training": TRAINING, "results": RESULTS}
 """Pipelines that are sums of steps."""
@@ -75,10 +78,11 @@ def register_pipelines() -> dict[str, Pipeline]:
         report,
         screening,
     )
+    from esm2_amp.pipelines.groups import in_group
 
     registered = {
-        "feature_extraction": feature_extraction.create_pipeline(),
-        "pair_building": pair_building.create_pipeline(),
+        "feature_extraction": in_group(_FEATURES_AND_PAIRS, feature_extraction.create_pipeline()),
+        "pair_building": in_group(_FEATURES_AND_PAIRS, pair_building.create_pipeline()),
         "model_training": model_training.create_pipeline(),
         "evaluation": evaluation.create_pipeline(),
         "interpretability": interpretability.create_pipeline(),
@@ -98,8 +102,17 @@ def register_pipelines() -> dict[str, Pipeline]:
         "planted_data": planted_data.create_pipeline(),
         "encoder_pretraining": encoder_pretraining.create_pipeline(),
     }
-    registered |= {name: sum((registered[step] for step in steps), Pipeline([])) for name, steps in SUMS.items()}
+    registered |= _sums(registered)
     return {name: registered[name] for name in PIPELINES}
+
+
+def _sums(registered: Mapping[str, Pipeline]) -> dict[str, Pipeline]:
+    """The pipelines in `SUMS`; results are one group, so that the graph of both can be read at a glance."""
+    from esm2_amp.pipelines.groups import in_group
+
+    training = sum((registered[step] for step in TRAINING), Pipeline([]))
+    results = in_group("results", *(registered[step] for step in RESULTS))
+    return {"__default__": training + results, "training": training, "results": results}
 
 
 def pipelines_for(names: Iterable[str], *, search: bool, latents: bool, regions: bool) -> list[str]:

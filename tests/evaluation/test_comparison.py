@@ -17,7 +17,13 @@ from esm2_amp.features import FEATURE, ProteinFeatures
 from esm2_amp.models.registry import MODELS
 from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.evaluation.nodes import compare_models, identify, plot_comparison, score_baselines
+from esm2_amp.pipelines.evaluation.nodes import (
+    compare_models,
+    identify,
+    measure_sureness,
+    plot_comparison,
+    score_baselines,
+)
 from esm2_amp.protein import STANDARD_RESIDUES, TOKENS
 
 N_PROTEINS = 40
@@ -160,7 +166,11 @@ def texts(axes):
 
 def test_figures_show_models_against_the_first_baseline_and_every_stratum_with_pairs(inputs):
     comparison = compare_models(*inputs)
-    metrics, curves, differences, strata = plot_comparison(RUN, *comparison, inputs[2], *inputs[4 : 4 + len(MODELS)])
+    scored = inputs[4 : 4 + len(MODELS)]
+    sure = measure_sureness(inputs[0], RUN, *scored)
+    metrics, curves, differences, strata, _ = plot_comparison(
+        RUN, *comparison, sure.curves, inputs[2], *scored
+    ).values()
     rows = [label.get_text() for label in metrics.axes[0].get_yticklabels()]
     assert "mean vector logistic (baseline)" in rows and len(rows) == len(MODELS) + len(USE)
     named = [text.get_text().split(":")[0] for text in curves.legends[0].get_texts()]
@@ -178,7 +188,8 @@ def test_test_pairs_of_one_class_leave_empty_cells_and_figures_that_can_be_drawn
     comparison = compare_models(parameters(), RUN, *scores, *scored, *metrics)
     assert comparison.models[["auroc", "auroc_low", "auroc_high"]].isna().all().all()
     assert comparison.models["accuracy"].notna().all()
-    for figure in plot_comparison(RUN, *comparison, scores[0], *scored):
+    sure = measure_sureness(parameters(), RUN, *scored)
+    for figure in plot_comparison(RUN, *comparison, sure.curves, scores[0], *scored).values():
         figure.draw_without_rendering()
 
 

@@ -11,7 +11,13 @@ from esm2_amp.features import ProteinFeatures
 from esm2_amp.files import SourceTable
 from esm2_amp.parameters.pair_building import PairParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.pair_building.nodes import audit_split, clean_pair_files, compare_sequences, split_pairs
+from esm2_amp.pipelines.pair_building.nodes import (
+    audit_split,
+    clean_pair_files,
+    compare_sequences,
+    draw_audit,
+    split_pairs,
+)
 
 ENTRIES = [f"P{number:02}" for number in range(40)]
 PROTEINS = pd.DataFrame({"Entry": ENTRIES, "Sequence": [f"M{'ACDEFGHIKL'[i % 10]}{'A' * i}" for i in range(40)]})
@@ -112,15 +118,15 @@ def test_audit_counts_similar_proteins_where_they_were_searched(caplog):
     files = [(0, 1), (1, 2)], [(3, 4), (4, 5)], [(2, 6), (6, 7)]
     pairs, _ = split(parameters(), *files)
     with caplog.at_level(logging.INFO):
-        report, degrees, figure = audit_split(
-            pairs, {"split": "files"}, FEATURES, similar, parameters(similarity={"enabled": True}), RUN
+        report, degrees = audit_split(
+            pairs, {"split": "files"}, FEATURES, similar, parameters(similarity={"enabled": True})
         )
     assert report["split"] == "files"
     assert report["audit"]["shared"]["train-test"] == {"proteins": 1, "identical_sequences": 0, "similar_proteins": 1}
     assert len(degrees) == 9
-    assert figure.get_suptitle() == "Split of pairs by hand"
+    assert draw_audit(report, degrees, RUN).get_suptitle() == "Split of pairs by hand"
     assert "(C1): 0, with one (C2): 1, with none (C3): 1" in caplog.text
-    report, *_ = audit_split(pairs, {"split": "files"}, FEATURES, NOTHING, parameters(), RUN)
+    report, *_ = audit_split(pairs, {"split": "files"}, FEATURES, NOTHING, parameters())
     assert "similar_proteins" not in report["audit"]["shared"]["train-test"]
 
 

@@ -102,20 +102,7 @@ FAITHFUL = pd.DataFrame(
                     "about interaction: ESM2_AMPS (AUROC 0.55)."]),
         ({}, None, ["ESM2_AMPS (AUROC undefined)."]),
         ({}, 0.9, []),
-        ({"forest_metrics": {"auroc": 0.48}}, 0.9, ["Tree SHAP and Gini explain a classifier, AE_RF"]),
-        ({"forest_metrics": {"auroc": 0.9}, "network_metrics": None}, 0.9, []),
         ({"faithfulness": FAITHFUL}, 0.9, ["no more than on random ones: Forest: Gini (ESM2_AMPS)."]),
-        *(
-            ({"residue_deletion": pd.DataFrame({"Method": ["Attribution", "ScanEffect"], "Verdict": [verdict, other]})},
-             0.9, words)
-            for verdict, other, words in [
-                ("better than random", "worse than random", []),
-                ("too few pairs", "too few pairs", []),
-                ("not distinguishable", "better than random", ["Integrated Gradients name no more than on random"]),
-                ("worse than random", "better than random", ["Integrated Gradients name no more than on random"]),
-            ]
-        ),
-        ({"residue_deletion": pd.DataFrame({"Method": [], "Verdict": []})}, 0.9, []),
         (
             {"randomised_weights": pd.DataFrame({"Stage": [1, 2, 2], "Method": ["attention", "attention", "gini"],
                                                  "Correlation": [0.9, 0.1, 0.8]})},
@@ -126,6 +113,37 @@ FAITHFUL = pd.DataFrame(
 )  # fmt: skip
 def test_explanation_that_should_not_be_trusted_is_warned_of(tables, auroc, words):
     told = sentences_of(cautions.of_explanation("ESM2_AMPS", tables, auroc))
+    assert len(told) == len(words)
+    assert all(part in sentence for part, sentence in zip(words, told, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "count"),
+    [
+        (["better than random", "worse than random"], 0),
+        (["too few pairs", "too few pairs"], 0),
+        (["not distinguishable", "better than random"], 1),
+        (["worse than random", "better than random"], 1),
+        ([], 0),
+    ],
+)
+def test_residues_named_no_better_than_at_random_are_warned_of(verdicts, count):
+    masked = pd.DataFrame({"Method": ["Attribution", "ScanEffect"][: len(verdicts)], "Verdict": verdicts})
+    told = sentences_of(cautions.of_residues("ESM2_AMPS", masked))
+    assert len(told) == count
+    assert all("residues that Integrated Gradients name no more than on random windows" in words for words in told)
+
+
+@pytest.mark.parametrize(
+    ("aurocs", "words"),
+    [
+        ({"AE_RF": 0.48, "AE_DNN": 0.9}, ["Tree SHAP and Gini explain a classifier, AE_RF"]),
+        ({"AE_RF": 0.9, "AE_DNN": None}, ["a classifier, AE_DNN, that is hardly better than chance"]),
+        ({"AE_RF": 0.9, "AE_DNN": 0.9}, []),
+    ],
+)
+def test_poor_classifiers_of_latents_are_warned_of(aurocs, words):
+    told = sentences_of(cautions.of_latents("ESM2_AMPS", aurocs))
     assert len(told) == len(words)
     assert all(part in sentence for part, sentence in zip(words, told, strict=True))
 

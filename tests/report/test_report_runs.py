@@ -1,6 +1,7 @@
 """`report` in whole runs: its numbers are those of the tables, and what isn't there is named with its command."""
 
 import json
+import re
 import shutil
 
 import pandas as pd
@@ -9,6 +10,7 @@ from reading import read_page
 
 from conftest import kedro_run
 from esm2_amp.explanation.attention import MODELS_WITH_ATTENTION
+from esm2_amp.models.registry import MODELS
 
 
 def shown_in(folder):
@@ -103,13 +105,34 @@ def test_report_of_training_and_evaluation_names_what_makes_the_rest(reporting, 
 
 
 def test_parts_that_are_there_are_shown_without_the_others(data, go):
-    (data / "08_reporting/ESM2_AMPS/explanation/agreement.csv").unlink()
-    (data / "08_reporting/ESM2_AMPS/explanation/integrated_gradients_tokens.csv").unlink()
+    (data / "08_reporting/ESM2_AMPS/explanation/.report/explanation.json").unlink()
+    (data / "08_reporting/.report/training.json").unlink()
     go("--pipeline=report")
     text = shown_in(data).text
     html = (data / "08_reporting/report.html").read_text()
+    assert "The scores of ESM2_AMPS aren't explained yet." in text
     assert html.count("tokens by Integrated Gradients") == len(MODELS_WITH_ATTENTION) - 1
     assert text.count("Do the methods agree?") == len(MODELS_WITH_ATTENTION) - 1
+    assert "How each model was trained" not in text
+
+
+def test_fits_and_figures_of_each_model_and_residues_are_folded(shown, demonstration_run):
+    html = (demonstration_run.folder / "08_reporting/report.html").read_text()
+    folded = re.findall(r"<summary>\s*(.*?)\s*</summary>", html)
+    for title in (
+        "Pairs of each protein, by split",
+        "Each model&#39;s curves, decisions and calibration",
+        "How each model was trained",
+        *["Pair by pair", "The residues that add most to the scores"] * len(MODELS_WITH_ATTENTION),
+    ):
+        assert title in folded
+        folded.remove(title)
+    for model in MODELS:
+        assert html.count(f'alt="Loss and MCC of {model} over 2 epochs"') == 1
+    for model in MODELS_WITH_ATTENTION:
+        windows = pd.read_csv(demonstration_run.folder / f"08_reporting/{model}/explanation/residue_windows.csv")
+        found = table_of(shown, f"{model}: The windows of residues")
+        assert found["Protein1"].tolist() == windows["Protein1"][:50].tolist()
 
 
 def test_explanations_of_an_earlier_model_are_left_out(data, go):

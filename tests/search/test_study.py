@@ -198,7 +198,7 @@ def test_epochs_of_every_fold_are_kept(tmp_path):
 
 @pytest.mark.parametrize("trials", [1, 4])
 def test_figures_name_the_study(tmp_path, trials):
-    for figure in study_figures(searched(tmp_path, near_a_hundredth, trials=trials)):
+    for figure in study_figures(searched(tmp_path, near_a_hundredth, trials=trials)).values():
         assert "M.s" in figure.layout.title.text
 
 

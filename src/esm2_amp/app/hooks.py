@@ -19,6 +19,7 @@ from pluggy import PluginManager
 from esm2_amp.app.optional_inputs import does_without
 from esm2_amp.app.options import SHARED_TRAINING, check_options, check_pair_files, with_shared_training
 from esm2_amp.app.parameter_check import check_parameters
+from esm2_amp.app.step_names import short_name
 from esm2_amp.errors import InputError
 from esm2_amp.io.kedro_adapter import dataset_path
 from esm2_amp.pipeline_registry import SUMS
@@ -98,7 +99,7 @@ class RunDiary:
     def before_node_run(self, node: Node) -> None:
         """Say which step begins."""
         self._begun += 1
-        logger.info("[%d/%d] %s", self._begun, self._total, node.name)
+        logger.info("[%d/%d] %s", self._begun, self._total, short_name(node))
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:

@@ -22,7 +22,7 @@ from esm2_amp.files import reading, write_atomically
 
 logger = logging.getLogger(__name__)
 
-_RESULTS: Final = re.compile(r"0[78]_[a-z_]+/(?:(?:explanation|functional_regions|pair_evaluation|screening)/)?")
+_RESULTS: Final = re.compile(r"0[78]_[a-z_]+(?:$|/(?:(?:explanation|functional_regions|pair_evaluation|screening)/)?)")
 """Layers whose files stand directly in the folder of `output=`."""
 
 _NO_LOCKS: Final = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}

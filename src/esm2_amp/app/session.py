@@ -3,7 +3,7 @@
 import logging
 import os
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from esm2_amp.app.mistakes import one_or_a_list, place_and_words
-from esm2_amp.errors import InputError, did_you_mean
+from esm2_amp.app.step_names import check_names, full_names, full_namespaces
+from esm2_amp.errors import InputError
 from esm2_amp.pipeline_registry import PIPELINES, pipelines_for
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 _LOOK_AT_REGIONS = {"__default__", "results"}
 _OF_PAIR_EVALUATION = {"proteins", "features", "pairs", "model", "checkpoint", "encoder"}
 """Options by which `evaluation` measures a model on given pairs, not the models trained here on their test pairs."""
+
+_OF_NODES = ("node_names", "from_nodes", "to_nodes")
+"""Options that name steps."""
 
 _OTHER_PROTEINS = {"proteins", "features", "pairs"}
 """Files of a user in whose place the configured regions don't stand."""
@@ -52,7 +56,7 @@ class Session(KedroSession):
         """Run pipelines; a user's mistake ends as UserError."""
         try:
             names = pipeline_names or [pipeline_name or "__default__"]
-            _check_names("--pipeline", names, PIPELINES)
+            check_names("--pipeline", names, PIPELINES)
             self._check_environment()
             loader = self.load_context().config_loader
             names = _of_given_pairs(names, loader.runtime_params)
@@ -60,8 +64,9 @@ class Session(KedroSession):
             _check_device(loader["parameters"])
             names = _pipelines_of_run(names, loader)
             pipelines.set_requested(names)
-            namespaces = {node.namespace for name in names for node in pipelines[name].nodes}
-            _check_names("--namespaces", kwargs.get("namespaces"), sorted(filter(None, namespaces)))
+            nodes = [node for name in names for node in pipelines[name].nodes]
+            kwargs |= {option: full_names(kwargs.get(option), nodes) for option in _OF_NODES}
+            kwargs["namespaces"] = full_namespaces(kwargs.get("namespaces"), nodes)
             return super().run(None, names, *args, **kwargs)
         except Exception as error:
             message = _message_for_user(error)
@@ -72,7 +77,7 @@ class Session(KedroSession):
     def _check_environment(self) -> None:
         conf, environment = Path(self._conf_source), self.store.get("env")
         if environment and conf.is_dir():
-            _check_names("--env", [environment], sorted(path.name for path in conf.iterdir() if path.is_dir()))
+            check_names("--env", [environment], sorted(path.name for path in conf.iterdir() if path.is_dir()))
 
     def load_context(self) -> KedroContext:
         """The context of this session, which is made once: hooks see it when it is."""
@@ -134,12 +139,6 @@ def _check_device(parameters: Mapping[str, Any]) -> None:
         from esm2_amp.devices import resolve_device  # imports torch
 
         resolve_device(device)
-
-
-def _check_names(option: str, given: Iterable[str] | None, known: Iterable[str]) -> None:
-    for name in given or ():
-        if name not in known:
-            raise InputError(f"{option} must be one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}")
 
 
 def _message_for_user(error: BaseException) -> str | None:

@@ -89,7 +89,7 @@ def compare(
 
 def draw_comparison(
     comparison: Comparison, baseline_scores: pd.DataFrame, scored: Mapping[str, pd.DataFrame], title: str
-) -> tuple[Figure, Figure, Figure, Figure]:
+) -> dict[str, Figure]:
     """Draw a comparison: metrics, curves, each model's difference from the reference baseline, and strata."""
     models, differences, strata = comparison
     reference = reference_of(baseline_scores)
@@ -98,12 +98,12 @@ def draw_comparison(
     curves[_shown(reference)] = baseline_scores[tested].assign(Probability=sigmoid(baseline_scores[reference][tested]))
     best_first = strata.set_index("Model").loc[models["Model"]].reset_index()
     named, named_strata = (table.assign(Model=table["Model"].map(_shown)) for table in (models, best_first))
-    return (
-        figures.comparison_figure(named, title),
-        figures.comparison_curves(curves, title),
-        figures.differences_figure(against(reference, differences), _shown(reference), title),
-        figures.strata_figure(named_strata, title),
-    )
+    return {
+        "model_comparison": figures.comparison_figure(named, title),
+        "model_curves": figures.comparison_curves(curves, title),
+        "model_differences": figures.differences_figure(against(reference, differences), _shown(reference), title),
+        "model_strata": figures.strata_figure(named_strata, title),
+    }
 
 
 def reference_of(baseline_scores: pd.DataFrame) -> str:

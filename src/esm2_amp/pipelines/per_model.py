@@ -5,11 +5,13 @@ from collections.abc import Iterable
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.parameters.model_training import ARCHITECTURES
+from esm2_amp.pipelines.groups import in_group
 
 
 def for_every_model(
     nodes: Iterable[Node],
     *,
+    group: str,
     inputs: Iterable[str],
     parameters: Iterable[str],
     tags: str,
@@ -21,6 +23,8 @@ def for_every_model(
     ----------
     nodes : iterable of Node
         Steps of one model.
+    group : str
+        The namespace around those of the models, whose datasets have the model's name alone.
     inputs, parameters : iterable of str
         What all models share, and so keeps its name; everything else is the model's own.
     tags : str
@@ -30,4 +34,6 @@ def for_every_model(
     """
     template = Pipeline(nodes, tags=tags)
     shared = {name: name for name in parameters}
-    return Pipeline([Pipeline(template, namespace=model, inputs=set(inputs), parameters=shared) for model in models])
+    return in_group(
+        group, *(Pipeline(template, namespace=model, inputs=set(inputs), parameters=shared) for model in models)
+    )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from esm2_amp.encoder.pretraining import PretrainingData as PretrainingData
     from esm2_amp.evaluation.baselines import ProteinViews as ProteinViews
     from esm2_amp.evaluation.comparison import Comparison as Comparison
+    from esm2_amp.evaluation.uncertainty import Uncertainty as Uncertainty
     from esm2_amp.explanation.autoencoder import Autoencoder as Autoencoder
     from esm2_amp.explanation.drawing import Figures as Figures
     from esm2_amp.explanation.drawing import Subject as Subject

@@ -26,8 +26,8 @@ HARDLY_CHANGED: Final = 0.5
 """Rank correlation with the trained model's explanation from which one by random weights hardly differs from it."""
 
 _LATENT_METHODS: Final = {
-    "forest_metrics": ("AE_RF", "Tree SHAP and Gini"),
-    "network_metrics": ("AE_DNN", "Deep SHAP and Integrated Gradients on latents"),
+    "AE_RF": "Tree SHAP and Gini",
+    "AE_DNN": "Deep SHAP and Integrated Gradients on latents",
 }
 
 
@@ -129,8 +129,7 @@ def of_explanation(model: str, tables: Mapping[str, Any], auroc: float | None) -
     model : str
         Name of the explained model.
     tables : mapping
-        `faithfulness`, `residue_deletion`, `randomised_weights`, `forest_metrics` and `network_metrics` of
-        `interpretability`, as far as they are there.
+        `faithfulness` and `randomised_weights` of `interpretability`, as far as they are there.
     auroc : float, optional
         AUROC of the explained model on test pairs.
     """
@@ -140,27 +139,49 @@ def of_explanation(model: str, tables: Mapping[str, Any], auroc: float | None) -
             "little about interaction"
         )
         yield Caution(words, f"{model} (AUROC {_shown(auroc)})")
-    for name, (classifier, methods) in _LATENT_METHODS.items():
-        metrics = tables.get(name)
-        if metrics is not None and _is_poor(metrics["auroc"]):
-            words = f"{methods} explain a classifier, {classifier}, that is hardly better than chance"
-            yield Caution(words, f"that of {model} (AUROC {_shown(metrics['auroc'])})")
     if (areas := tables.get("faithfulness")) is not None:
         areas = areas[areas["Method"] != RANDOM]
         is_better = (areas["Verdict"] == "better than random").groupby(areas["Method"], sort=False).any()
         if unfaithful := _methods(is_better.index[~is_better]):
             words = "The score rests on the tokens they name no more than on random ones"
             yield Caution(words, f"{unfaithful} ({model})")
-    if (masked := tables.get("residue_deletion")) is not None:
-        by_gradients = masked.loc[masked["Method"] == "Attribution", "Verdict"]
-        if by_gradients.isin([NOT_DISTINGUISHABLE, WORSE]).any():
-            words = "The score rests on the residues that Integrated Gradients name no more than on random windows"
-            yield Caution(words, model)
     if (randomised := tables.get("randomised_weights")) is not None:
         last = randomised[randomised["Stage"] == randomised["Stage"].max()]
         if unmoved := _methods(last.loc[last["Correlation"] > HARDLY_CHANGED, "Method"]):
             words = "Hardly changed by random weights, and so not of what the model learnt"
             yield Caution(words, f"{unmoved} ({model})")
+
+
+def of_residues(model: str, masked: pd.DataFrame) -> Iterator[Caution]:
+    """Reasons to doubt what is said of the residues that a model's scores rest on.
+
+    Parameters
+    ----------
+    model : str
+        Name of the explained model.
+    masked : DataFrame
+        `residue_deletion` of `interpretability`.
+    """
+    by_gradients = masked.loc[masked["Method"] == "Attribution", "Verdict"]
+    if by_gradients.isin([NOT_DISTINGUISHABLE, WORSE]).any():
+        words = "The score rests on the residues that Integrated Gradients name no more than on random windows"
+        yield Caution(words, model)
+
+
+def of_latents(model: str, aurocs: Mapping[str, float | None]) -> Iterator[Caution]:
+    """Reasons to doubt explanations on latents.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model whose features the latents are of.
+    aurocs : mapping of float or None
+        Of `AE_RF` and `AE_DNN`, the classifiers that are explained, on test pairs.
+    """
+    for classifier, methods in _LATENT_METHODS.items():
+        if _is_poor(aurocs[classifier]):
+            words = f"{methods} explain a classifier, {classifier}, that is hardly better than chance"
+            yield Caution(words, f"that of {model} (AUROC {_shown(aurocs[classifier])})")
 
 
 def _is_poor(auroc: float | None) -> bool:

@@ -1,14 +1,14 @@
 """The chapter on the tokens that a model's scores rest on, and how far the explanations can be trusted."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from esm2_amp.explanation.faithfulness import CURVES, RANDOM
 from esm2_amp.explanation.methods import METHODS
-from esm2_amp.explanation.results import Explanations, of_same_pairs
+from esm2_amp.explanation.results import Explanations
 from esm2_amp.explanation.selection import is_true_positive
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.report import cautions
@@ -24,15 +24,13 @@ from esm2_amp.report.parts import (
     Section,
     Table,
     interval_cells,
+    named_after,
     number_cells,
     picture_of,
+    shown_with_numbers,
     table_of,
     text_cells,
 )
-from esm2_amp.report.residues import deletion_table, deletion_words
-
-_CLASSIFIERS: Final = ("forest_metrics", "network_metrics")
-"""Metrics of the classifiers whose scores are explained on latents."""
 
 _CONTROLS: Final = ("randomised_weights", "agreement")
 """Parts that are folded: a caution stands at the top of the report where they cast doubt."""
@@ -44,17 +42,9 @@ _TOLERANCE: Final = 1e-3
 
 
 def explanation_chapter(
-    settings: ModelParameters,
-    explained: pd.DataFrame | None,
-    scored: pd.DataFrame,
-    metrics: dict[str, Any],
-    explanations: Explanations | None,
-    latent_explanations: Explanations | None,
-    plots: dict[str, Any] | None,
-    latent_plots: dict[str, Any] | None,
-    **found: Any | None,
+    settings: ModelParameters, explained: pd.DataFrame | None, scored: pd.DataFrame, part: Section | None
 ) -> Section:
-    """Show which tokens a model's scores rest on by each method, whether the methods agree, and whether they are right.
+    """Show what a model's scores rest on, as far as that was found for the scores that it has now.
 
     Parameters
     ----------
@@ -64,31 +54,83 @@ def explanation_chapter(
         `explained_pairs` of `interpretability`.
     scored : DataFrame
         The model's scored pairs.
-    metrics : dict
-        The model's metrics, of `evaluation`.
-    explanations, latent_explanations : dict of Explanation, optional
-        Explanations by method.
-    plots, latent_plots : dict of PNGs, optional
-        Figures of the explanations.
-    **found
-        `agreement`, `faithfulness`, `randomised_weights`, `planted_truth`, `planted_residues`, `residue_deletion`, the
-        figure `<table>_plot` of each, `residue_agreement`, and
-        `forest_metrics` and `network_metrics` of the classifiers of latents; None where not made yet.
+    part : Section, optional
+        Of `explanation_part`.
     """
     name = settings.network.architecture
     section = f"explanation-{name}", f"What the scores of {name} rest on"
-    if explained is None or not explanations:
+    if explained is None or part is None:
         return Section(*section, [Missing(f"The scores of {name} aren't explained yet.", _COMMAND)])
     if not _is_of_same_model(explained, scored):
         words = f"The explanations that there are belong to an earlier {name}, with other scores."
         return Section(*section, [Missing(words, _COMMAND)])
-    of_pairs = of_same_pairs(explained, explanations, latent_explanations)
-    if not any(METHODS[method].needs == "latents" for method in of_pairs):
-        found |= dict.fromkeys(_CLASSIFIERS)  # of other explanations than those shown
-    pictures = (plots or {}) | (latent_plots or {})
-    blocks = [Paragraph(_introduction(explained)), *_trust(name, found), *_tokens(of_pairs, pictures), *_maps(pictures)]
-    warnings = list(cautions.of_explanation(name, found, metrics["test"]["auroc"]))
-    return Section(*section, blocks, warnings)
+    return Section(*section, part.blocks, part.cautions)
+
+
+class Checks(NamedTuple):
+    """What says how far explanations can be trusted.
+
+    Attributes
+    ----------
+    planted_truth, faithfulness, randomised_weights, agreement : DataFrame
+        Tables of `interpretability`.
+    figures : mapping of PNGs
+        The figure of each, by its name.
+    """
+
+    planted_truth: pd.DataFrame
+    faithfulness: pd.DataFrame
+    randomised_weights: pd.DataFrame
+    agreement: pd.DataFrame
+    figures: Mapping[str, bytes]
+
+
+def explanation_part(
+    name: str,
+    auroc: float | None,
+    explained: pd.DataFrame,
+    of_pairs: Explanations,
+    plots: Mapping[str, Any],
+    checks: Checks,
+    residues: Section,
+    latents: Section | None,
+) -> Section:
+    """Show which tokens a model's scores rest on by each method, whether the methods agree, and whether they are right.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    auroc : float, optional
+        Its AUROC on test pairs.
+    explained : DataFrame
+        `explained_pairs` of `interpretability`.
+    of_pairs : dict of Explanation
+        Explanations of these pairs by method, those on latents among them.
+    plots : mapping of PNGs
+        Figures of the explanations.
+    checks : Checks
+        How far they can be trusted.
+    residues : Section
+        Of `residue_part`.
+    latents : Section, optional
+        Of `latent_part`.
+    """
+    if latents is None or not any(METHODS[method].needs == "latents" for method in of_pairs):
+        latents = Section("", "", [])  # those that there are explain other pairs
+    planted, *others = _trust(name, checks)
+    pictures = token_pictures(of_pairs, plots)
+    blocks = [
+        Paragraph(_introduction(explained)),
+        *planted,
+        *residues.blocks,
+        *(block for blocks in others for block in blocks),
+        *([Group("Tokens by importance", [Gallery(pictures)])] if pictures else []),
+        *latents.blocks,
+        *_maps(plots),
+    ]
+    warnings = list(cautions.of_explanation(name, checks._asdict(), auroc))
+    return Section("explanation", name, blocks, [*warnings, *residues.cautions, *latents.cautions])
 
 
 def _is_of_same_model(explained: pd.DataFrame, scored: pd.DataFrame) -> bool:
@@ -104,35 +146,21 @@ def _introduction(explained: pd.DataFrame) -> str:
     )
 
 
-def _trust(name: str, found: Mapping[str, Any]) -> Iterator[Block]:
-    parts = {
+def _trust(name: str, checks: Checks) -> Iterator[list[Block]]:
+    """The blocks of each check, the planted truth first; none where there is no table."""
+    parts: dict[str, tuple[str, str, Callable[[pd.DataFrame], Table]]] = {
         "planted_truth": ("Is it right? Planted truth", "How often the top tokens hold a planted site", _planted),
-        "planted_residues": (
-            "Is it right to the residue? Planted motifs",
-            "Residues of planted motifs among the top ones",
-            _residues,
-        ),
-        "residue_deletion": (
-            "Does the score rest on those residues? Masked residues",
-            "Fall of the logit where the residues named first are masked, and where random windows are",
-            deletion_table,
-        ),
         "faithfulness": ("Does the score rest on it? Faithfulness", "Deletion and insertion of tokens", _faithfulness),
         "randomised_weights": ("Is it of what was learnt? Random weights", "Control with random weights", _randomised),
         "agreement": ("Do the methods agree?", "Rank correlations between the methods", _agreement),
     }
     for part, (title, caption, table_from) in parts.items():
-        table, picture = found.get(part), found.get(f"{part}_plot")
-        if table is None or table.empty:
+        table: pd.DataFrame = getattr(checks, part)
+        if table.empty:
+            yield []
             continue
-        of_model = table_from(table)
-        blocks: list[Block] = [of_model._replace(caption=f"{name}: {of_model.caption}")]
-        if part == "residue_deletion":
-            blocks.insert(0, Paragraph(deletion_words(table, found.get("residue_agreement"))))
-        if picture is not None:
-            alt = f"{caption}; the table has the same in numbers"
-            blocks = [Gallery([picture_of(picture, alt)], is_wide=True), Folded("The same in numbers", blocks)]
-        yield Folded(title, blocks) if part in _CONTROLS else Group(title, blocks)
+        blocks = shown_with_numbers([named_after(name, table_from(table))], checks.figures.get(part), caption)
+        yield [Folded(title, blocks) if part in _CONTROLS else Group(title, blocks)]
 
 
 def _planted(table: pd.DataFrame) -> Table:
@@ -143,22 +171,6 @@ def _planted(table: pd.DataFrame) -> Table:
         columns[f"By chance, {words}"] = number_cells(rows["Chance"], ".0%")
     pairs = table["Pairs"].iloc[0]
     return table_of(f"share of {pairs:,} recognised interacting pairs whose top tokens hold a planted site", columns)
-
-
-def _residues(table: pd.DataFrame) -> Table:
-    first = table.iloc[0]
-    columns = {
-        "Measure": text_cells(table["Method"]),
-        "Proteins": number_cells(table["Proteins"], ",.0f"),
-        f"Of the motif among the top {first['Top']}": interval_cells(table[["Share", "Low", "High"]], ".0%"),
-        "Median": number_cells(table["MedianShare"], ".0%"),
-        "By chance": number_cells(table["ShareByChance"], ".0%"),
-        f"Peaks up to {first['Near']} residues away": interval_cells(
-            table[["AtMotif", "AtMotifLow", "AtMotifHigh"]], ".0%"
-        ),
-        "Peaks by chance": number_cells(table["AtMotifByChance"], ".0%"),
-    }
-    return table_of("planted motifs in recognised interacting pairs; the sequences of few are changed", columns)
 
 
 def _faithfulness(table: pd.DataFrame) -> Table:
@@ -191,7 +203,16 @@ def _names(methods: Iterable[str]) -> list[Cell]:
     return text_cells(METHODS[method].name for method in methods)
 
 
-def _tokens(explanations: Explanations, drawn: Mapping[str, Any]) -> Iterator[Block]:
+def token_pictures(explanations: Explanations, drawn: Mapping[str, Any]) -> list[Picture]:
+    """The figures of tokens by importance, with the first tokens in their descriptions.
+
+    Parameters
+    ----------
+    explanations : dict of Explanation
+        By method.
+    drawn : mapping of PNGs
+        `<method>_tokens` of the methods that are shown.
+    """
     pictures = []
     for method, explanation in explanations.items():
         if (picture := drawn.get(f"{method}_tokens")) is None:
@@ -199,8 +220,7 @@ def _tokens(explanations: Explanations, drawn: Mapping[str, Any]) -> Iterator[Bl
         tokens, (name, unit, *_) = explanation.tokens, METHODS[method]
         top = ", ".join(f"{row.Token} {row.Importance:.3g}" for row in tokens[:_TOP_TOKENS].itertuples())
         pictures.append(picture_of(picture, f"Bars of {len(tokens)} tokens by {name}, {unit}; first {top}"))
-    if pictures:
-        yield Group("Tokens by importance", [Gallery(pictures)])
+    return pictures
 
 
 def _maps(drawn: Mapping[str, Any]) -> Iterator[Block]:

@@ -29,7 +29,7 @@ from esm2_amp.report.parts import (
     table_of,
     text_cells,
 )
-from esm2_amp.report.residues import agreement_table, deletion_words, masked_pairs_table
+from esm2_amp.report.residues import agreement_table, deletion_words, masked_pairs_table, sum_caution, windows_table
 from esm2_amp.screening.cautions import auroc_of
 
 
@@ -172,12 +172,7 @@ def _windows(residues: ExplainedResidues) -> Iterator[Block]:
     windows = residues.windows[:_MOST_ROWS]
     if windows.empty:
         return
-    columns: dict[str, list[Cell]] = {name: text_cells(windows[name]) for name in ("Protein1", "Protein2", "Side")}
-    columns["Residues"] = text_cells(f"{row.Start}–{row.End}" for row in windows.itertuples())
-    columns["Sequence"] = text_cells(windows["Sequence"])
-    columns["Adds to the logit"] = number_cells(windows["Attribution"], "+z.3f")
-    columns["Changed, the logit falls by"] = number_cells(windows["ScanEffect"], "+z.3f")
-    yield table_of("The windows of residues that add most to the score of each pair, by Integrated Gradients", columns)
+    yield windows_table(windows)
     yield Paragraph(
         "The state of a residue holds its whole context, so that what it adds can't prove where the cause lies. "
         "Changing the sequence can: where a window carries the score, masking its residues lowers the logit. Windows "
@@ -263,11 +258,8 @@ def _all_pairs(explanations: Explanations, plots: Mapping[str, Any]) -> Iterator
 
 
 def _cautions(card: Mapping[str, Any], explanations: Explanations, residues: ExplainedResidues) -> Iterator[str]:
-    if residues.check.get("share_within_tolerance", 1) < 1:
-        yield (
-            f"Residues don't add up to their tokens within {residues.check['tolerance']:g} of the score's difference "
-            f"for {1 - residues.check['share_within_tolerance']:.0%} of the pairs."
-        )
+    if words := sum_caution(residues.check):
+        yield f"{words}."
     if caution := caution_on_data(card["name"], card.get("data", "")):
         yield f"{caution}."
     measured = auroc_of(card)

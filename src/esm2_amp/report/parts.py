@@ -226,6 +226,19 @@ def picture_of(png: bytes, alt: str, caption: str = "") -> Picture:
     return Picture(f"data:image/webp;base64,{b64encode(packed.getvalue()).decode()}", width, height, alt, caption)
 
 
+def named_after(name: str, table: Table) -> Table:
+    """A table with a name before its caption, which are those of no other table of the page."""
+    return table._replace(caption=f"{name}: {table.caption}")
+
+
+def shown_with_numbers(blocks: list[Block], png: bytes | None, caption: str) -> list[Block]:
+    """A figure, below which blocks that say the same in numbers are folded; without a figure the blocks alone."""
+    if png is None:
+        return blocks
+    picture = picture_of(png, f"{caption}; the table has the same in numbers")
+    return [Gallery([picture], is_wide=True), Folded("The same in numbers", blocks)]
+
+
 def without_white(image: Image.Image) -> Image.Image:
     """An image (RGB) as transparent as it is white (RGBA): laid on white, it is the same."""
     colours = np.asarray(image, dtype=np.float64)

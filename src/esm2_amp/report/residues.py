@@ -1,14 +1,89 @@
 """Parts of chapters on residues: what masking those named first takes from the logit, and whether measures agree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
 from esm2_amp.explanation.residue_deletion import TOO_FEW
 from esm2_amp.explanation.residue_tables import MEASURE_NAMES
-from esm2_amp.report.parts import Table, interval_cells, number_cells, table_of, text_cells
+from esm2_amp.report import cautions
+from esm2_amp.report.parts import (
+    Block,
+    Caution,
+    Folded,
+    Group,
+    Paragraph,
+    Section,
+    Table,
+    interval_cells,
+    named_after,
+    number_cells,
+    shown_with_numbers,
+    table_of,
+    text_cells,
+)
 
 _NAMED_BY = "Residues named by"
+_MOST_ROWS: Final = 50
+
+
+class ModelResidues(NamedTuple):
+    """What was found out about the residues that a model's scores rest on, in tables of `interpretability`.
+
+    Attributes
+    ----------
+    windows : DataFrame
+        `residue_windows`; empty where residues weren't explained.
+    check : mapping
+        `residue_check`.
+    planted : DataFrame
+        `planted_residues`; empty where none are known.
+    masked, masked_pairs, agreement : DataFrame
+        `residue_deletion`, `residue_deletion_pairs` and `residue_agreement`; empty where no pair was scanned.
+    """
+
+    windows: pd.DataFrame
+    check: Mapping[str, Any]
+    planted: pd.DataFrame
+    masked: pd.DataFrame
+    masked_pairs: pd.DataFrame
+    agreement: pd.DataFrame
+
+
+def residue_part(name: str, found: ModelResidues, plots: Mapping[str, bytes]) -> Section:
+    """Show which residues a model's scores rest on, and how far to trust that.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    found : ModelResidues
+        What was found out.
+    plots : mapping of PNGs
+        `planted_residues` and `residue_deletion`, as far as they were drawn.
+    """
+    blocks: list[Block] = []
+    warnings: list[Caution] = []
+    if len(found.planted):
+        table = named_after(name, planted_table(found.planted))
+        caption = "Residues of planted motifs among the top ones"
+        shown = shown_with_numbers([table], plots.get("planted_residues"), caption)
+        blocks.append(Group("Is it right to the residue? Planted motifs", shown))
+    if len(found.masked):
+        words = Paragraph(deletion_words(found.masked, found.agreement))
+        caption = "Fall of the logit where the residues named first are masked, and where random windows are"
+        numbers: list[Block] = [words, named_after(name, deletion_table(found.masked))]
+        shown = shown_with_numbers(numbers, plots.get("residue_deletion"), caption)
+        of_pairs = Folded("Pair by pair", [named_after(name, masked_pairs_table(found.masked_pairs[:_MOST_ROWS]))])
+        blocks.append(Group("Does the score rest on those residues? Masked residues", [*shown, of_pairs]))
+        warnings += cautions.of_residues(name, found.masked)
+    if len(found.windows):
+        table = named_after(name, windows_table(found.windows[:_MOST_ROWS]))
+        blocks.append(Folded("The residues that add most to the scores", [table]))
+    if words_of_sums := sum_caution(found.check):
+        warnings.append(Caution(words_of_sums, name))
+    return Section("residues", name, blocks, warnings)
 
 
 def deletion_words(areas: pd.DataFrame, agreement: pd.DataFrame | None) -> str:
@@ -65,6 +140,62 @@ def deletion_table(areas: pd.DataFrame) -> Table:
             "Verdict": text_cells(areas["Verdict"]),
         },
     )
+
+
+def sum_caution(check: Mapping[str, Any]) -> str:
+    """What to know where residues don't add up to tokens, without a full stop; empty where they do.
+
+    Parameters
+    ----------
+    check : mapping
+        `residue_check`: the `share_within_tolerance` of pairs and the `tolerance`; empty without residues.
+    """
+    share = check.get("share_within_tolerance", 1)
+    if share == 1:
+        return ""
+    return (
+        f"Residues don't add up to their tokens within {check['tolerance']:g} of the score's difference for "
+        f"{1 - share:.0%} of the pairs"
+    )
+
+
+def windows_table(windows: pd.DataFrame) -> Table:
+    """Show the windows of residues that add most to the score of each pair.
+
+    Parameters
+    ----------
+    windows : DataFrame
+        Of `esm2_amp.explanation.residue_tables.strongest_windows`.
+    """
+    columns = {name: text_cells(windows[name]) for name in ("Protein1", "Protein2", "Side")}
+    columns["Residues"] = text_cells(f"{row.Start}–{row.End}" for row in windows.itertuples())
+    columns["Sequence"] = text_cells(windows["Sequence"])
+    columns["Adds to the logit"] = number_cells(windows["Attribution"], "+z.3f")
+    columns["Changed, the logit falls by"] = number_cells(windows["ScanEffect"], "+z.3f")
+    return table_of("The windows of residues that add most to the score of each pair, by Integrated Gradients", columns)
+
+
+def planted_table(table: pd.DataFrame) -> Table:
+    """Show how often measures of residues find planted motifs.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `esm2_amp.explanation.planted_residues.planted_residues`, not empty.
+    """
+    first = table.iloc[0]
+    columns = {
+        "Measure": text_cells(table["Method"]),
+        "Proteins": number_cells(table["Proteins"], ",.0f"),
+        f"Of the motif among the top {first['Top']}": interval_cells(table[["Share", "Low", "High"]], ".0%"),
+        "Median": number_cells(table["MedianShare"], ".0%"),
+        "By chance": number_cells(table["ShareByChance"], ".0%"),
+        f"Peaks up to {first['Near']} residues away": interval_cells(
+            table[["AtMotif", "AtMotifLow", "AtMotifHigh"]], ".0%"
+        ),
+        "Peaks by chance": number_cells(table["AtMotifByChance"], ".0%"),
+    }
+    return table_of("planted motifs in recognised interacting pairs; the sequences of few are changed", columns)
 
 
 def masked_pairs_table(of_pairs: pd.DataFrame) -> Table:

@@ -1,6 +1,7 @@
 """The chapter on what was run: data, split, models, seeds, versions."""
 
 import platform
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -15,12 +16,14 @@ from esm2_amp.report.parts import (
     Cell,
     Facts,
     Folded,
+    Gallery,
     Group,
     Points,
     Section,
     Settings,
     Table,
     number_cells,
+    picture_of,
     table_of,
     text_cells,
 )
@@ -37,15 +40,70 @@ _SHOWN_DIGITS: Final = 12
 _NOT_REPORTED: Final = ("read", "kept", "positives", "negatives")
 
 
-def run_chapter(
+def run_chapter(data: Section, models: Section, training: Section | None) -> Section:
+    """Describe what was run, so that it can be understood and run again.
+
+    Parameters
+    ----------
+    data : Section
+        Of `data_part`.
+    models : Section
+        Of `models_part`.
+    training : Section, optional
+        Of `training_part`.
+    """
+    facts, *of_models = models.blocks
+    blocks = [facts, *data.blocks, *of_models, *(training.blocks if training else ())]
+    return Section("run", "What was run", blocks, data.cautions)
+
+
+def data_part(
+    proteins_report: dict[str, int], pairs_report: dict[str, Any], leakage_audit: dict[str, Any], plot: bytes | None
+) -> Section:
+    """Describe the data: its split, what was changed in its files, and what the splits share.
+
+    Parameters
+    ----------
+    proteins_report, pairs_report, leakage_audit : dict
+        Of `feature_extraction` and `pair_building`.
+    plot : bytes, optional
+        PNG of the audit.
+    """
+    blocks: list[Block] = [
+        _split_table(leakage_audit),
+        Group("The data, checked", [Points([*_cleaning(proteins_report, pairs_report), *_audit(leakage_audit)])]),
+    ]
+    if plot is not None:
+        drawn = picture_of(plot, "Pairs of each protein in positives and in negatives, and proteins in two splits")
+        blocks.append(Folded("Pairs of each protein, by split", [Gallery([drawn], is_wide=True)]))
+    return Section("data", "The data", blocks, list(cautions.of_split(leakage_audit)))
+
+
+def training_part(records: Mapping[str, pd.DataFrame], plots: Mapping[str, bytes | None]) -> Section:
+    """Show how each model was trained.
+
+    Parameters
+    ----------
+    records : mapping of DataFrame
+        By model: `training_record`.
+    plots : mapping of bytes, optional
+        By model: PNG of loss and MCC over the epochs.
+    """
+    words = "Loss and MCC of {} over {:.0f} epochs"
+    pictures = [
+        picture_of(png, words.format(model, records[model]["epoch"].max())) for model, png in plots.items() if png
+    ]
+    blocks = [Folded("How each model was trained", [Gallery(pictures)])] if pictures else []
+    return Section("training", "How each model was trained", blocks)
+
+
+def models_part(
     run: RunParameters,
     evaluation: EvaluationParameters,
-    proteins_report: dict[str, int],
-    pairs_report: dict[str, Any],
-    leakage_audit: dict[str, Any],
-    *descriptions: dict[str, Any],
+    descriptions: Sequence[dict[str, Any]],
+    plots: Mapping[str, Mapping[str, bytes]],
 ) -> Section:
-    """Describe what was run, so that it can be understood and run again.
+    """Describe the models and how they were measured, first of all in facts.
 
     Parameters
     ----------
@@ -53,23 +111,23 @@ def run_chapter(
         The seed and the name of the data.
     evaluation : EvaluationParameters
         How decisions and intervals were made.
-    proteins_report, pairs_report, leakage_audit : dict
-        Of `feature_extraction` and `pair_building`.
-    *descriptions : dict
+    descriptions : sequence of dict
         Of `evaluation`, for every model of the registry: `model`, its number of `weights`, and its `card`.
+    plots : mapping of mapping
+        By model: its `evaluation_plots`, with the PNG `summary`.
     """
-    card = descriptions[0]["card"]
     settings = {description["model"]: description["card"]["settings"] for description in descriptions}
+    words = "ROC and precision-recall curves, confusion matrix and calibration of {} on test pairs"
+    pictures = [picture_of(drawn["summary"], words.format(model)) for model, drawn in plots.items()]
     blocks: list[Block] = [
-        Facts(_facts(run, evaluation, card)),
-        _split_table(leakage_audit),
-        Group("The data, checked", [Points([*_cleaning(proteins_report, pairs_report), *_audit(leakage_audit)])]),
+        Facts(_facts(run, evaluation, descriptions[0]["card"])),
         Folded(
             "The models, their training and settings",
             [_model_table(descriptions), Settings("All settings of the models", settings)],
         ),
+        Folded("Each model's curves, decisions and calibration", [Gallery(pictures)]),
     ]
-    return Section("run", "What was run", blocks, list(cautions.of_split(leakage_audit)))
+    return Section("models", "The models", blocks)
 
 
 def _facts(run: RunParameters, evaluation: EvaluationParameters, card: dict[str, Any]) -> list[tuple[str, str]]:
@@ -136,7 +194,7 @@ def _audit(report: dict[str, Any]) -> list[str]:
     ]
 
 
-def _model_table(descriptions: tuple[dict[str, Any], ...]) -> Table:
+def _model_table(descriptions: Sequence[dict[str, Any]]) -> Table:
     cards = [description["card"] for description in descriptions]
     training = pd.DataFrame(card["settings"]["training"] for card in cards)
     members = [len(card.get("members", [""])) for card in cards]

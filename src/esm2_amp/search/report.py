@@ -68,19 +68,19 @@ def epochs_table(study: optuna.Study) -> pd.DataFrame:
     return pd.concat(records, ignore_index=True)
 
 
-def study_figures(study: optuna.Study) -> tuple[go.Figure, go.Figure, go.Figure]:
-    """Optuna's optimisation history, parameter importances (fANOVA) and slices."""
+def study_figures(study: optuna.Study) -> dict[str, go.Figure]:
+    """Optuna's optimisation `history`, parameter `importance` (fANOVA) and `slices`."""
     values = {trial.value for trial in counted_trials(study) if trial.state == TrialState.COMPLETE}
     if len(values) > 1:
         importance = optuna.visualization.plot_param_importances(study)
     else:
         text = "Importances need two complete trials of different value"
         importance = go.Figure().add_annotation(text=text, showarrow=False)
-    figures = (
-        optuna.visualization.plot_optimization_history(study),
-        importance,
-        optuna.visualization.plot_slice(study),
-    )
-    for figure in figures:
+    figures = {
+        "history": optuna.visualization.plot_optimization_history(study),
+        "importance": importance,
+        "slices": optuna.visualization.plot_slice(study),
+    }
+    for figure in figures.values():
         figure.update_layout(title=f"{figure.layout.title.text or 'Hyperparameter Importances'}: {study.study_name}")
     return figures

@@ -11,7 +11,15 @@ from esm2_amp.errors import InputError
 from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.types import Comparison, Figure, ProteinFeatures, ProteinViews, TrainedModel
+from esm2_amp.pipelines.types import (
+    Comparison,
+    Figure,
+    ProteinFeatures,
+    ProteinViews,
+    Section,
+    TrainedModel,
+    Uncertainty,
+)
 from esm2_amp.progress import in_words
 from esm2_amp.protein import TOKENS
 
@@ -232,9 +240,7 @@ def compare_models(
     return comparison
 
 
-def measure_sureness(
-    parameters: EvaluationParameters, run: RunParameters, *scored: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Figure]:
+def measure_sureness(parameters: EvaluationParameters, run: RunParameters, *scored: pd.DataFrame) -> Uncertainty:
     """Ask whether the pairs that one is surest of are the ones scored right, and whether ensembles beat their members.
 
     Parameters
@@ -250,17 +256,14 @@ def measure_sureness(
     -------
     curves, surest, members : DataFrame
         Of `esm2_amp.evaluation.uncertainty.Uncertainty`.
-    figure : Figure
-        Error against coverage.
     """
-    from esm2_amp.evaluation.figures import risk_coverage_figure
-    from esm2_amp.evaluation.uncertainty import MEASURES, measure_uncertainty, uncertainty_lines
+    from esm2_amp.evaluation.uncertainty import measure_uncertainty, uncertainty_lines
 
     by_model: dict[str, pd.DataFrame] = dict(zip(ARCHITECTURES, scored, strict=True))
     found = measure_uncertainty(by_model, replicates=parameters.replicates, seed=run.seed)
     for line in uncertainty_lines(found.surest, found.members):
         logger.info("%s", line)
-    return *found, risk_coverage_figure(found.curves, MEASURES, _title(run))
+    return found
 
 
 def plot_comparison(
@@ -268,10 +271,11 @@ def plot_comparison(
     models: pd.DataFrame,
     differences: pd.DataFrame,
     strata: pd.DataFrame,
+    risk_coverage: pd.DataFrame,
     baseline_scores: pd.DataFrame,
     *scored: pd.DataFrame,
-) -> tuple[Figure, Figure, Figure, Figure]:
-    """Draw the comparison: metrics, curves, each model's difference from the reference baseline, and strata.
+) -> dict[str, Figure]:
+    """Draw the comparison: metrics, curves, differences from the reference baseline, strata, error against coverage.
 
     Parameters
     ----------
@@ -279,15 +283,44 @@ def plot_comparison(
         Device, seed, size of scoring batches, and what figures call the data.
     models, differences, strata
         Of `Comparison`.
+    risk_coverage : DataFrame
+        The curves of `measure_sureness`.
     baseline_scores : DataFrame
         Scores of the baselines.
     *scored : DataFrame
         The scored pairs of every model of the registry, in its order.
+
+    Returns
+    -------
+    figures : dict of Figure
+        By the names of their files.
     """
     from esm2_amp.evaluation.comparison import Comparison, draw_comparison
+    from esm2_amp.evaluation.figures import risk_coverage_figure
+    from esm2_amp.evaluation.uncertainty import MEASURES
 
     by_model: dict[str, pd.DataFrame] = dict(zip(ARCHITECTURES, scored, strict=True))
-    return draw_comparison(Comparison(models, differences, strata), baseline_scores, by_model, _title(run))
+    drawn = draw_comparison(Comparison(models, differences, strata), baseline_scores, by_model, _title(run))
+    return {**drawn, "sureness/risk_coverage": risk_coverage_figure(risk_coverage, MEASURES, _title(run))}
+
+
+def describe_models(run: RunParameters, parameters: EvaluationParameters, *descriptions_then_plots: Any) -> Section:
+    """Say for the report which models were measured and how, with the figures of each.
+
+    Parameters
+    ----------
+    run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
+    parameters : EvaluationParameters
+        Threshold, baselines, and replicates of the bootstrap.
+    *descriptions_then_plots : dict
+        The `description` of every model of the registry, in its order, then the PNGs of their `evaluation_plots`.
+    """
+    from esm2_amp.report.run import models_part
+
+    half = len(ARCHITECTURES)
+    descriptions, plots = descriptions_then_plots[:half], descriptions_then_plots[half:]
+    return models_part(run, parameters, descriptions, dict(zip(ARCHITECTURES, plots, strict=True)))
 
 
 def _title(run: RunParameters) -> str:

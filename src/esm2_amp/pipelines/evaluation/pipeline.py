@@ -5,11 +5,13 @@ from kedro.pipeline import Node, Pipeline
 from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.pipelines.evaluation.nodes import (
     compare_models,
+    describe_models,
     evaluate_model,
     measure_sureness,
     plot_comparison,
     score_baselines,
 )
+from esm2_amp.pipelines.groups import in_group
 from esm2_amp.pipelines.per_model import for_every_model
 
 
@@ -26,14 +28,16 @@ def create_pipeline() -> Pipeline:
         ],
         inputs={"model_pairs", "protein_features"},
         parameters={"params:evaluation", "params:run"},
+        group="evaluation",
         tags="evaluation",
     )
-    return each + _comparison()
+    return each + in_group("evaluation", _comparison())
 
 
 def _comparison() -> Pipeline:
     scored, metrics = ([f"{model}.{table}" for model in ARCHITECTURES] for table in ("scored_pairs", "metrics"))
     tables = ["model_comparison", "model_differences", "model_strata"]
+    shown = [f"{model}.{part}" for part in ("description", "evaluation_plots") for model in ARCHITECTURES]
     return Pipeline(
         [
             Node(
@@ -51,19 +55,20 @@ def _comparison() -> Pipeline:
             Node(
                 measure_sureness,
                 inputs=["params:evaluation", "params:run", *scored],
-                outputs=["risk_coverage", "surest_half", "ensemble_members", "risk_coverage_plot"],
+                outputs=["risk_coverage", "surest_half", "ensemble_members"],
                 name="measure_sureness",
             ),
             Node(
                 plot_comparison,
-                inputs=["params:run", *tables, "baseline_scores", *scored],
-                outputs=[
-                    "model_comparison_plot",
-                    "model_curves_plot",
-                    "model_differences_plot",
-                    "model_strata_plot",
-                ],
+                inputs=["params:run", *tables, "risk_coverage", "baseline_scores", *scored],
+                outputs="comparison_plots",
                 name="plot_comparison",
+            ),
+            Node(
+                describe_models,
+                inputs=["params:run", "params:evaluation", *shown],
+                outputs="models_part",
+                name="describe_models",
             ),
         ],
         tags="evaluation",

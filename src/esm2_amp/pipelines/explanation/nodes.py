@@ -22,6 +22,7 @@ from esm2_amp.pipelines.interpretability.residue_nodes import Masked, mask_scann
 from esm2_amp.pipelines.prediction.nodes import score_new_pairs
 from esm2_amp.pipelines.types import (
     Encoder,
+    Figure,
     Figures,
     GradientPath,
     ProteinFeatures,
@@ -241,15 +242,17 @@ def mask_given_residues(
     methods: InterpretabilityParameters,
     run: RunParameters,
     parameters: ExplanationParameters,
-) -> Masked:
+) -> tuple[*Masked, Figure]:
     """Mask the residues named first in the pairs that were scanned, as `mask_residues` of `interpretability` does."""
     from esm2_amp.explanation.drawing import Subject
-    from esm2_amp.explanation.residue_tables import scanned_pairs
+    from esm2_amp.explanation.residue_figures import residue_deletion_figure
+    from esm2_amp.explanation.residue_tables import MEASURE_NAMES, scanned_pairs
 
+    pairs = scanned_pairs(residues)
+    masked = mask_scanned(pairs, residues, (model, features), (proteins, encoder), methods, run)
     subject = Subject(model.card.get("name", model.architecture), _GIVEN, parameters.data_name)
-    return mask_scanned(
-        scanned_pairs(residues), residues, (model, features), (proteins, encoder), methods, run, subject
-    )
+    title = subject.title("masked residues", pairs) if len(pairs) else ""
+    return *masked, residue_deletion_figure(masked[1], MEASURE_NAMES, title)
 
 
 def _tracks(residues: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, str]:

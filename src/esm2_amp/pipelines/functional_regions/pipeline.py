@@ -14,6 +14,7 @@ from esm2_amp.pipelines.functional_regions.nodes import (
     select_segments,
     write_workbook,
 )
+from esm2_amp.pipelines.groups import in_group
 
 _EXPLAINED: Final = ("explanations", "latent_explanations", "planted_truth", "faithfulness")
 _EXPLANATIONS: Final = [f"{model}.{table}" for table in _EXPLAINED for model in EXPLAINED]
@@ -22,7 +23,8 @@ _ANNOTATED: Final = ["region_segments", "regions", "region_proteins", "regions_r
 
 def create_pipeline() -> Pipeline:
     """Explanations or ranked segments, and annotations → coverage, hit rates, tests and charts."""
-    return Pipeline([*_placed_segments(), *annotated_nodes("region_parameters")], tags="functional_regions")
+    nodes = [*_placed_segments(), *annotated_nodes("region_parameters")]
+    return in_group("functional_regions", Pipeline(nodes, tags="functional_regions"))
 
 
 def _placed_segments() -> list[Node]:

@@ -33,9 +33,7 @@ class SearchReport(NamedTuple):
     trials: pd.DataFrame
     trials_excel: pd.DataFrame
     epochs: pd.DataFrame
-    history: PlotlyFigure
-    importance: PlotlyFigure
-    slices: PlotlyFigure
+    plots: dict[str, PlotlyFigure]
 
 
 def search_hyperparameters(
@@ -106,7 +104,7 @@ def search_hyperparameters(
         study = open_study(architecture, space, conditions, folder, parameters)
         run_search(study, space, objective, folder, parameters, seed=run.seed)
         trials = trials_table(study)
-        return SearchReport(best_parameters(study), trials, trials, epochs_table(study), *study_figures(study))
+        return SearchReport(best_parameters(study), trials, trials, epochs_table(study), study_figures(study))
 
 
 def check_space(space: SearchSpace, settings: ModelParameters) -> None:

@@ -26,14 +26,13 @@ def create_pipeline() -> Pipeline:
                     "trials",
                     "trials_excel",
                     "trial_epochs",
-                    "search_history_plot",
-                    "search_importance_plot",
-                    "search_slice_plot",
+                    "search_plots",
                 ],
                 name="search_hyperparameters",
             )
         ],
         inputs={"model_pairs", "protein_features"},
         parameters={"params:search", "params:run"},
+        group="hyperparameter_search",
         tags="hyperparameter_search",
     )

@@ -15,12 +15,10 @@ from esm2_amp.parameters.interpretability import InterpretabilityParameters
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.types import (
-    Figure,
     Figures,
     GradientPath,
     PairNetwork,
     ProteinFeatures,
-    Subject,
     Tensor,
     TrainedModel,
 )
@@ -181,10 +179,7 @@ def compare_methods(
     explained: pd.DataFrame,
     explanations: Explanations,
     latent_explanations: Explanations | None,
-    settings: ModelParameters,
-    parameters: InterpretabilityParameters,
-    run: RunParameters,
-) -> tuple[pd.DataFrame, Figure]:
+) -> pd.DataFrame:
     """Ask whether the methods rank the tokens alike: over all pairs, and within each pair.
 
     Methods that agree may still all be wrong; where they disagree, at most one of them is right.
@@ -195,26 +190,15 @@ def compare_methods(
         `explained_pairs`.
     explanations, latent_explanations : dict of Explanation
         Those on latents are taken along where they are of the same pairs.
-    settings : ModelParameters
-        Of the explained model.
-    parameters : InterpretabilityParameters
-        Which pairs are explained, and how.
-    run : RunParameters
-        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------
     agreement : DataFrame
         Rank correlations of each two methods.
-    plot : Figure
-        The same as a matrix.
     """
-    from esm2_amp.explanation import figures
     from esm2_amp.explanation.agreement import method_agreement
 
-    agreement = method_agreement(of_same_pairs(explained, explanations, latent_explanations))
-    title = _subject(settings.network.architecture, parameters, run).title("agreement of the methods", explained)
-    return agreement, figures.agreement_matrix(agreement, title)
+    return method_agreement(of_same_pairs(explained, explanations, latent_explanations))
 
 
 def measure_faithfulness(
@@ -226,7 +210,7 @@ def measure_faithfulness(
     model: TrainedModel,
     parameters: InterpretabilityParameters,
     run: RunParameters,
-) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Ask whether the score rests on the tokens that a method calls important.
 
     Take them away one by one, the most important first (deletion): the probability should fall sooner than in a random
@@ -238,10 +222,8 @@ def measure_faithfulness(
         Area under each method's curve, and how it differs from that of random orders.
     curves : DataFrame
         Mean probability by the number of tokens taken away or put back.
-    plot : Figure
     """
     from esm2_amp.devices import resolve_device
-    from esm2_amp.explanation import figures
     from esm2_amp.explanation.faithfulness import Scorer, faithfulness
     from esm2_amp.explanation.selection import likely_positives
 
@@ -257,9 +239,7 @@ def measure_faithfulness(
         resolve_device(run.device),
     )
     ranked = {name: table[token_columns(table)].to_numpy()[rows] for name, table in tables.items()}
-    found = faithfulness(ranked, scorer, random_orders=options.random_orders, seed=run.seed)
-    title = _subject(model.architecture, parameters, run).title("faithfulness of explanations", tested)
-    return *found, figures.faithfulness_figure(*found, title)
+    return faithfulness(ranked, scorer, random_orders=options.random_orders, seed=run.seed)
 
 
 def randomise_weights(
@@ -269,7 +249,7 @@ def randomise_weights(
     model: TrainedModel,
     parameters: InterpretabilityParameters,
     run: RunParameters,
-) -> tuple[pd.DataFrame, Figure]:
+) -> pd.DataFrame:
     """Ask whether the explanations are of what the model learnt: replace its weights by random ones and explain again.
 
     From the head down to the first layer, more and more of the network is initialised anew. An explanation that hardly
@@ -279,10 +259,8 @@ def randomise_weights(
     -------
     table : DataFrame
         Rank correlations with the trained model's explanation, by how much is random.
-    plot : Figure
     """
     from esm2_amp.devices import resolve_device
-    from esm2_amp.explanation import figures
     from esm2_amp.explanation.attention import read_attention
     from esm2_amp.explanation.gradients import integrated_gradients
     from esm2_amp.explanation.randomisation import randomised_weights
@@ -299,9 +277,7 @@ def randomise_weights(
         gradients = integrated_gradients(network, of_model, baseline=baseline, parameters=quickly, device=device)
         return attention.importance | {"integrated_gradients": gradients.importance}
 
-    found = randomised_weights(model.network, explain, run.seed)
-    title = _subject(model.architecture, parameters, run).title("control with randomised weights", explained)
-    return found, figures.randomised_weights_figure(found, title)
+    return randomised_weights(model.network, explain, run.seed)
 
 
 def check_planted_truth(
@@ -310,43 +286,27 @@ def check_planted_truth(
     latent_explanations: Explanations | None,
     sites: pd.DataFrame | None,
     settings: ModelParameters,
-    parameters: InterpretabilityParameters,
-    run: RunParameters,
-) -> tuple[pd.DataFrame, Figure]:
+) -> pd.DataFrame:
     """Where it is known which segments make two proteins interact, ask how often the methods find them.
 
     Only synthetic data tells. Of interacting pairs that the model recognises, the share is counted whose most important
     token, or one of the three most important, holds a planted site; beside it stands the share by chance. Without known
-    sites the table is empty and nothing is drawn.
+    sites the table is empty.
 
     Returns
     -------
     table : DataFrame
         Of `planted_truth`.
-    plot : Figure
     """
-    from matplotlib.figure import Figure
-
-    from esm2_amp.explanation import figures
     from esm2_amp.explanation.planted import COLUMNS, planted_truth
-    from esm2_amp.explanation.selection import is_true_positive
 
     if sites is None or not sites["Entry"].isin(explained[["Protein1", "Protein2"]].to_numpy().ravel()).any():
         logger.info("No planted site is known in the explained pairs: nothing to check the methods against")
-        return pd.DataFrame(columns=COLUMNS), Figure()
+        return pd.DataFrame(columns=COLUMNS)
     table = planted_truth(importances(of_same_pairs(explained, explanations, latent_explanations)), sites)
     for line in _lines(table, settings.network.architecture) if len(table) else ():
         logger.info("%s", line)
-    is_used = is_true_positive(explained)
-    used = explained[is_used] if is_used.any() else explained
-    title = _subject(settings.network.architecture, parameters, run).title("planted truth", used)
-    return table, figures.planted_truth_figure(table, title)
-
-
-def _subject(model: str, parameters: InterpretabilityParameters, run: RunParameters) -> Subject:
-    from esm2_amp.explanation.drawing import Subject
-
-    return Subject(model, parameters.split, run.data_name)
+    return table
 
 
 def _lines(table: pd.DataFrame, model: str) -> Iterator[str]:

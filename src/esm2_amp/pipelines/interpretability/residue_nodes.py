@@ -12,11 +12,9 @@ from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.types import (
     Encoder,
-    Figure,
     GradientPath,
     ProteinFeatures,
     ResidueSource,
-    Subject,
     TrainedModel,
 )
 
@@ -27,7 +25,7 @@ AVERAGED_RESIDUES: Final = "residues, averaged with their neighbours"
 CHANGED_SEQUENCE: Final = "changed sequence"
 """What profiles of residues are called: by Integrated Gradients, as they are and smoothed, and those of a scan."""
 
-Masked = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, Figure]
+Masked = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]
 """What `mask_residues` returns."""
 
 
@@ -50,6 +48,7 @@ def explain_residues(
     proteins: pd.DataFrame,
     encoder: Callable[[], Encoder],
     scans: Path,
+    settings: ModelParameters,
     parameters: InterpretabilityParameters,
     run: RunParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
@@ -69,7 +68,10 @@ def explain_residues(
     encoder : callable
         Loads the encoder.
     scans : Path
-        Folder of finished scans, from which an interrupted run goes on.
+        Folder of all models; `<model>/explanation/scans` in it has finished scans, from which an interrupted run goes
+        on.
+    settings : ModelParameters
+        Of the explained model.
     parameters : InterpretabilityParameters
         Which pairs are explained, and how.
     run : RunParameters
@@ -99,7 +101,8 @@ def explain_residues(
     rows = scannable(found.values, options.scan.window, options.scanned_up_to)
     rows = rows[likely_positives(explained.iloc[rows], options.scanned_pairs, run.seed)]
     rescorer = Rescorer.of(path.network, explained.iloc[rows], path.pairs.only(rows), source, parameters.batch_size)
-    effects = scan_some(rows, found.values, rescorer, options.scan, seed=run.seed, store=ScanStore(scans))
+    store = ScanStore(scans / settings.network.architecture / "explanation/scans")
+    effects = scan_some(rows, found.values, rescorer, options.scan, seed=run.seed, store=store)
     table = residue_tables.residue_table(explained, source.sequences, found.values, effects)
     return table, residue_tables.strongest_windows(table, options.window, options.windows), found.summary()
 
@@ -144,15 +147,11 @@ def mask_residues(
         Of `esm2_amp.explanation.residue_deletion.ResidueDeletion`; empty where no pair was scanned.
     agreement : DataFrame
         Of `esm2_amp.explanation.residue_tables.compare_measures`: whether both measures point at the same residues.
-    plot : Figure
-        The curves.
     """
-    from esm2_amp.explanation.drawing import Subject
     from esm2_amp.explanation.residue_tables import scanned_pairs
 
-    subject = Subject(model.architecture, parameters.split, run.data_name)
     pairs = explained.merge(scanned_pairs(residues), on=["Protein1", "Protein2"])
-    return mask_scanned(pairs, residues, (model, features), (proteins, encoder), parameters, run, subject)
+    return mask_scanned(pairs, residues, (model, features), (proteins, encoder), parameters, run)
 
 
 def mask_scanned(
@@ -162,7 +161,6 @@ def mask_scanned(
     embedded: tuple[pd.DataFrame, Callable[[], Encoder]],
     parameters: InterpretabilityParameters,
     run: RunParameters,
-    subject: Subject,
 ) -> Masked:
     """As `mask_residues`, of the pairs that were scanned.
 
@@ -178,19 +176,16 @@ def mask_scanned(
         Sequences, and what loads their encoder.
     parameters, run
         As of `mask_residues`.
-    subject : Subject
-        What the figure is about.
     """
     from esm2_amp.explanation.mutation_scan import Rescorer
     from esm2_amp.explanation.residue_deletion import no_deletion, residue_deletion
-    from esm2_amp.explanation.residue_figures import residue_deletion_figure
     from esm2_amp.explanation.residue_tables import MEASURE_NAMES, compare_measures, profiles_of
 
     agreement = compare_measures(residues, parameters.residues.smoothing)
     model, features = read
     source = residue_source(features, *embedded, run) if len(pairs) else None
     if source is None:
-        return *no_deletion(), agreement, residue_deletion_figure(no_deletion().curves, {}, "")
+        return *no_deletion(), agreement
     rescorer = Rescorer.of(model.network, pairs, model.pairs(features, pairs), source, parameters.batch_size)
     found = residue_deletion(
         {measure: profiles_of(residues, pairs, measure) for measure in MEASURE_NAMES},
@@ -199,18 +194,15 @@ def mask_scanned(
         random_windows=parameters.residues.random_windows,
         seed=run.seed,
     )
-    figure = residue_deletion_figure(found.curves, MEASURE_NAMES, subject.title("masked residues", pairs))
-    return *found, agreement, figure
+    return *found, agreement
 
 
 def check_planted_residues(
     explained: pd.DataFrame,
     residues: pd.DataFrame,
     sites: pd.DataFrame | None,
-    settings: ModelParameters,
     parameters: InterpretabilityParameters,
-    run: RunParameters,
-) -> tuple[pd.DataFrame, Figure]:
+) -> pd.DataFrame:
     """Where it is known which residues make two proteins interact, ask how often the measures of residues find them.
 
     Parameters
@@ -221,32 +213,21 @@ def check_planted_residues(
         Of `explain_residues`.
     sites : DataFrame, optional
         Planted sites of synthetic proteins.
-    settings : ModelParameters
-        Of the explained model.
     parameters : InterpretabilityParameters
         Which pairs are explained, and how.
-    run : RunParameters
-        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------
     planted : DataFrame
         Of `esm2_amp.explanation.planted_residues.planted_residues`, with the scan of the pairs that were scanned; no
         rows without known sites or residues.
-    plot : Figure
-        The same; blank without known sites.
     """
-    from matplotlib.figure import Figure
-
-    from esm2_amp.explanation.drawing import Subject
     from esm2_amp.explanation.planted_residues import COLUMNS, planted_residues
-    from esm2_amp.explanation.residue_figures import planted_residues_figure
     from esm2_amp.explanation.residue_tables import profiles_of, scanned_pairs
     from esm2_amp.explanation.residues import averaged
-    from esm2_amp.explanation.selection import is_true_positive
 
     if residues.empty or sites is None or "Start" not in sites:
-        return pd.DataFrame(columns=COLUMNS), Figure()
+        return pd.DataFrame(columns=COLUMNS)
     options, values = parameters.residues, profiles_of(residues, explained, "Attribution")
     scanned = explained.merge(scanned_pairs(residues), on=["Protein1", "Protein2"])
     views = {
@@ -256,9 +237,4 @@ def check_planted_residues(
     }
     sizes = {"top": options.top, "near": options.near, "smoothing": options.smoothing}
     tables = [planted_residues({name: profiles}, pairs, sites, **sizes) for name, (pairs, profiles) in views.items()]
-    planted = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-    is_used = is_true_positive(explained)
-    used = explained[is_used] if is_used.any() else explained
-    subject = Subject(settings.network.architecture, parameters.split, run.data_name)
-    names = {name: name.capitalize() for name in views}
-    return planted, planted_residues_figure(planted, names, subject.title("planted motifs", used))
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from esm2_amp.pipelines.types import (
     Metrics,
     ProteinFeatures,
     RandomForestClassifier,
+    Section,
     TrainedModel,
 )
 from esm2_amp.protein import TOKENS
@@ -37,7 +38,7 @@ def train_autoencoder(
     settings: ModelParameters,
     parameters: LatentParameters,
     run: RunParameters,
-) -> tuple[Autoencoder, pd.DataFrame, pd.DataFrame, pd.DataFrame, Figure]:
+) -> tuple[Autoencoder, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Compress each feature vector into a few numbers (latents), and measure what they keep.
 
     Every vector of every protein (one per segment, and cls and eos) is a sample. The network is trained to rebuild it
@@ -68,15 +69,12 @@ def train_autoencoder(
         A row per epoch.
     reconstruction : DataFrame
         As from `reconstruction_table`.
-    figure : Figure
-        The fit, and the explained variance of every token.
     """
     import torch
 
     from esm2_amp.devices import resolve_device
     from esm2_amp.explanation.autoencoder import load_autoencoder
     from esm2_amp.explanation.autoencoder_fit import AutoencoderFit, fit_autoencoder
-    from esm2_amp.explanation.latent_figures import autoencoder_figure
     from esm2_amp.explanation.latents import (
         FITTED,
         HELD_OUT,
@@ -108,8 +106,7 @@ def train_autoencoder(
     result = reconstruct(fit.network, table, resolve_device(run.device))
     report = reconstruction_table(table, result.squared_error, group, TOKENS[tokens])
     latents = latent_table(features.entries, TOKENS[tokens], result.latents)
-    figure = autoencoder_figure(fit.record, report, f"Autoencoder of {model}'s features, {run.data_name}")
-    return fit.network, latents, fit.record, report, figure
+    return fit.network, latents, fit.record, report
 
 
 def check_sizes(network: Autoencoder, width: int, latent: int, path: Path) -> None:
@@ -199,7 +196,7 @@ def train_latent_network(
     settings: ModelParameters,
     parameters: LatentParameters,
     run: RunParameters,
-) -> tuple[TrainedModel, pd.DataFrame, Metrics, Figure]:
+) -> tuple[TrainedModel, pd.DataFrame, Metrics]:
     """Train a small neural network (AE_DNN) to distinguish interacting pairs from others by their latents.
 
     It is trained like the models themselves, and measured on the test pairs: its explanation can be trusted as far as
@@ -223,7 +220,6 @@ def train_latent_network(
     from esm2_amp.models.storage import TrainedModel
     from esm2_amp.pairs import Pairs
     from esm2_amp.precision import with_training_precision
-    from esm2_amp.training.figures import training_figure
     from esm2_amp.training.fit import fit_network
 
     model = settings.network.architecture
@@ -237,14 +233,42 @@ def train_latent_network(
     metrics = _measured("AE_DNN", pairs.loc[pairs["split"] == "test", "label"], logit)
     card = {"model": "AE_DNN", "latents_of": model, "settings": own.model_dump(), "seed": run.seed,
             "data": run.data_name, "test": metrics}  # fmt: skip
-    return (
-        TrainedModel("AE_DNN", fit.network, card),
-        fit.record,
-        metrics,
-        training_figure(
-            fit.record, f"{model}: AE_DNN, {run.data_name}", with_dropout=bool(fit.network.sizes.get("dropout"))
-        ),
-    )
+    return TrainedModel("AE_DNN", fit.network, card), fit.record, metrics
+
+
+def draw_latent_training(
+    record: pd.DataFrame,
+    reconstruction: pd.DataFrame,
+    network_record: pd.DataFrame,
+    network: TrainedModel,
+    settings: ModelParameters,
+    run: RunParameters,
+) -> dict[str, Figure]:
+    """Draw how the autoencoder and the network on its latents were trained, and what the latents keep of each token.
+
+    Parameters
+    ----------
+    record, reconstruction : DataFrame
+        Of `train_autoencoder`.
+    network_record : DataFrame
+        The record of `train_latent_network`.
+    network : TrainedModel
+        Of `train_latent_network`.
+    settings, run
+        As for `train_autoencoder`.
+
+    Returns
+    -------
+    figures : dict of Figure
+        `autoencoder` and `network_training`.
+    """
+    from esm2_amp.explanation.latent_figures import autoencoder_figure
+    from esm2_amp.training.figures import training_figure
+
+    model, with_dropout = settings.network.architecture, bool(network.network.sizes.get("dropout"))
+    of_network = training_figure(network_record, f"{model}: AE_DNN, {run.data_name}", with_dropout=with_dropout)
+    title = f"Autoencoder of {model}'s features, {run.data_name}"
+    return {"autoencoder": autoencoder_figure(record, reconstruction, title), "network_training": of_network}
 
 
 def _network_settings(model: str, parameters: LatentParameters) -> ModelParameters:
@@ -358,3 +382,32 @@ def explain_latents(
     remarks = {name: of_network if name.startswith("network") else of_forest for name in found}
     subject = Subject(model, latent_pairs.split, run.data_name)
     return found, draw_latent_explanations(found, context, subject, remarks)
+
+
+def describe_latents(
+    explanations: Explanations,
+    plots: dict[str, Any],
+    forest_metrics: Metrics,
+    network_metrics: Metrics,
+    training_plots: dict[str, Any],
+    settings: ModelParameters,
+) -> Section:
+    """Say for the report which tokens the classifiers of latents rest on, how good they are, and how they were trained.
+
+    Parameters
+    ----------
+    explanations : dict of Explanation
+        Of `explain_latents`.
+    plots : dict of PNGs
+        The figures of `explain_latents`.
+    forest_metrics, network_metrics : dict
+        Of `train_forest` and `train_latent_network`.
+    training_plots : dict of PNGs
+        Of `draw_latent_training`.
+    settings : ModelParameters
+        Of the explained model.
+    """
+    from esm2_amp.report.latents import latent_part
+
+    metrics = {"AE_RF": forest_metrics, "AE_DNN": network_metrics}
+    return latent_part(settings.network.architecture, explanations, plots, metrics, training_plots)

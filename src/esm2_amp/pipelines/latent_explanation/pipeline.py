@@ -6,6 +6,8 @@ from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.parameters.model_training import EXPLAINED
 from esm2_amp.pipelines.latent_explanation.nodes import (
+    describe_latents,
+    draw_latent_training,
     explain_latents,
     gather_latents,
     train_autoencoder,
@@ -25,6 +27,7 @@ def create_pipeline() -> Pipeline:
         [*_training(), *_explanation()],
         inputs=_SHARED,
         parameters=_PARAMETERS,
+        group="interpretability",
         tags="latent_explanation",
         models=EXPLAINED,
     )
@@ -35,7 +38,7 @@ def _training() -> list[Node]:
         Node(
             train_autoencoder,
             inputs=["model_pairs", "protein_features", "autoencoder_checkpoints", *_TRAINING],
-            outputs=["autoencoder", "latents", "autoencoder_record", "reconstruction", "autoencoder_plot"],
+            outputs=["autoencoder", "latents", "autoencoder_record", "reconstruction"],
             name="train_autoencoder",
         ),
         Node(
@@ -47,10 +50,17 @@ def _training() -> list[Node]:
         Node(
             train_latent_network,
             inputs=["model_pairs", "latents", "network_checkpoints", *_TRAINING],
-            outputs=["latent_network", "network_record", "network_metrics", "network_training_plot"],
+            outputs=["latent_network", "network_record", "network_metrics"],
             name="train_latent_network",
         ),
-    ]
+        Node(
+            draw_latent_training,
+            inputs=["autoencoder_record", "reconstruction", "network_record", "latent_network", "params:settings",
+                    "params:run"],
+            outputs="latent_training_plots",
+            name="draw_latent_training",
+        ),
+    ]  # fmt: skip
 
 
 def _explanation() -> list[Node]:
@@ -67,4 +77,11 @@ def _explanation() -> list[Node]:
             outputs=["latent_explanations", "latent_explanation_plots"],
             name="explain_latents",
         ),
-    ]
+        Node(
+            describe_latents,
+            inputs=["latent_explanations", "latent_explanation_plots", "forest_metrics", "network_metrics",
+                    "latent_training_plots", "params:settings"],
+            outputs="latent_part",
+            name="describe_latents",
+        ),
+    ]  # fmt: skip

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from esm2_amp.parameters.model_training import ModelParameters, with_values
+from esm2_amp.parameters.model_training import ARCHITECTURES, ModelParameters, with_values
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.types import Figure, PairNetwork, Pairs, ProteinFeatures, TrainedModel, TrainingVectors
+from esm2_amp.pipelines.types import Figure, PairNetwork, Pairs, ProteinFeatures, Section, TrainedModel, TrainingVectors
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def train_model(
     leakage_audit : dict
         How the pairs were split and what the splits share, for the model's card.
     checkpoints : Path
-        Folder that an interrupted fit goes on from.
+        Folder of all models; `<model>/checkpoints` in it is what an interrupted fit goes on from.
     settings : ModelParameters
         Network and training of the model.
     run : RunParameters
@@ -66,7 +66,8 @@ def train_model(
     training, validation = (both.take((pairs["split"] == split).to_numpy()) for split in ("train", "validation"))
     fits = fit_members(
         training, validation, settings,
-        folder=checkpoints, device=run.device, seed=run.seed, processes=Processes.of(run),
+        folder=checkpoints / architecture / "checkpoints", device=run.device, seed=run.seed,
+        processes=Processes.of(run),
     )  # fmt: skip
     network, record = joined([fit.network for fit in fits]), _record_of([fit.record for fit in fits])
     vectors, logit = _training_vectors(features, trained), _logit(network, validation, run)
@@ -114,6 +115,23 @@ def refit_model(
     settings = with_values(settings, best["parameters"])
     model, record, figure = train_model(pairs, features, leakage_audit, checkpoints, settings, run)
     return model._replace(card={**model.card, "search": best}), record, figure
+
+
+def describe_training(*records_then_plots: Any) -> Section:
+    """Show for the report how each model was trained.
+
+    Parameters
+    ----------
+    *records_then_plots : DataFrame, then bytes, optional
+        The `training_record` of every model of the registry, in its order, then the PNGs of their `training_plot`.
+    """
+    from esm2_amp.report.run import training_part
+
+    half = len(ARCHITECTURES)
+    records, plots = (
+        dict(zip(ARCHITECTURES, part, strict=True)) for part in (records_then_plots[:half], records_then_plots[half:])
+    )
+    return training_part(records, plots)
 
 
 def _training_vectors(features: ProteinFeatures, trained: np.ndarray) -> TrainingVectors | None:

@@ -2,9 +2,12 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from esm2_amp.pipelines.model_training.nodes import refit_model, train_model
+from esm2_amp.parameters.model_training import ARCHITECTURES
+from esm2_amp.pipelines.groups import in_group
+from esm2_amp.pipelines.model_training.nodes import describe_training, refit_model, train_model
 from esm2_amp.pipelines.per_model import for_every_model
 
+_GROUP = "model_training"
 _OUTPUTS = ["model", "training_record", "training_plot"]
 
 
@@ -41,5 +44,9 @@ def create_refit_pipeline() -> Pipeline:
 
 
 def _for_every_model(node: Node) -> Pipeline:
-    inputs = {"model_pairs", "protein_features", "leakage_audit"}
-    return for_every_model([node], inputs=inputs, parameters={"params:run"}, tags="model_training")
+    """A step that trains, for each model, and then the report's part on how that went."""
+    inputs = {"model_pairs", "protein_features", "leakage_audit", "checkpoints"}
+    each = for_every_model([node], inputs=inputs, parameters={"params:run"}, group=_GROUP, tags="model_training")
+    shown = [f"{model}.{table}" for table in ("training_record", "training_plot") for model in ARCHITECTURES]
+    description = Node(describe_training, inputs=shown, outputs="training_part", name="describe_training")
+    return each + in_group(_GROUP, Pipeline([description], tags="model_training"))

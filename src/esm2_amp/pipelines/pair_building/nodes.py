@@ -12,7 +12,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable
 from esm2_amp.parameters.pair_building import SPLITS, PairParameters
 from esm2_amp.parameters.run import RunParameters
-from esm2_amp.pipelines.types import Figure, ProteinFeatures, SplitFractions
+from esm2_amp.pipelines.types import Figure, ProteinFeatures, Section, SplitFractions
 
 logger = logging.getLogger(__name__)
 
@@ -261,8 +261,7 @@ def audit_split(
     features: ProteinFeatures,
     similar: pd.DataFrame,
     parameters: PairParameters,
-    run: RunParameters,
-) -> tuple[dict[str, Any], pd.DataFrame, Figure]:
+) -> tuple[dict[str, Any], pd.DataFrame]:
     """Count what the splits share: proteins, identical sequences, similar proteins.
 
     The more the test pairs share with the training pairs, the more a score may be memory. How far the label follows
@@ -280,8 +279,6 @@ def audit_split(
         Similar proteins from `compare_sequences`.
     parameters : PairParameters
         How pairs are cleaned, split and audited.
-    run : RunParameters
-        Device, seed, size of scoring batches, and what figures call the data.
 
     Returns
     -------
@@ -289,11 +286,8 @@ def audit_split(
         `split_report`, and under `audit` the report of `esm2_amp.splits.audit.Audit`.
     degrees : DataFrame
         The degrees of the same audit.
-    figure : Figure
-        Degrees in positives and in negatives, and the proteins that splits share.
     """
     from esm2_amp.splits.audit import audit_pairs
-    from esm2_amp.splits.figures import audit_figure
 
     audit = audit_pairs(pairs, features.index["key"].tolist(), similar if parameters.compares_sequences else None)
     seen = audit.report["splits"]["test"]["seen_in_training"]
@@ -301,4 +295,43 @@ def audit_split(
         "Test pairs with both proteins in training (C1): %s, with one (C2): %s, with none (C3): %s",
         *(f"{seen[name]:,}" for name in ("C1", "C2", "C3")),
     )
-    return split_report | {"audit": audit.report}, audit.degrees, audit_figure(audit, f"Split of {run.data_name}")
+    return split_report | {"audit": audit.report}, audit.degrees
+
+
+def draw_audit(leakage_audit: dict[str, Any], degrees: pd.DataFrame, run: RunParameters) -> Figure:
+    """Draw how many pairs proteins have in positives and in negatives, and how many proteins two splits share.
+
+    Parameters
+    ----------
+    leakage_audit : dict
+        The report of `audit_split`.
+    degrees : DataFrame
+        The degrees of `audit_split`.
+    run : RunParameters
+        Device, seed, size of scoring batches, and what figures call the data.
+    """
+    from esm2_amp.splits.audit import Audit
+    from esm2_amp.splits.figures import audit_figure
+
+    return audit_figure(Audit(leakage_audit["audit"], degrees), f"Split of {run.data_name}")
+
+
+def describe_data(
+    proteins_report: dict[str, int], pairs_report: dict[str, Any], leakage_audit: dict[str, Any], plot: bytes | None
+) -> Section:
+    """Say for the report what the files held, how pairs were split, and what the splits share.
+
+    Parameters
+    ----------
+    proteins_report : dict
+        Of `feature_extraction`.
+    pairs_report : dict
+        Of `clean_pair_files`.
+    leakage_audit : dict
+        The report of `audit_split`.
+    plot : bytes, optional
+        PNG of `draw_audit`.
+    """
+    from esm2_amp.report.run import data_part
+
+    return data_part(proteins_report, pairs_report, leakage_audit, plot)

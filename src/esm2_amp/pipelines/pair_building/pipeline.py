@@ -2,15 +2,22 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from esm2_amp.pipelines.pair_building.nodes import audit_split, clean_pair_files, compare_sequences, split_pairs
+from esm2_amp.pipelines.pair_building.nodes import (
+    audit_split,
+    clean_pair_files,
+    compare_sequences,
+    describe_data,
+    draw_audit,
+    split_pairs,
+)
 
 
 def create_pipeline() -> Pipeline:
     """Raw pairs → clean pairs → pairs as row numbers, with their split and an audit of its leakage."""
     return Pipeline(
         [
-            # The names of this step and the next put them before extract_features: their errors come before hours of
-            # work.
+            # The names of this step and the next put them before extract_features, which is in the same group: their
+            # errors come before hours of work.
             Node(
                 compare_sequences,
                 inputs=["proteins", "params:pair_building"],
@@ -51,10 +58,21 @@ def create_pipeline() -> Pipeline:
                     "protein_features",
                     "similar_proteins",
                     "params:pair_building",
-                    "params:run",
                 ],
-                outputs=["leakage_audit", "protein_degrees", "leakage_plot"],
+                outputs=["leakage_audit", "protein_degrees"],
                 name="audit_split",
+            ),
+            Node(
+                draw_audit,
+                inputs=["leakage_audit", "protein_degrees", "params:run"],
+                outputs="leakage_plot",
+                name="draw_audit",
+            ),
+            Node(
+                describe_data,
+                inputs=["proteins_report", "pairs_report", "leakage_audit", "leakage_plot"],
+                outputs="data_part",
+                name="describe_data",
             ),
         ],
         tags="pair_building",

@@ -4,26 +4,17 @@ from typing import Any
 
 import pandas as pd
 
-from esm2_amp.explanation.results import Explanations
-from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.functional_regions import RegionParameters
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.types import PredictionsFile, Section
 
 
-def summarise_run(
-    run: RunParameters,
-    evaluation: EvaluationParameters,
-    proteins_report: dict[str, int],
-    pairs_report: dict[str, Any],
-    leakage_audit: dict[str, Any],
-    *descriptions: dict[str, Any],
-) -> Section:
+def summarise_run(data: Section, models: Section, training: Section | None) -> Section:
     """Say what was run, so that it can be understood and run again: data, split, models, seeds, versions."""
     from esm2_amp.report.run import run_chapter
 
-    return run_chapter(run, evaluation, proteins_report, pairs_report, leakage_audit, *descriptions)
+    return run_chapter(data, models, training)
 
 
 def summarise_comparison(
@@ -68,22 +59,12 @@ def summarise_new_pairs(
 
 
 def summarise_explanation(
-    settings: ModelParameters,
-    explained: pd.DataFrame | None,
-    scored: pd.DataFrame,
-    metrics: dict[str, Any],
-    explanations: Explanations | None,
-    latent_explanations: Explanations | None,
-    plots: dict[str, Any] | None,
-    latent_plots: dict[str, Any] | None,
-    **found: Any | None,
+    settings: ModelParameters, explained: pd.DataFrame | None, scored: pd.DataFrame, part: Section | None
 ) -> Section:
     """Say what one model looks at by each method, whether the methods agree, and whether they are right."""
     from esm2_amp.report.explanations import explanation_chapter
 
-    return explanation_chapter(
-        settings, explained, scored, metrics, explanations, latent_explanations, plots, latent_plots, **found
-    )
+    return explanation_chapter(settings, explained, scored, part)
 
 
 def summarise_regions(

@@ -5,6 +5,7 @@ from typing import Final
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.parameters.model_training import ARCHITECTURES, EXPLAINED
+from esm2_amp.pipelines.groups import in_group
 from esm2_amp.pipelines.per_model import for_every_model
 from esm2_amp.pipelines.report.nodes import (
     summarise_comparison,
@@ -17,12 +18,6 @@ from esm2_amp.pipelines.report.nodes import (
     write_report,
 )
 
-_OF_EXPLANATIONS: Final = (
-    *("agreement", "agreement_plot", "faithfulness", "faithfulness_plot", "randomised_weights"),
-    *("planted_residues", "planted_residues_plot"),
-    *("residue_deletion", "residue_deletion_plot", "residue_agreement"),
-    *("randomised_weights_plot", "planted_truth", "planted_truth_plot", "forest_metrics", "network_metrics"),
-)
 _OF_REGIONS: Final = (
     *(
         "region_summary",
@@ -35,41 +30,29 @@ _OF_REGIONS: Final = (
     *("enrichment_plots", "donut_plots", "coverage_plots", "pair_maps"),
 )
 _SCORED: Final = [f"{model}.scored_pairs" for model in ARCHITECTURES]
-_DESCRIPTIONS: Final = [f"{model}.description" for model in ARCHITECTURES]
 _EXPLANATIONS: Final = [f"{model}.report_explanation" for model in EXPLAINED]
 
 
 def create_pipeline() -> Pipeline:
     """What all other pipelines found out → one page."""
-    return _explanations() + Pipeline(_chapters(), tags="report")
+    return _explanations() + in_group("report", Pipeline(_chapters(), tags="report"))
 
 
 def _explanations() -> Pipeline:
     node = Node(
         summarise_explanation,
-        inputs={
-            "settings": "params:settings",
-            "explained": "explained_pairs",
-            "scored": "scored_pairs",
-            "metrics": "metrics",
-            "explanations": "explanations",
-            "latent_explanations": "latent_explanations",
-            "plots": "explanation_plots",
-            "latent_plots": "latent_explanation_plots",
-            **{name: name for name in _OF_EXPLANATIONS},
-        },
+        inputs=["params:settings", "explained_pairs", "scored_pairs", "explanation_part"],
         outputs="report_explanation",
         name="summarise_explanation",
     )
-    return for_every_model([node], inputs=(), parameters=(), tags="report", models=EXPLAINED)
+    return for_every_model([node], inputs=(), parameters=(), group="report", tags="report", models=EXPLAINED)
 
 
 def _chapters() -> list[Node]:
     return [
         Node(
             summarise_run,
-            inputs=["params:run", "params:evaluation", "proteins_report", "pairs_report", "leakage_audit",
-                    *_DESCRIPTIONS],
+            inputs=["data_part", "models_part", "training_part"],
             outputs="report_run",
             name="summarise_run",
         ),
