@@ -56,11 +56,9 @@ def caution_on_known(metrics: pd.DataFrame) -> str:
     """
     if metrics.empty:
         return ""
-    nearest = (metrics["Share"] - SHARES[0]).abs().groupby(metrics["Ranking"]).idxmin()
-    share, screened, by_degree = (
-        metrics.loc[nearest[SCREEN], "Share"],
-        *metrics.loc[nearest[[SCREEN, DEGREE]], "Recall"],
-    )
+    nearest = (metrics["Share"] - SHARES[0]).abs().groupby(metrics["Ranking"]).idxmin().to_dict()
+    share, screened = (float(metrics[column][nearest[SCREEN]]) for column in ("Share", "Recall"))
+    by_degree = float(metrics["Recall"][nearest[DEGREE]])
     if screened > by_degree:
         return ""
     return (
