@@ -57,13 +57,13 @@ def with_value(group, names, value):
 
 def test_the_table_has_the_values_of_the_configuration():
     assert len(ROWS) == 4
-    environments = {env: context_of(env, ROOT)[0] for env in ("base", "bernett", "esm2_650m", "bernett_mini")}
+    environments = {env: context_of(env, ROOT)[0] for env in ("base", "bernett", "esm2_8m", "esm2_650m", "bernett_mini")}
     for setting, _, default, of_recipes in ROWS:
         name = setting.strip(" `")
         first = re.findall(r"`([^`]+)`", default)[0]
         recipe = re.findall(r"`([^`]+)`", of_recipes)[0]
         assert parameter(name, environments["base"]) == first
-        assert {parameter(name, environments[env]) for env in ("bernett", "esm2_650m")} == {recipe}
+        assert {parameter(name, environments[env]) for env in ("bernett", "esm2_8m", "esm2_650m")} == {recipe}
     assert parameter("training.precision", environments["bernett_mini"]) == "auto"
 
 
