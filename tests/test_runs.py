@@ -55,7 +55,7 @@ def test_default_run_ends_by_saying_where_the_results_are(demonstration_run):
     counted = re.search(rf"{re.escape(str(reporting))}: (\d+) results in (\d+) folders", end)
     assert counted
     assert int(counted[1]) > 60
-    assert f"{demonstration_run.folder}/06_models: 5 results in 5 folders" in end
+    assert f"{demonstration_run.folder}/06_models: ESM2_AMPS/model, ESM2_AMP_CSE/model, ESM2_DPM/model" in end
     assert f"to open in a browser or to send: {reporting}/report.html" in end
     assert "Traceback" not in demonstration_run.output
     assert "Warning" not in demonstration_run.output
