@@ -24,4 +24,4 @@ class TableFolderDataset(LocalDataset[Mapping[str, pd.DataFrame], dict[str, pd.D
     def save(self, data: Mapping[str, pd.DataFrame]) -> None:
         with replacing(self._filepath) as folder:
             for name, table in data.items():
-                table.to_csv(folder / f"{as_file_name(name)}.csv", index=False)
+                table.to_csv(folder / f"{as_file_name(name)}.csv", index=False, float_format="%.6g")
