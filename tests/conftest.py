@@ -148,6 +148,9 @@ def copy_project(folder: Path) -> Path:
     for name in ("pyproject.toml", ".telemetry", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
     (folder / "tests").symlink_to(ROOT / "tests")
+    (folder / "data/06_models").mkdir()
+    for name in ("esm2_mini", "ppi_mini", "ppi_mini_amps"):
+        (folder / "data/06_models" / name).symlink_to(ROOT / "data/06_models" / name)
     return folder
 
 

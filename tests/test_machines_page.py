@@ -57,7 +57,8 @@ def with_value(group, names, value):
 
 def test_the_table_has_the_values_of_the_configuration():
     assert len(ROWS) == 4
-    environments = {env: context_of(env, ROOT)[0] for env in ("base", "bernett", "esm2_8m", "esm2_650m", "bernett_mini")}
+    names = ("base", "bernett", "esm2_8m", "esm2_650m", "bernett_mini")
+    environments = {env: context_of(env, ROOT)[0] for env in names}
     for setting, _, default, of_recipes in ROWS:
         name = setting.strip(" `")
         first = re.findall(r"`([^`]+)`", default)[0]

@@ -55,11 +55,10 @@ def test_tour_follows_a_pair_from_its_scored_row_to_its_map(execute):
 
 def test_own_proteins_are_scored(execute, data):
     outputs = execute("02_your_own_proteins.ipynb")
-    pasted, best, measured = tables(outputs)
+    pasted, best, *_ = tables(outputs)
     assert pasted["Status"].tolist() == ["scored"]
     assert best["CalibratedProbability"].is_monotonic_decreasing
     assert best["Name1"].str.endswith("_HUMAN").all()
-    assert measured["low"].between(0, measured["value"]).all()
     assert len(shown_as("image/png", outputs)) == 1
     predicted = pd.read_csv(data / "07_model_output/predicted_pairs.csv")
     pairs = pd.read_csv(ROOT / "data/01_raw/examples/pairs.csv")
