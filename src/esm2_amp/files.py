@@ -304,10 +304,15 @@ def reading(path: Path) -> Iterator[None]:
 
 def check_last_line(path: Path) -> None:
     """Raise ValueError for a text whose last line has no end: what wrote it ended each line."""
+    if not ends_in_line_break(path):
+        raise ValueError("its last line is cut short")
+
+
+def ends_in_line_break(path: Path) -> bool:
+    """Whether a file's last byte is a line break; an empty one has none."""
     with path.open("rb") as file:
         file.seek(-min(1, path.stat().st_size), os.SEEK_END)
-        if file.read() != b"\n":
-            raise ValueError("its last line is cut short")
+        return file.read() == b"\n"
 
 
 def _not_written(path: Path, error: Exception, size: str | None = None) -> InputError:

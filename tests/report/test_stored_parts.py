@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kedro.io import DatasetError
 from reading import read_page
 
 from esm2_amp.io.sections import SectionDataset
@@ -75,3 +76,14 @@ def test_a_number_that_json_does_not_know_is_not_written(tmp_path):
     with pytest.raises(Exception, match="not JSON compliant"):
         dataset.save(parts.Section("one", "One", [parts.Settings("s", {"x": float("nan")})]))
     assert not file.exists()
+
+
+@pytest.mark.parametrize("kept", [0, 0.5, -1])
+def test_damaged_part_is_told_by_name(kept, tmp_path):
+    file = tmp_path / "part.json"
+    dataset = SectionDataset(filepath=str(file))
+    dataset.save(parts.Section("id", "Title", [parts.Paragraph("text")]))
+    content = file.read_bytes()
+    file.write_bytes(content[: kept if kept < 0 else int(kept * len(content))])
+    with pytest.raises(DatasetError, match=r"part\.json can't be read .* run the pipeline that wrote it again"):
+        dataset.load()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from esm2_amp.files import write_atomically
+from esm2_amp.files import reading, write_atomically
 from esm2_amp.io.local import LocalDataset
 from esm2_amp.report.parts import Section
 from esm2_amp.report.stored import as_json, from_json
@@ -24,7 +24,8 @@ class SectionDataset(LocalDataset[Section, Section]):
 
     @override
     def load(self) -> Section:
-        section: Section = from_json(json.loads(self._filepath.read_text(encoding="utf-8")))
+        with reading(self._filepath):
+            section: Section = from_json(json.loads(self._filepath.read_text(encoding="utf-8")))
         return section
 
     @override

@@ -9,16 +9,8 @@ _KINDS: Final = {
     kind.__name__: kind
     for kind in (
         *(parts.Section, parts.Caution, parts.Group, parts.Folded, parts.Paragraph, parts.Points, parts.Facts),
-        *(
-            parts.Settings,
-            parts.Missing,
-            parts.Table,
-            parts.Cell,
-            parts.Picture,
-            parts.Gallery,
-            parts.Plot,
-            parts.Plots,
-        ),
+        *(parts.Settings, parts.Missing, parts.Table, parts.Cell, parts.Picture, parts.Gallery, parts.Plot),
+        parts.Plots,
     )
 }
 _KIND: Final = "<kind>"

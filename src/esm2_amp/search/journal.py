@@ -11,7 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 from typing_extensions import override
 
 from esm2_amp.errors import InputError
-from esm2_amp.files import shown
+from esm2_amp.files import ends_in_line_break, shown
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Journal(JournalFileBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         try:
             with self.lock:
-                if not _ends_in_line_break(self.file):
+                if not ends_in_line_break(self.file):
                     _drop_cut_record(self.file)
                 super().append_logs(logs)
         except OSError as error:
@@ -52,14 +52,6 @@ class Journal(JournalFileBackend):
                 f"{shown(self.file)} could not be written: {error.strerror or error}; free some space, then run the "
                 "same command again: finished trials and folds are kept"
             ) from error
-
-
-def _ends_in_line_break(file: Path) -> bool:
-    """Whether a journal ends in a whole record, or is empty."""
-    with file.open("rb") as opened:
-        size = opened.seek(0, os.SEEK_END)
-        opened.seek(max(0, size - 1))
-        return opened.read() in (b"", b"\n")
 
 
 def _drop_cut_record(file: Path) -> None:

@@ -325,7 +325,8 @@ def measure_screen(
                 f"{len(screened.known):,}", f"{_of_training(screened):,}",
             )  # fmt: skip
     words = cautions(candidates, kept, model.card, len(screened.entries), screened.queries)
-    words += [words_on_known] if (words_on_known := caution_on_known(found.metrics)) else []
+    if on_known := caution_on_known(found.metrics):
+        words.append(on_known)
     for sentence in words:
         logger.warning("%s", sentence)
     summary = {
