@@ -101,6 +101,6 @@ def test_incomplete_last_step_weighs_its_parts_by_their_pairs(features, tmp_path
 
 def test_optimiser_is_kept_once(features, tmp_path):
     train_model(random_pairs(features.entries), features, {}, tmp_path / "fit", settings_of(), RUN)
-    checkpoints = {file.name: torch.load(file, weights_only=False) for file in (tmp_path / "fit").glob("*.ckpt")}
+    checkpoints = {file.name: torch.load(file, weights_only=False) for file in (tmp_path / "fit").rglob("*.ckpt")}
     assert [name for name, content in checkpoints.items() if "optimizer_states" in content] == ["last.ckpt"]
     assert len(checkpoints) == 4
