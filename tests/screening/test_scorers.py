@@ -26,6 +26,8 @@ def network_of(architecture: str, width: int = 16, seed: int = 0):
         network = build_network(MODELS[architecture].config(architecture=architecture, **SIZES[architecture]), width)
         for parameter in network.parameters():  # biases and norms that start as 0 and 1 would hide mistakes
             parameter.data += 0.1 * torch.randn_like(parameter)
+        if architecture == "ESM2_AMP_CSE":
+            network = network.for_vectors_as_they_are(torch.randn(width), 1 + torch.rand(width))
     return network.eval()
 
 

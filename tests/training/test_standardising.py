@@ -3,19 +3,20 @@
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
 from esm2_amp.models.registry import build_network
+from esm2_amp.models.storage import TrainedModel, load_model, save_model
 from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.training.fit import fit_network
 from esm2_amp.training.standardising import Scale
 
-WIDTH = 6
+WIDTH = 8
 NETWORKS = {
     "ESM2_DPM": {"h1": 9, "h2": 7, "h3": 5},
     "ESM2_GRU": {"h1": 4, "h2": 3, "layers": 2},
     "ESM2_MEAN": {"h1": 4, "h2": 3},
+    "ESM2_AMPS": {"h1": 4, "h2": 3, "layers": 2, "heads": 8, "feed_forward": 8},
 }
 
 
@@ -42,7 +43,7 @@ def test_folded_network_reads_vectors_as_they_are(architecture):
     (standardised,) = scale.standardised(pairs)
     used = np.unique(np.stack([pairs.a, pairs.b]))
     found = standardised.table[used].flatten(0, 1).numpy()
-    varies = [0, 1, 3, 4, 5]
+    varies = [0, 1, 3, 4, 5, 6, 7]
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(found.std(axis=0)[varies], 1, atol=1e-5)
     network = build_network(settings_of(architecture).network, WIDTH).eval()
@@ -69,8 +70,17 @@ def test_fit_of_standardised_vectors_gives_a_network_for_vectors_as_they_are(tmp
         )
 
 
-def test_transformers_cannot_standardise():
-    with pytest.raises(
-        ValidationError, match=r"standardise must be false for ESM2_AMPS, .* it is for ESM2_DPM, ESM2_GRU"
-    ):
-        settings_of("ESM2_AMPS", standardise=True)
+def test_fit_of_a_transformer_stores_the_scale_with_its_weights(tmp_path):
+    training, validation = pairs_of("ESM2_AMPS", 64, 3), pairs_of("ESM2_AMPS", 32, 4)
+    settings = settings_of("ESM2_AMPS", standardise=True)
+    network = fit_network(training, validation, settings, folder=tmp_path / "fit", device="cpu", seed=0).network
+    assert (network.sizes["standardised"], network.training) == (True, False)
+    scale = Scale.of(training)
+    torch.testing.assert_close(network.state_dict()["standardise.mean"], scale.mean)
+    save_model(TrainedModel("ESM2_AMPS", network, {}), tmp_path / "model")
+    torch.save(network.state_dict(), tmp_path / "state.pt")
+    with torch.inference_mode():
+        expected = network(validation.tokens())
+        for stored in ("model", "state.pt"):
+            found = load_model(tmp_path / stored, "ESM2_AMPS").network
+            torch.testing.assert_close(found(validation.tokens()), expected, rtol=0, atol=0)

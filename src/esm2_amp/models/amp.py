@@ -1,10 +1,30 @@
 """ESM2_AMPS and ESM2_AMP_CSE: a transformer encoder over the tokens of a pair (METHOD section 3)."""
 
+from typing import Self
+
+import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from esm2_amp.errors import InputError
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.heads import mean_over_tokens, mlp_head
+
+
+class Standardise(nn.Module):
+    """(x − mean) / deviation in each of D dimensions; both are stored with the weights and aren't fitted."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(…, D) → (…, D)."""
+        return (vectors - self.mean) / self.deviation
 
 
 class TransformerPairNetwork(PairNetwork):
@@ -23,6 +43,10 @@ class TransformerPairNetwork(PairNetwork):
         Size of the transformer encoder; D must be divisible by `heads`.
     dropout : float
         Fraction that the encoder's layers drop while the network is trained.
+    standardised : bool
+        Whether vectors are standardised before the encoder, which adds `standardise.mean` and `standardise.deviation`
+        to the published tensors. A network that was fitted to standardised vectors reads the original ones so: its
+        first layer normalises each token, whence it can't take the scale up into its weights.
     """
 
     def __init__(
@@ -34,10 +58,12 @@ class TransformerPairNetwork(PairNetwork):
         heads: int = 8,
         feed_forward: int = 2048,
         dropout: float = 0.3,
+        standardised: bool = False,
     ) -> None:
         super().__init__()
         if width % heads:
             raise InputError(f"The width of the features must be divisible by heads, got width {width}, heads {heads}")
+        self.standardise = Standardise(width) if standardised else nn.Identity()
         layer = nn.TransformerEncoderLayer(
             width, heads, feed_forward, dropout, activation="relu", batch_first=True, norm_first=True
         )
@@ -46,9 +72,17 @@ class TransformerPairNetwork(PairNetwork):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs: (B, T, D) → (B,)."""
-        states = self.transformer_encoder(tokens)  # (B, T, D)
+        states = self.transformer_encoder(self.standardise(tokens))  # (B, T, D)
         logit: Tensor = self.mlp_layers(mean_over_tokens(states)).squeeze(-1)  # (B,)
         return logit
+
+    @override
+    def for_vectors_as_they_are(self, mean: Tensor, deviation: Tensor) -> Self:
+        """The same weights after a module that standardises the vectors."""
+        network = type(self)(**{**self.sizes, "standardised": True})
+        of_vectors = {"standardise.mean": mean, "standardise.deviation": deviation}
+        network.load_state_dict({**self.state_dict(), **of_vectors})
+        return network.train(self.training)
 
 
 class ESM2AMPS(TransformerPairNetwork):

@@ -1,7 +1,9 @@
 """The base of all networks of pairs: which vectors of a protein they read, and how they are stored."""
 
-from typing import Any
+from copy import deepcopy
+from typing import Any, Self
 
+import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
@@ -32,9 +34,27 @@ class PairNetwork(nn.Module, PyTorchModelHubMixin):
         """Weight and bias of the linear map that alone reads the vectors, where the network has one.
 
         Its weight has the shape (outputs, D), or (outputs, k · D) where it reads k vectors side by side. A network
-        without one raises NotImplementedError; `training.standardise` is refused for it.
+        without one raises NotImplementedError.
         """
         raise NotImplementedError(f"{type(self).__name__} has no linear map that alone reads the vectors")
+
+    def for_vectors_as_they_are(self, mean: Tensor, deviation: Tensor) -> Self:
+        """The network that gives for vectors x what this one gives for (x − mean) / deviation.
+
+        The first linear map W x + b becomes (W / deviation) x + b − (W / deviation) mean.
+
+        Parameters
+        ----------
+        mean, deviation : Tensor, shape (D,), float
+            Of each dimension; no deviation is 0.
+        """
+        network = deepcopy(self)
+        weight, bias = network.first_map()
+        blocks = weight.shape[1] // len(mean)  # vectors that the map reads side by side
+        with torch.no_grad():
+            weight /= deviation.repeat(blocks)
+            bias -= weight @ mean.repeat(blocks)
+        return network
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs.

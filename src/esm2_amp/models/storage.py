@@ -448,7 +448,7 @@ def _kind_of(state: Mapping[str, Tensor]) -> str:
     return found[0] if found else "ESM2_MEAN" if "mlp_layers" in stems else "no model this project knows"
 
 
-def _sizes(state: Mapping[str, Tensor], architecture: str) -> dict[str, int]:
+def _sizes(state: Mapping[str, Tensor], architecture: str) -> dict[str, Any]:
     """Arguments of the constructor, read off the shapes of the tensors."""
     if architecture == "ESM2_DPM":
         h1, both = state["dnn_layers.0.weight"].shape
@@ -467,5 +467,6 @@ def _sizes(state: Mapping[str, Tensor], architecture: str) -> dict[str, int]:
             "layers": sum(name.endswith(".linear1.weight") for name in state),
             "feed_forward": state["transformer_encoder.layers.0.linear1.weight"].shape[0],
             "heads": PUBLISHED_HEADS,
+            "standardised": "standardise.mean" in state,
         }
     return sizes

@@ -1,8 +1,8 @@
 """Parameters of `model_training`: the sizes of each network, and how it is fitted (METHOD sections 3 and 4)."""
 
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from esm2_amp.parameters.base import Count, Fraction, Parameters, Positive
 from esm2_amp.parameters.run import TrainingPrecision
@@ -17,13 +17,8 @@ ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
 EXPLAINED: Final[tuple[Architecture, ...]] = ("ESM2_AMPS", "ESM2_AMP_CSE")
 """Networks with attention, which `interpretability` explains."""
 
-
 MOST_MEMBERS: Final = 100
 """Of an ensemble: more have never been of use, and are likely a slip."""
-
-
-_WITH_A_FIRST_MAP: Final[tuple[Architecture, ...]] = ("ESM2_DPM", "ESM2_GRU", "ESM2_MEAN")
-"""Networks whose vectors are read by one linear map alone."""
 
 
 class NetworkParameters(Parameters):
@@ -124,8 +119,8 @@ class TrainingParameters(Parameters):
         Where the table of features stays: with `auto` on the accelerator when it takes less than half its free memory.
     standardise : bool
         Whether each dimension of the vectors has mean 0 and variance 1 over the training proteins while the network is
-        fitted. The scale then goes into the weights of its first linear map, so that the model reads vectors as they
-        are. The transformers have no such map.
+        fitted. The scale then goes into the weights of its first linear map, or, with the transformers, is stored with
+        them, so that the model reads vectors as they are.
     members : int
         Networks that are fitted from different seeds and score as one, a deep ensemble: the logit is the mean of
         theirs, and its spread tells how sure it is. Training takes as many times as long. A search of hyperparameters
@@ -154,15 +149,6 @@ class ModelParameters(Parameters):
 
     network: AnyNetworkParameters
     training: TrainingParameters
-
-    @model_validator(mode="after")
-    def _can_standardise(self) -> Self:
-        if self.training.standardise and self.network.architecture not in _WITH_A_FIRST_MAP:
-            raise ValueError(
-                f"training.standardise must be false for {self.network.architecture}, whose first map isn't linear; "
-                f"it is for {', '.join(_WITH_A_FIRST_MAP)}"
-            )
-        return self
 
 
 def with_values(settings: ModelParameters, values: dict[str, Any]) -> ModelParameters:

@@ -163,7 +163,7 @@ class TransformerScorer(Scorer):
     def __init__(self, network: TransformerPairNetwork) -> None:
         super().__init__(network)
         self._layers = [cast("nn.TransformerEncoderLayer", layer) for layer in network.transformer_encoder.layers]
-        self._head = network.mlp_layers
+        self._standardise, self._head = network.standardise, network.mlp_layers
         first, tokens = self._layers[0], len(range(*network.protein_tokens.indices(13)))
         width, feed_forward = first.linear1.in_features, first.linear1.out_features
         self._heads = first.self_attn.num_heads
@@ -172,7 +172,7 @@ class TransformerScorer(Scorer):
 
     def prepare(self, vectors: Tensor) -> Prepared:
         """Tokens (n, t, D), and their queries, keys and values in the first layer (n, t, 3, H, D / H); t = T / 2."""
-        tokens = self._read(vectors)
+        tokens = self._standardise(self._read(vectors))
         return tokens, self._maps(self._layers[0], tokens)
 
     def score(self, a: Prepared, b: Prepared) -> Tensor:

@@ -1,6 +1,5 @@
 """Vectors standardised while a network is fitted, and the same network afterwards for vectors as they are."""
 
-from copy import deepcopy
 from dataclasses import replace
 from typing import NamedTuple, Self
 
@@ -37,14 +36,5 @@ class Scale(NamedTuple):
         return [replace(part, table=table) for part in parts]
 
     def folded(self, network: PairNetwork) -> PairNetwork:
-        """The network that gives for vectors as they are what `network` gives for standardised ones.
-
-        Its first linear map W x + b becomes (W / deviation) x + b − (W / deviation) mean.
-        """
-        network = deepcopy(network)
-        weight, bias = network.first_map()
-        blocks = weight.shape[1] // len(self.mean)  # vectors that the map reads side by side
-        with torch.no_grad():
-            weight /= self.deviation.repeat(blocks)
-            bias -= weight @ self.mean.repeat(blocks)
-        return network
+        """The network that gives for vectors as they are what `network` gives for standardised ones."""
+        return network.for_vectors_as_they_are(*self)
