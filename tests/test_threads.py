@@ -1,6 +1,8 @@
 """Threads that a process may keep busy: its affinity, and the caps of control groups."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_info
@@ -67,3 +69,25 @@ def test_libraries_are_limited_only_below_a_cap(monkeypatch):
     finally:
         for library in ThreadpoolController().lib_controllers:
             library.set_num_threads(before[library.filepath])
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_threads_wait_shortly_unless_the_user_says_how(given, expected, monkeypatch):
+    for variable in threads._WAITING:
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    threads.wait_shortly()
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+
+
+def test_projects_settings_come_before_pytorch():
+    """Which reads how its threads wait when it is imported."""
+    script = "import sys, os, esm2_amp.settings; print('torch' in sys.modules, os.environ['GOMP_SPINCOUNT'])"
+    environment = {name: value for name, value in os.environ.items() if name not in threads._WAITING}
+    found = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "10000"]

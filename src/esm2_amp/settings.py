@@ -12,7 +12,9 @@ from esm2_amp.app.hooks import InputCheck, ParameterCheck, RunDiary, TrackingWhe
 from esm2_amp.app.model_folders import resolve_model
 from esm2_amp.app.own_place import OneRunAtATime, OwnPlace
 from esm2_amp.app.session import Session
+from esm2_amp.threads import wait_shortly
 
+wait_shortly()
 gc.set_threshold(50_000)  # by default half a second of every start goes into searching the imported modules for garbage
 
 for _message in (

@@ -1,4 +1,4 @@
-"""How many threads this process may keep busy, and the limits of libraries that would start more."""
+"""How many threads this process may keep busy, how they wait, and the limits of libraries that would start more."""
 
 import math
 import os
@@ -8,6 +8,13 @@ from typing import Final
 
 _VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Read by libraries as they are loaded, in this process and in those that it starts."""
+
+
+_WAITING: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+"""By which a user says how the threads of GNU's OpenMP wait, PyTorch's on Linux."""
+
+_SPINS: Final = 10_000
+"""Turns of the loop before a waiting thread sleeps, less than a millisecond; GNU's OpenMP makes 300,000."""
 
 
 def allowed_threads(root: Path = Path("/")) -> int:
@@ -24,6 +31,16 @@ def allowed_threads(root: Path = Path("/")) -> int:
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
     processors = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, min([processors, *map(math.ceil, _caps(root))]))
+
+
+def wait_shortly() -> None:
+    """Keep PyTorch's threads from waiting for one another in a loop for long, unless the user says how they wait.
+
+    Where another process has one of the processors, that loop takes the time in which the process would be done. To be
+    called before PyTorch is imported.
+    """
+    if not any(variable in os.environ for variable in _WAITING):
+        os.environ["GOMP_SPINCOUNT"] = str(_SPINS)
 
 
 def limit_threads() -> None:
