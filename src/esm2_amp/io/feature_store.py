@@ -17,7 +17,8 @@ from typing_extensions import override
 from esm2_amp.checked_tensors import checked_content
 from esm2_amp.errors import InputError
 from esm2_amp.features import FEATURE, ProteinFeatures
-from esm2_amp.files import reading, write_atomically
+from esm2_amp.files import reading, replacing_file, write_atomically
+from esm2_amp.io.checked_parquet import add_checksum, check_parquet
 from esm2_amp.io.local import LocalDataset
 
 _METADATA = b"esm2_amp"
@@ -160,9 +161,9 @@ class FeatureStoreDataset(LocalDataset[FeatureShard | FeatureIndex, ProteinFeatu
         about = {"group": data.group, "width": data.width, "provenance": data.provenance}
         table = pa.Table.from_pandas(data.table, preserve_index=False)
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: json.dumps(about)})
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, write_page_checksum=True)
-        write_atomically(self._filepath, sink.getvalue().to_pybytes())
+        with replacing_file(self._filepath) as part:
+            pq.write_table(table, part, write_page_checksum=True)
+            add_checksum(part)
 
     @override
     def load(self) -> ProteinFeatures:
@@ -172,6 +173,7 @@ class FeatureStoreDataset(LocalDataset[FeatureShard | FeatureIndex, ProteinFeatu
                 "run `kedro run --pipeline=feature_extraction` first"
             )
         with reading(self._filepath):
+            check_parquet(self._filepath)
             table = pq.read_table(self._filepath, page_checksum_verification=True)
             about = json.loads(table.schema.metadata[_METADATA])
         return ProteinFeatures(table.to_pandas(), self._folder / about["group"], about["width"], about["provenance"])

@@ -11,6 +11,7 @@ from kedro.io import DatasetError
 from kedro_datasets import json, pandas, pickle, text
 
 from esm2_amp.files import check_last_line, reading, replacing_file
+from esm2_amp.io.checked_parquet import add_checksum, check_parquet
 
 
 class WholeFile:
@@ -41,9 +42,13 @@ class WholeFile:
                 super(WholeFile, beside).save(data)  # type: ignore[misc]
             except DatasetError as error:
                 raise error.__cause__ if isinstance(error.__cause__, OSError) else error from None
+            self._finish(part)
 
     def _check(self, path: Path) -> None:
-        """Raise ValueError for a file that its reader would take for a shorter one."""
+        """Raise ValueError for a file whose reader would take it for a shorter or another one."""
+
+    def _finish(self, part: Path) -> None:
+        """Add to a file what `_check` goes by."""
 
 
 class CSVDataset(WholeFile, pandas.CSVDataset):
@@ -54,10 +59,16 @@ class CSVDataset(WholeFile, pandas.CSVDataset):
 
 
 class ParquetDataset(WholeFile, pandas.ParquetDataset):
-    """A table in Parquet, with checksums of its pages."""
+    """A table in Parquet, with a checksum of the file, and those of its pages for other readers."""
 
     DEFAULT_LOAD_ARGS: ClassVar[dict[str, Any]] = {"page_checksum_verification": True}
     DEFAULT_SAVE_ARGS: ClassVar[dict[str, Any]] = {"write_page_checksum": True}
+
+    def _check(self, path: Path) -> None:
+        check_parquet(path)
+
+    def _finish(self, part: Path) -> None:
+        add_checksum(part)
 
 
 class JSONDataset(WholeFile, json.JSONDataset):
