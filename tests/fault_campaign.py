@@ -9,8 +9,8 @@ hit. The disk is a small file system in memory where one can be mounted; elsewhe
 campaign says so.
 
 Second part. Files that a run reads back are found by the time of their last access. Each is cut to nothing, to half and
-by its last byte, and one bit anywhere in it is flipped. The run must name the file and a remedy, or make it anew; what a
-damaged file holds may not reach a result.
+by its last byte, and one bit anywhere in it is flipped. The run must name the file and a remedy, or make it anew; what
+a damaged file holds may not reach a result.
 
 A changed bit is noticed by a checksum:
 
@@ -564,7 +564,7 @@ class Campaign:
             return Round(pipeline, fault, f"{name} is empty", False, [])
         file.write_bytes(found)
         ended = self._start(pipeline).end()
-        at = len(os.path.commonprefix([content, found]))
+        at = next((n for n, byte in enumerate(found) if byte != content[n]), len(found))
         wrong, moment = [], f"{name} from byte {at:,} of {len(content):,}; ended with {ended.status}"
         if ended.status:
             words = "".join(ended.output.split())
