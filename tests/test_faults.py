@@ -2,14 +2,16 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError
 from safetensors.numpy import save_file
 
 from conftest import ROOT, Demonstration, context_of
@@ -115,9 +117,16 @@ def content_of(loaded: Any) -> bytes:
     return repr(loaded.to_dict("list") if isinstance(loaded, pd.DataFrame) else loaded).encode()
 
 
-@pytest.mark.parametrize(("name", "pattern"), READ_BACK.items())
-def test_a_changed_bit_anywhere_is_told_by_name_or_changes_nothing(data, name, pattern):
-    draw, (_, catalog) = random.Random(name), context_of("test", data)
+@pytest.fixture(scope="module")
+def read_back(demonstration_run: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DataCatalog]:
+    """A copy of a finished run's data folder, and the catalog of what is in it."""
+    data = Path(shutil.copytree(demonstration_run.folder, tmp_path_factory.mktemp("read_back") / "data"))
+    return data, context_of("test", data)[1]
+
+
+@pytest.mark.parametrize(("name", "pattern"), READ_BACK.items(), ids=READ_BACK)
+def test_a_changed_bit_anywhere_is_told_by_name_or_changes_nothing(read_back, name, pattern):
+    draw, (data, catalog) = random.Random(name), read_back
     whole, noticed, files = content_of(catalog.load(name)), 0, sorted(data.glob(pattern))
     for file in files:
         content = file.read_bytes()
