@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from typing_extensions import override
 
-from esm2_amp.checked_tensors import checked_content
+from esm2_amp.checked_tensors import check_file, checked_content
 from esm2_amp.errors import InputError
 from esm2_amp.features import FEATURE, ProteinFeatures
 from esm2_amp.files import reading, replacing_file, write_atomically
@@ -94,6 +94,7 @@ def _read_header(shard: Path) -> pd.DataFrame:
     try:
         with safe_open(shard, framework="pt") as stored:
             header = json.loads(stored.metadata()["index"])
+        check_file(shard)
     except (SafetensorError, TypeError, KeyError, ValueError, OSError) as error:
         raise InputError(
             f"{shard} is damaged ({error}); delete this file and run again: only its proteins are embedded anew"
