@@ -615,6 +615,9 @@ def written_by(pipeline: str, data: Path) -> Iterator[Path]:
             continue
         if isinstance(dataset, ExplanationsDataset) and pipeline == "latent_explanation":
             continue  # shares its folders with other methods
+        if name == "scans":  # in the folders of the models, which hold what other pipelines write
+            yield from path.glob("*/explanation/scans")
+            continue
         yield path
         yield path.with_suffix(".pdf")
         if isinstance(dataset, FeatureStoreDataset) and pipeline == "feature_extraction":
