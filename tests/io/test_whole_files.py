@@ -117,6 +117,12 @@ def test_too_little_memory_is_no_damage(tmp_path, error):
         raise error
 
 
+def test_a_place_before_the_start_of_a_file_is_damage(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file can't be read .*Invalid argument"), reading(tmp_path / "file"):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+
 def test_a_file_that_is_missing_is_not_damaged(tmp_path):
     with pytest.raises(KeyError), reading(tmp_path / "file"):
         raise KeyError
