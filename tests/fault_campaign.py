@@ -9,10 +9,23 @@ hit. The disk is a small file system in memory where one can be mounted; elsewhe
 campaign says so.
 
 Second part. Files that a run reads back are found by the time of their last access. Each is cut to nothing, to half and
-by its last byte, and one bit in its middle is flipped. The run must name the file and a remedy, or make it anew; what a
-damaged file holds may not reach a result. A flip turns a byte of text into one that is no UTF-8: another digit in a
-table, in JSON or in HTML is data, which nothing can tell from the true one. For the same reason a table in CSV that is
-cut exactly behind a line passes for a shorter one.
+by its last byte, and one bit anywhere in it is flipped. The run must name the file and a remedy, or make it anew; what
+a damaged file holds may not reach a result.
+
+A changed bit is noticed by a checksum:
+
+- Parquet, safetensors of features, of autoencoders and of a model's training: of the whole file, in the file.
+- JSON of datasets, parts of the report, journals of studies: of the values, as the field `crc32`.
+- States of a teacher: of each part, in a file beside them.
+- A model's weights, `config.json` and training proteins: by the hashes in its `card.json`. An encoder's weights and
+  settings: by the fingerprint in its `config.json`.
+- NPZ, checkpoints, PNG, .csv.gz, Excel and what joblib compresses: those of their formats, which are compared.
+
+It isn't in what people edit or read, and other programs write: tables in CSV, FASTA, `card.json` (but for the hashes,
+which only an altered file contradicts), cards in Markdown, the report. Another digit there is data, which nothing can
+tell from the true one. A flip in one of them turns a byte into one that is no UTF-8, which must be told. For the same
+reason a table in CSV that is cut exactly behind a line passes for a shorter one. `fit.json` and `teacher.json` have no
+checksum, since a changed one names another fit or teacher, and nothing is used then.
 
 By hand, for an hour or more, in a folder that may be used again:
 
@@ -76,6 +89,10 @@ PIPELINES: Final = (
 
 GROWING: Final = ("*.ckpt", "*/fit.json", "*/journal.log", "*/screen.npz", "*/part-*.npz", "*/scans/*.npz")
 """Files that a run adds to, or that hold its state so far, which need not be that of an undisturbed run."""
+
+PLAIN: Final = ("*.csv", "*.tsv", "*.txt", "*.fasta", "*.html", "*.md", "*.sif", "*.graphml", "*.bed", "*/card.json",
+                "*/teacher_states/*.json", "*/esm2_mini/*.json", "*_finetuned/encoder/*.json")  # fmt: skip
+"""Text without a checksum, where another letter passes for the true one."""
 
 STATES: Final = {
     "feature_extraction": "04_feature/store/*.safetensors",
@@ -534,18 +551,21 @@ class Campaign:
 
     def _play_damage(self, pipeline: str, fault: Fault, draw: random.Random) -> "Round":
         undisturbed = self.undisturbed(pipeline, interrupted=pipeline in STATES and draw.random() < 0.5)
-        return self.damage(pipeline, fault, undisturbed, draw.choice(damageable(undisturbed.read)))
+        return self.damage(pipeline, fault, undisturbed, draw.choice(damageable(undisturbed.read)), draw)
 
-    def damage(self, pipeline: str, fault: Fault, undisturbed: Undisturbed, name: str) -> "Round":
+    def damage(self, pipeline: str, fault: Fault, undisturbed: Undisturbed, name: str, draw: random.Random) -> "Round":
         """Damage one file, and run."""
         self._restore(undisturbed.before)
         file = self._data / name
         content = file.read_bytes()
-        file.write_bytes(damaged(content, fault))
-        if file.read_bytes() == content:
+        is_plain = any(fnmatch.fnmatch(name, pattern) for pattern in PLAIN)
+        found = damaged(content, fault, draw, is_plain=is_plain)
+        if found == content:
             return Round(pipeline, fault, f"{name} is empty", False, [])
+        file.write_bytes(found)
         ended = self._start(pipeline).end()
-        wrong, moment = [], f"{name}; ended with {ended.status}"
+        at = next((n for n, byte in enumerate(found) if byte != content[n]), len(found))
+        wrong, moment = [], f"{name} from byte {at:,} of {len(content):,}; ended with {ended.status}"
         if ended.status:
             words = "".join(ended.output.split())
             if file.name not in words and file.parent.name not in words:
@@ -595,6 +615,9 @@ def written_by(pipeline: str, data: Path) -> Iterator[Path]:
             continue
         if isinstance(dataset, ExplanationsDataset) and pipeline == "latent_explanation":
             continue  # shares its folders with other methods
+        if name == "scans":  # in the folders of the models, which hold what other pipelines write
+            yield from path.glob("*/explanation/scans")
+            continue
         yield path
         yield path.with_suffix(".pdf")
         if isinstance(dataset, FeatureStoreDataset) and pipeline == "feature_extraction":
@@ -634,13 +657,13 @@ def damageable(read: Iterable[str]) -> list[str]:
     return [name for name in written if Path(name).name not in (".run.json", ".run.lock")]
 
 
-def damaged(content: bytes, fault: Fault) -> bytes:
-    """The bytes of a file, damaged."""
-    middle = len(content) // 2
+def damaged(content: bytes, fault: Fault, draw: random.Random, *, is_plain: bool = False) -> bytes:
+    """The bytes of a file, damaged; a flip in plain text leaves no UTF-8."""
     if fault == "flipped":
-        flipped = (byte ^ (0x80 if content.isascii() else 0x01) for byte in content[middle : middle + 1])
-        return content[:middle] + bytes(flipped) + content[middle + 1 :]
-    return content[: {"cut to nothing": 0, "cut to half": middle, "cut by a byte": max(0, len(content) - 1)}[fault]]
+        at, bit = draw.randrange(len(content) or 1), 7 if is_plain and content.isascii() else draw.randrange(8)
+        return content[:at] + bytes(byte ^ (1 << bit) for byte in content[at : at + 1]) + content[at + 1 :]
+    kept = {"cut to nothing": 0, "cut to half": len(content) // 2, "cut by a byte": max(0, len(content) - 1)}
+    return content[: kept[fault]]
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
@@ -671,6 +694,7 @@ def main() -> None:
     options = parser.parse_args()
     preload()
     finished = options.folder / "finished"
+    options.folder.mkdir(parents=True, exist_ok=True)
     for name in ("planted_data", "__default__", "hyperparameter_search") if not finished.exists() else ():
         ended = Started([f"--pipelines={name}"], finished).end()
         assert ended.status == 0, ended.output

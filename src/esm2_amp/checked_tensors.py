@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -39,6 +39,13 @@ def checked_content(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] |
     text = _as_text(header)
     text += b" " * (-len(text) % _LENGTH)
     return b"".join([len(text).to_bytes(_LENGTH, "little"), text, content[start:]])
+
+
+def add_checksum(file: Path) -> None:
+    """Write a file of safetensors anew with its checksum."""
+    with safe_open(file, framework="pt") as stored:
+        metadata = stored.metadata()
+    file.write_bytes(checked_content(load_file(file), metadata))
 
 
 def load_checked(file: Path) -> dict[str, Tensor]:

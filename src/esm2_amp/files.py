@@ -1,10 +1,12 @@
 """Files: their names in messages, their endings, their tables and text, and writing that leaves no file cut short."""
 
 import codecs
+import errno
 import gzip
 import os
 import re
 import shutil
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +29,9 @@ _NOT_TEXT = {
     _GZIP: "gzip-compressed data; rename it to end in .gz",
 }
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+DAMAGED_ARCHIVE: Final = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged zip archive raises, of which NumPy's and PyTorch's files are some."""
+
 _CHUNK: Final = 1 << 24
 """Bytes of a text that are read at once, about."""
 
@@ -292,7 +297,7 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         reason = error.__cause__ or error  # Kedro raises its own error from the one that says what is wrong
-        refused = isinstance(reason, OSError) and reason.errno is not None
+        refused = isinstance(reason, OSError) and reason.errno not in (None, errno.EINVAL)  # a place before the start
         if refused or isinstance(reason, MemoryError) or not path.exists():
             raise
         words = (str(reason).strip() or type(reason).__name__).splitlines()[0]

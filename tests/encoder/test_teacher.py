@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from transformers import EsmForMaskedLM, EsmModel
 
 from esm2_amp import precision as precisions
+from esm2_amp.encoder.embedding import TOKENS_PER_BATCH
 from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.encoder.pretraining import Corpus, small_esm2_config
 from esm2_amp.encoder.teacher import ComputedStates, load_teacher
@@ -91,6 +92,39 @@ def test_a_killed_store_goes_on_to_the_same_bytes(source, tmp_path, monkeypatch)
     read.clear()
     stored(source, tmp_path / "cut")
     assert not read
+
+
+@pytest.mark.parametrize("ending", ["float16", "crc32"])
+def test_altered_states_are_told_and_computed_anew(source, tmp_path, monkeypatch, caplog, ending):
+    monkeypatch.setitem(TOKENS_PER_BATCH, "cpu", 1500)
+    stored(source, tmp_path / "store")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "store").iterdir()}
+    name = f"{CORPUS.fingerprint[:16]}.{ending}"
+    read = []
+    monkeypatch.setattr(ComputedStates, "of_proteins", counting(ComputedStates.of_proteins, read))
+    for at in {0, 1, 2, *range(0, len(before[name]), max(1, len(before[name]) // 25))}:
+        altered = before[name][:at] + bytes([before[name][at] ^ (1 << at % 8)]) + before[name][at + 1 :]
+        (tmp_path / "store" / name).write_bytes(altered)
+        read.clear()
+        caplog.clear()
+        stored(source, tmp_path / "store")
+        found = {file.name: file.read_bytes() for file in (tmp_path / "store").iterdir()}
+        assert found == before, at
+        assert read, at
+        if ending == "float16":
+            assert sum(read) <= 1502
+            assert re.search(r"\.float16 was altered: the states of \d proteins? are computed anew", caplog.text)
+
+
+@pytest.mark.parametrize("ending", ["float16", "crc32"])
+def test_states_cut_short_are_computed_anew(source, tmp_path, ending):
+    stored(source, tmp_path / "store")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "store").iterdir()}
+    file = tmp_path / "store" / f"{CORPUS.fingerprint[:16]}.{ending}"
+    for content in (b"", before[file.name][: len(before[file.name]) // 2], before[file.name][:-1]):
+        file.write_bytes(content)
+        stored(source, tmp_path / "store")
+        assert {one.name: one.read_bytes() for one in (tmp_path / "store").iterdir()} == before
 
 
 def counting(method, read):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from kedro.io import DatasetError
 
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.autoencoder import Autoencoder, load_autoencoder
@@ -175,3 +176,16 @@ def test_fewer_tokens_than_a_batch_and_constant_columns(tmp_path):
 def test_weights_for_a_model_that_does_not_exist():
     with pytest.raises(ValueError, match=r"by the name of a model \(ESM2_AMPS, .* got 'ESM2_AMP'"):
         AutoencoderParameters(**SETTINGS | {"weights": {"ESM2_AMP": "file.pth"}})
+
+
+def test_a_changed_bit_of_the_weights_is_told(tmp_path):
+    dataset = AutoencoderDataset(filepath=str(tmp_path / "autoencoder"))
+    dataset.save(Autoencoder(width=6, latent=2, hidden=(4, 3)).eval())
+    file = tmp_path / "autoencoder/model.safetensors"
+    before, content = dataset.load().state_dict(), file.read_bytes()
+    for at in range(len(content) - 400, len(content), 40):
+        file.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with pytest.raises(DatasetError, match=r"it doesn.t agree with its checksum; restore the folder"):
+            dataset.load()
+    file.write_bytes(content)
+    assert all(torch.equal(weight, before[name]) for name, weight in dataset.load().state_dict().items())

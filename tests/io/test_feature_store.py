@@ -276,12 +276,18 @@ def test_encoder_copied_elsewhere_finds_its_features(tmp_path):
     assert not embedded
 
 
-def test_damaged_shard_is_named_and_only_its_proteins_are_embedded_anew(tmp_path):
+def altered_length(content: bytes) -> bytes:
+    at = content.index(b"[", content.index(b"length")) + 1
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-100], altered_length])
+def test_damaged_shard_is_named_and_only_its_proteins_are_embedded_anew(tmp_path, damage):
     proteins = random_proteins(40)
     features = extract(tmp_path, proteins)
     undisturbed = files_in(tmp_path)
     shard = sorted(features.folder.iterdir())[1]
-    shard.write_bytes(shard.read_bytes()[:-100])
+    shard.write_bytes(damage(shard.read_bytes()))
     with pytest.raises(InputError, match=f"{shard.name} is damaged .*delete this file and run again"):
         extract(tmp_path, proteins)
     shard.unlink()

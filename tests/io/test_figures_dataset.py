@@ -2,6 +2,8 @@
 
 from base64 import b64decode
 
+import pytest
+from kedro.io import DatasetError
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -31,6 +33,17 @@ def test_figure_that_was_not_drawn_loads_as_none_and_an_earlier_one_is_gone(tmp_
     dataset.save(Figure())
     assert dataset.load() is None
     assert not list(tmp_path.iterdir())
+
+
+def test_no_changed_bit_reaches_a_picture(tmp_path):
+    dataset, folder = FigureDataset(filepath=str(tmp_path / "a")), FigureFolderDataset(filepath=str(tmp_path))
+    dataset.save(drawn())
+    content = (tmp_path / "a.png").read_bytes()
+    for at in range(0, len(content), 17):
+        (tmp_path / "a.png").write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        for damaged in (dataset, folder):
+            with pytest.raises(DatasetError, match=r"a\.png can't be read"):
+                damaged.load()
 
 
 def test_folder_holds_the_figures_of_the_last_run_only(tmp_path):

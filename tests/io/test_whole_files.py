@@ -2,7 +2,9 @@
 
 import errno
 import os
+from io import BytesIO
 
+import joblib
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -76,11 +78,49 @@ def test_every_bit_of_a_page_of_a_table_counts(tmp_path):
         dataset.load()
 
 
+def test_no_changed_bit_reaches_an_object(tmp_path):
+    path, content = tmp_path / "file", {"trees": list(range(50)), "names": ["P1", "P2"]}
+    dataset = PickleDataset(filepath=str(path), backend="joblib", save_args={"compress": 3})
+    dataset.save(content)
+    whole, noticed = path.read_bytes(), 0
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << at % 8)]) + whole[at + 1 :])
+        try:
+            found = dataset.load()
+        except DatasetError as error:
+            noticed += 1
+            assert str(error.__cause__).startswith(f"{path} can't be read (")
+        else:
+            assert found == content
+    assert noticed > 0.9 * len(whole)
+    assert joblib.load(BytesIO(whole)) == content
+
+
+def test_an_altered_digit_is_named(tmp_path):
+    path = tmp_path / "metrics.json"
+    dataset = JSONDataset(filepath=str(path))
+    dataset.save({"threshold": 0.48})
+    assert dataset.load() == {"threshold": 0.48}
+    path.write_text(path.read_text().replace("0.48", "0.49"))
+    with pytest.raises(DatasetError) as caught:
+        dataset.load()
+    words = (
+        f"{path} can't be read (it doesn't agree with its crc32, a line to take out where it was changed on purpose)"
+    )
+    assert str(caught.value.__cause__).startswith(words)
+
+
 @pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
 def test_too_little_memory_is_no_damage(tmp_path, error):
     (tmp_path / "file").touch()
     with pytest.raises(type(error)), reading(tmp_path / "file"):
         raise error
+
+
+def test_a_place_before_the_start_of_a_file_is_damage(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file can't be read .*Invalid argument"), reading(tmp_path / "file"):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
 def test_a_file_that_is_missing_is_not_damaged(tmp_path):

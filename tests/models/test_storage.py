@@ -60,8 +60,13 @@ def test_folder_holds_all_that_a_model_is(name, tmp_path):
         "card.json", "config.json", "model.safetensors",
     ]  # fmt: skip
     model = load_model(tmp_path / "model")
-    sha256 = hashlib.sha256((tmp_path / "model/model.safetensors").read_bytes()).hexdigest()
-    assert (model.architecture, model.card) == (name, {"seed": 3, "note": "α", "weights_sha256": sha256})
+    weights, config = (
+        hashlib.sha256((tmp_path / "model" / file).read_bytes()).hexdigest()
+        for file in ("model.safetensors", "config.json")
+    )
+    others = {"config.json": config}
+    card = {"seed": 3, "note": "α", "weights_sha256": weights, "other_files_sha256": others}
+    assert (model.architecture, model.card) == (name, card)
     tokens = torch.from_numpy(np.load(GOLDEN / f"{name}_io.npz")["x"])
     np.testing.assert_array_equal(logit_of(model, tokens), logit_of(published, tokens))
 
@@ -144,8 +149,15 @@ def test_published_file_does_not_say_its_model():
 
 @pytest.fixture
 def folder(tmp_path):
-    save_model(load_model(GOLDEN / "ESM2_MEAN.pth", "ESM2_MEAN"), tmp_path / "model")
+    model = load_model(GOLDEN / "ESM2_MEAN.pth", "ESM2_MEAN")
+    save_model(model._replace(training_proteins=frozenset({"0123456789abcdef"})), tmp_path / "model")
     return tmp_path / "model"
+
+
+def altered(file: Path) -> None:
+    """As valid as before, and not the same."""
+    replaced = file.read_text().translate(str.maketrans({"{": "{\n", "7": "6"}))
+    file.write_text(replaced)
 
 
 def cut(file: Path) -> None:
@@ -161,6 +173,16 @@ def cut(file: Path) -> None:
         (lambda folder: cut(folder / "config.json"), None, r"config\.json can't be read"),
         (lambda folder: (folder / "config.json").unlink(), None, r"config\.json can't be read"),
         (lambda folder: cut(folder / "card.json"), None, r"card\.json"),
+        (
+            lambda folder: altered(folder / "config.json"),
+            None,
+            r"config\.json must be the file whose SHA-256 stands in",
+        ),
+        (
+            lambda folder: altered(folder / "training_proteins.txt"),
+            None,
+            r"training_proteins\.txt must be the file whose",
+        ),
     ],
 )
 def test_damaged_folder(folder, spoil, asked, words):

@@ -18,6 +18,7 @@ from esm2_amp.models.scoring import score_pairs
 from esm2_amp.pairs import Pairs
 from esm2_amp.prediction.checking import PairRows, match_proteins
 from esm2_amp.prediction.scoring import Decision, Predictions, score_parts
+from esm2_amp.prediction.store import ScoreStore
 from esm2_amp.screening import rows as screening_rows
 from esm2_amp.screening.rows import RowScorer
 from esm2_amp.statistics.metrics import sigmoid
@@ -193,6 +194,20 @@ def test_damaged_scores_are_told_and_made_again(damage, tmp_path, caplog):
     pd.testing.assert_frame_equal(pd.concat(scored(tmp_path)), whole)
     assert "part-000002.npz can't be read" in caplog.text and "its pairs are scored again" in caplog.text
     assert file.read_bytes() == data
+
+
+def test_no_changed_bit_reaches_a_score(tmp_path):
+    a, members, noticed = np.arange(5), np.arange(10, dtype=np.float32).reshape(5, 2), 0
+    store = ScoreStore(tmp_path, "of a network")
+    store.save(0, a, a, members)
+    file = tmp_path / "part-000000.npz"
+    content = file.read_bytes()
+    for at in range(len(content)):
+        file.write_bytes(content[:at] + bytes([content[at] ^ (1 << at % 8)]) + content[at + 1 :])
+        found = store.load(0, a, a)
+        noticed += found is None
+        assert found is None or np.array_equal(found, members)
+    assert noticed > len(content) / 2
 
 
 def test_scores_that_vanish_before_they_are_written_are_told(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load, load_file
 
+from esm2_amp.checked_json import read_json
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.hyperparameter_search import SearchParameters
 from esm2_amp.pipelines.hyperparameter_search.nodes import fold_rows
@@ -67,7 +68,7 @@ def test_search_and_refit(go, data):
     assert "ESM2_DPM.demonstration: trial 1: MCC" in output and "2 of 2 trials" in output
     for model in ("ESM2_DPM", "ESM2_GRU"):
         folder = data / f"08_reporting/{model}/search"
-        best = json.loads((data / f"06_models/{model}/best_parameters.json").read_text())
+        best = read_json(data / f"06_models/{model}/best_parameters.json")
         trials, excel = pd.read_csv(folder / "trials.csv"), pd.read_excel(folder / "trials.xlsx")
         pd.testing.assert_frame_equal(trials, excel, check_dtype=False)
         assert best["value"] == pytest.approx(trials["value"].max(), rel=1e-5)

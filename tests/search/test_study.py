@@ -323,7 +323,8 @@ def test_journal_whose_last_record_was_cut_goes_on(tmp_path, caplog, damage):
     (opening,) = journal.read_bytes().removeprefix(whole).splitlines()
     assert json.loads(opening)["study_name"] == "M.s"
     words = (
-        f"journal.log: the last record was cut short, as by a kill or a full disk; it is dropped, the {whole.count(10)}"
+        "journal.log: the last record was cut short or altered, as by a kill or a full disk; it is dropped, the "
+        f"{whole.count(10)} before it are kept"
     )
     assert words in caplog.text
     for trial in study.get_trials(states=(TrialState.RUNNING,)):  # its process is this one, which lives on
@@ -353,10 +354,20 @@ def test_journal_damaged_before_its_last_record_is_refused(tmp_path):
     lines[3] = lines[3][:20] + lines[4]
     journal.write_bytes(b"".join(lines))
     with pytest.raises(
-        InputError, match=r"journal\.log line 4 must be a record in JSON, got b'.*move it away to begin"
+        InputError,
+        match=r"journal\.log line 4 must be a record in JSON with its checksum, got b'.*move it away to begin",
     ):
         opened(tmp_path)
     assert journal.read_bytes() == b"".join(lines)
+
+
+def test_altered_digit_in_the_journal_is_refused(tmp_path):
+    journal = journal_of_three_trials(tmp_path)
+    records = journal.read_bytes()
+    at = records.index(b'"values":[') + 12
+    journal.write_bytes(records[:at] + bytes([records[at] ^ 1]) + records[at + 1 :])
+    with pytest.raises(InputError, match=r"journal\.log line \d+ must be a record in JSON with its checksum"):
+        opened(tmp_path)
 
 
 def test_full_disk_is_an_error_after_which_the_search_goes_on(tmp_path):

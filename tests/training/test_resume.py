@@ -4,6 +4,8 @@ import errno
 import io
 import json
 import logging
+import random
+import shutil
 
 import pytest
 import torch
@@ -40,6 +42,24 @@ def test_a_fit_with_a_damaged_checkpoint_begins_anew(tmp_path, caplog, name, dam
         assert checkpoint_to_resume(tmp_path / "fit", "fit", "model") is None
     assert f"{file} is damaged, so that the interrupted fit begins anew" in caplog.text
     assert [left.name for left in (tmp_path / "fit").iterdir()] == ["fit.json"]
+
+
+def test_no_changed_bit_is_resumed_from(tmp_path):
+    folder = interrupted(tmp_path / "fit")
+    file = folder / "last.ckpt"
+    torch.save({**CHECKPOINT, "state_dict": {"weight": torch.ones(3)}}, file)
+    content, draw, damaged = file.read_bytes(), random.Random(0), 0
+    shutil.copytree(folder, tmp_path / "whole")
+    places = draw.sample(range(len(content)), 150)
+    for at in places:
+        file.write_bytes(content[:at] + bytes([content[at] ^ (1 << draw.randrange(8))]) + content[at + 1 :])
+        if checkpoint_to_resume(folder, "fit", "model") is None:
+            damaged += 1
+            shutil.copytree(tmp_path / "whole", folder, dirs_exist_ok=True)
+        else:
+            found = torch.load(file, weights_only=True)
+            assert (found["epoch"], found["state_dict"]["weight"].tolist()) == (3, [1, 1, 1])
+    assert damaged > len(places) / 3
 
 
 @pytest.mark.parametrize("mark", [b"", b'{"finger', b"[]", b"\xff\xfe"])

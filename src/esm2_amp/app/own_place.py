@@ -17,6 +17,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractDataset, DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 
+from esm2_amp.checked_json import read_json
 from esm2_amp.errors import InputError
 from esm2_amp.files import reading, write_atomically
 
@@ -144,7 +145,7 @@ def _name_the_data_as_stored(pipeline: Pipeline, catalog: DataCatalog, given: Ma
     stored = None
     if path and path.exists():
         with reading(path):
-            stored = json.loads(path.read_text(encoding="utf-8")).get("data_name")
+            stored = read_json(path).get("data_name")
     names = ["params:run"] if "top_segments" in given else ["params:run", "params:functional_regions"]
     for name in names if stored else ():
         if name in pipeline.inputs():

@@ -2,11 +2,13 @@
 
 import json
 import logging
+import re
 import shutil
+import zlib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import IO, AnyStr, BinaryIO, Final, Protocol, TextIO
 
 import numpy as np
 import torch
@@ -34,6 +36,9 @@ _WINDOWS: Final = EmbeddingParameters(precision="float32", whole_up_to=1022, win
 _STORED: Final = np.dtype("<f2")
 _MARK: Final = "teacher.json"
 """The file of a store that names its teacher."""
+
+_CHUNK: Final = 1 << 20
+_LINE: Final = re.compile(r"(\d+) ([0-9a-f]{8})\n")
 
 
 class Teacher(Protocol):
@@ -171,6 +176,8 @@ class ComputedStates:
 class StoredStates:
     """States of whole proteins, computed once and kept as float16: a file for each corpus, row after row.
 
+    Beside it stand the checksums of its parts, by which it is checked when it is opened.
+
     Parameters
     ----------
     folder : Path
@@ -186,6 +193,8 @@ class StoredStates:
     @classmethod
     def of(cls, teacher: ComputedStates, corpora: Sequence[Corpus], folder: Path) -> "StoredStates":
         """Store the states of all proteins that the store lacks; a killed run goes on at its last batch.
+
+        Parts that were altered since are computed anew, with a warning.
 
         Parameters
         ----------
@@ -221,6 +230,19 @@ class StoredStates:
     def _file(self, corpus: Corpus) -> Path:
         return self._folder / f"{corpus.fingerprint[:16]}.float16"
 
+    def _place(self, corpus: Corpus, proteins: range) -> slice:
+        """Where the states of some proteins lie in a corpus's file."""
+        row = self.width * _STORED.itemsize
+        return slice(int(corpus.starts[proteins.start]) * row, int(corpus.starts[proteins.stop]) * row)
+
+    def _checksum(self, corpus: Corpus, proteins: range, states: BinaryIO) -> int:
+        """The checksum of the states that are stored of some proteins."""
+        place, found = self._place(corpus, proteins), 0
+        states.seek(place.start)
+        for start in range(place.start, place.stop, _CHUNK):
+            found = zlib.crc32(states.read(min(_CHUNK, place.stop - start)), found)
+        return found
+
     def _size(self, corpus: Corpus) -> int:
         """Bytes of a corpus's states."""
         return len(corpus.tokens) * self.width * _STORED.itemsize
@@ -251,24 +273,41 @@ class StoredStates:
             )
 
     def _fill(self, corpus: Corpus, teacher: ComputedStates, progress: Progress) -> None:
-        file, row = self._file(corpus), self.width * _STORED.itemsize
-        batches = _batches(corpus, teacher.tokens_per_batch)
-        written = _bytes_in(file)
-        left = [batch for batch in batches if corpus.starts[batch.stop] * row > written]
-        if not left:
-            return
-        with file.open("ab") as opened:
-            opened.truncate(int(corpus.starts[left[0].start]) * row)  # of a batch that a kill cut short
-            for batch in left:
-                bounds = corpus.starts[batch.start : batch.stop + 1]
-                proteins = [corpus.tokens[start:end] for start, end in pairwise(bounds)]
-                states = teacher.of_proteins(proteins).cpu().numpy().astype(_STORED)
-                self._write(opened, states)
-                progress.add(len(states))
+        file = self._file(corpus)
+        file.touch()
+        with file.open("rb+") as states, _checksums(file).open("a+", encoding="latin-1", newline="") as checksums:
+            stored = _stored_parts(corpus, checksums)
+            damaged = [part for part, checksum in stored if self._checksum(corpus, part, states) != checksum]
+            if damaged:
+                logger.warning("%s was altered: the states of %s are computed anew", file, _in_words(damaged))
+                checksums.truncate(0)
+            for part, checksum in stored:
+                if part in damaged:
+                    self._store(corpus, part, teacher, states, checksums)
+                elif damaged:
+                    self._write(checksums, _line(part, checksum))
+                progress.add(_tokens(corpus, part))
+            left = range(stored[-1][0].stop if stored else 0, len(corpus.starts) - 1)
+            for batch in _batches(corpus, teacher.tokens_per_batch, left):
+                self._store(corpus, batch, teacher, states, checksums)
+                progress.add(_tokens(corpus, batch))
+            states.truncate(self._size(corpus))
 
-    def _write(self, opened: BinaryIO, states: NDArray[np.float16]) -> None:
+    def _store(
+        self, corpus: Corpus, proteins: range, teacher: ComputedStates, states: BinaryIO, checksums: TextIO
+    ) -> None:
+        """Compute states and write them in their place, and then their checksums."""
+        for batch in _batches(corpus, teacher.tokens_per_batch, proteins):
+            bounds = corpus.starts[batch.start : batch.stop + 1]
+            tokens = [corpus.tokens[start:end] for start, end in pairwise(bounds)]
+            found = teacher.of_proteins(tokens).cpu().numpy().astype(_STORED).tobytes()
+            states.seek(self._place(corpus, batch).start)
+            self._write(states, found)
+            self._write(checksums, _line(batch, zlib.crc32(found)))
+
+    def _write(self, opened: IO[AnyStr], content: AnyStr) -> None:
         try:
-            opened.write(states.tobytes())
+            opened.write(content)
             opened.flush()
         except OSError as error:
             raise InputError(
@@ -282,14 +321,46 @@ def _bytes_in(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def _batches(corpus: Corpus, capacity: int) -> list[range]:
-    """Numbers of proteins to read together, in their order; one above 1022 residues stands alone."""
-    batches, first, tokens = [], 0, 0
-    sizes = np.diff(corpus.starts)
-    for protein, size in enumerate(sizes):
+def _checksums(file: Path) -> Path:
+    """The file with the checksums of a file of states: a line for each part, which `_line` writes."""
+    return file.with_suffix(".crc32")
+
+
+def _line(part: range, checksum: int) -> str:
+    """The number of the protein that follows those of a part, and the checksum of the part."""
+    return f"{part.stop} {checksum:08x}\n"
+
+
+def _stored_parts(corpus: Corpus, checksums: TextIO) -> list[tuple[range, int]]:
+    """The parts of a corpus whose states are stored, and their checksums; lines from the first wrong one on are cut."""
+    parts, first, end = list[tuple[range, int]](), 0, 0
+    checksums.seek(0)
+    for line in checksums.read().splitlines(keepends=True):
+        if not (found := _LINE.fullmatch(line)) or not first < int(found[1]) < len(corpus.starts):
+            checksums.truncate(end)
+            break
+        parts.append((range(first, int(found[1])), int(found[2], 16)))
+        first, end = int(found[1]), end + len(line)
+    return parts
+
+
+def _tokens(corpus: Corpus, proteins: range) -> int:
+    return int(corpus.starts[proteins.stop] - corpus.starts[proteins.start])
+
+
+def _in_words(parts: Sequence[range]) -> str:
+    count = sum(map(len, parts))
+    return f"{count:,} {'protein' if count == 1 else 'proteins'}"
+
+
+def _batches(corpus: Corpus, capacity: int, among: range) -> list[range]:
+    """Numbers of some proteins to read together, in their order; one above 1022 residues stands alone."""
+    batches, first, tokens = list[range](), among.start, 0
+    for protein in among:
+        size = _tokens(corpus, range(protein, protein + 1))
         cost = size if size <= _WINDOWS.whole_up_to + 2 else capacity
         if protein > first and tokens + cost > capacity:
             batches.append(range(first, protein))
             first, tokens = protein, 0
         tokens += cost
-    return [*batches, range(first, len(sizes))]
+    return [*batches, range(first, among.stop)] if among else batches

@@ -12,6 +12,7 @@ from safetensors.torch import load_model
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from esm2_amp.checked_tensors import check_file
 from esm2_amp.errors import InputError
 from esm2_amp.models.storage import WEIGHTS, read_published_state
 
@@ -107,6 +108,7 @@ def _load_folder(folder: Path) -> Autoencoder:
     try:
         network = Autoencoder(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
         load_model(network, folder / WEIGHTS)
+        check_file(folder / WEIGHTS)
     except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"{folder} must hold the config.json and {WEIGHTS} of an autoencoder, but doesn't load: {error}; "

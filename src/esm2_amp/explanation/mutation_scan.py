@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,7 @@ from esm2_amp.encoder.embedding import embed_tokens, embedding_work
 from esm2_amp.encoder.tokens import MASK, encode
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.residues import Profiles, ResidueSource, check_network, protein_entries
-from esm2_amp.files import write_atomically
+from esm2_amp.files import DAMAGED_ARCHIVE, write_atomically
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.interpretability import ScanParameters
@@ -134,7 +133,7 @@ class ScanStore:
         try:
             with np.load(self._file(key)) as stored:  # which compares its checksum
                 return np.asarray(stored["effects"])
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        except DAMAGED_ARCHIVE:
             return None
 
     def write(self, key: str, effects: Floats) -> None:

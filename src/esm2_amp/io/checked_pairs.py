@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from esm2_amp.errors import InputError
 from esm2_amp.files import replacing_file
+from esm2_amp.io.checked_parquet import add_checksum, check_parquet
 from esm2_amp.io.local import LocalDataset
 from esm2_amp.prediction.checking import CheckedPairs, PairRows
 
@@ -34,6 +35,7 @@ class CheckedPairsFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
+            check_parquet(path)
             about = json.loads(pq.read_metadata(path).metadata[_METADATA.encode()])
         except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
             raise _damaged(path, error) from error
@@ -77,6 +79,8 @@ class CheckedPairsDataset(LocalDataset[CheckedPairs, CheckedPairsFile]):
             finally:
                 if writer is not None:
                     writer.close()
+            if writer is not None:
+                add_checksum(part)
 
     @override
     def load(self) -> CheckedPairsFile:

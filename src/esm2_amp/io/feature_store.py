@@ -14,10 +14,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from typing_extensions import override
 
-from esm2_amp.checked_tensors import checked_content
+from esm2_amp.checked_tensors import check_file, checked_content
 from esm2_amp.errors import InputError
 from esm2_amp.features import FEATURE, ProteinFeatures
-from esm2_amp.files import reading, write_atomically
+from esm2_amp.files import reading, replacing_file, write_atomically
+from esm2_amp.io.checked_parquet import add_checksum, check_parquet
 from esm2_amp.io.local import LocalDataset
 
 _METADATA = b"esm2_amp"
@@ -93,6 +94,7 @@ def _read_header(shard: Path) -> pd.DataFrame:
     try:
         with safe_open(shard, framework="pt") as stored:
             header = json.loads(stored.metadata()["index"])
+        check_file(shard)
     except (SafetensorError, TypeError, KeyError, ValueError, OSError) as error:
         raise InputError(
             f"{shard} is damaged ({error}); delete this file and run again: only its proteins are embedded anew"
@@ -160,9 +162,9 @@ class FeatureStoreDataset(LocalDataset[FeatureShard | FeatureIndex, ProteinFeatu
         about = {"group": data.group, "width": data.width, "provenance": data.provenance}
         table = pa.Table.from_pandas(data.table, preserve_index=False)
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: json.dumps(about)})
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, write_page_checksum=True)
-        write_atomically(self._filepath, sink.getvalue().to_pybytes())
+        with replacing_file(self._filepath) as part:
+            pq.write_table(table, part, write_page_checksum=True)
+            add_checksum(part)
 
     @override
     def load(self) -> ProteinFeatures:
@@ -172,6 +174,7 @@ class FeatureStoreDataset(LocalDataset[FeatureShard | FeatureIndex, ProteinFeatu
                 "run `kedro run --pipeline=feature_extraction` first"
             )
         with reading(self._filepath):
+            check_parquet(self._filepath)
             table = pq.read_table(self._filepath, page_checksum_verification=True)
             about = json.loads(table.schema.metadata[_METADATA])
         return ProteinFeatures(table.to_pandas(), self._folder / about["group"], about["width"], about["provenance"])

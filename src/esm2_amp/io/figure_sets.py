@@ -8,8 +8,9 @@ from typing import Any
 
 from typing_extensions import override
 
+from esm2_amp.checked_json import read_json, with_checksum
 from esm2_amp.files import reading, write_atomically
-from esm2_amp.io.figures import FigureFolderDataset, as_preview, write_figure
+from esm2_amp.io.figures import FigureFolderDataset, as_preview, read_png, write_figure
 from esm2_amp.io.kedro_adapter import ImagePreview, PlotlyPreview
 from esm2_amp.io.local import LocalDataset
 
@@ -44,7 +45,7 @@ class FigureSetDataset(LocalDataset[Mapping[str, Any], dict[str, Any]]):
             if kind == "folder":
                 found[name] = FigureFolderDataset(filepath=str(self._folder / name)).load()
             elif kind == "png":
-                found[name] = (self._folder / f"{name}.png").read_bytes()
+                found[name] = read_png(self._folder / f"{name}.png")
         return found
 
     @override
@@ -53,7 +54,7 @@ class FigureSetDataset(LocalDataset[Mapping[str, Any], dict[str, Any]]):
         for name, kind in self._index().items():
             if kinds.get(name) != kind:
                 self._remove(name, kind)
-        write_atomically(self._filepath, json.dumps(kinds, indent=2).encode())
+        write_atomically(self._filepath, json.dumps(with_checksum(kinds), indent=2).encode())
 
     def files(self) -> list[Path]:
         """The figures that were saved last: PNGs, JSON files of Plotly figures, folders."""
@@ -69,7 +70,7 @@ class FigureSetDataset(LocalDataset[Mapping[str, Any], dict[str, Any]]):
         if not self._filepath.exists():
             return {}
         with reading(self._filepath):
-            index: dict[str, str] = json.loads(self._filepath.read_text(encoding="utf-8"))
+            index: dict[str, str] = read_json(self._filepath)
         return index
 
     def _write(self, name: str, figure: Any) -> str:

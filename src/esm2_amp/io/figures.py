@@ -2,14 +2,16 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from PIL import Image
 from typing_extensions import override
 
-from esm2_amp.files import as_file_name, replacing, replacing_file
+from esm2_amp.files import as_file_name, reading, replacing, replacing_file
 from esm2_amp.io.kedro_adapter import ImagePreview
 from esm2_amp.io.local import LocalDataset
 
@@ -38,7 +40,7 @@ class FigureDataset(LocalDataset[Figure, bytes | None]):
 
     @override
     def load(self) -> bytes | None:
-        return self._filepath.read_bytes() if self._filepath.is_file() else None
+        return read_png(self._filepath) if self._filepath.is_file() else None
 
     @override
     def save(self, data: Figure) -> None:
@@ -77,7 +79,7 @@ class FigureFolderDataset(LocalDataset[Mapping[str, Figure], dict[str, bytes]]):
 
     @override
     def load(self) -> dict[str, bytes]:
-        return {file.stem: file.read_bytes() for file in sorted(self._filepath.glob("*.png"))}
+        return {file.stem: read_png(file) for file in sorted(self._filepath.glob("*.png"))}
 
     @override
     def save(self, data: Mapping[str, Figure]) -> None:
@@ -96,6 +98,21 @@ class FigureFolderDataset(LocalDataset[Mapping[str, Figure], dict[str, bytes]]):
 def as_preview(image: Path) -> ImagePreview:
     """A PNG as Kedro-Viz shows it."""
     return ImagePreview(b64encode(image.read_bytes()).decode())
+
+
+def read_png(file: Path) -> bytes:
+    """The content of a PNG, whose parts are compared with their checksums.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
+    with reading(file):
+        content = file.read_bytes()
+        with Image.open(BytesIO(content)) as image:
+            image.verify()
+    return content
 
 
 def write_figure(figure: Figure, file: Path, dpi: int) -> None:

@@ -11,6 +11,7 @@ from pyarrow import parquet as pq
 
 from esm2_amp.errors import InputError
 from esm2_amp.files import SourceBlocks, SourceTable, shown
+from esm2_amp.io.checked_parquet import check_parquet
 from esm2_amp.io.table_rows import Header, WantedColumns, find_header, missing_columns, no_rows, text_of
 
 _ROWS_AT_ONCE: Final = 1 << 17
@@ -33,6 +34,7 @@ def read_parquet(path: Path, wanted: WantedColumns) -> SourceBlocks:
     """
     name = shown(path)
     try:
+        check_parquet(path)
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
     except (pa.ArrowException, OSError) as error:

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from esm2_amp.errors import InputError
 from esm2_amp.files import check_last_line, replacing_file, shown
+from esm2_amp.io.checked_parquet import add_checksum, check_parquet
 from esm2_amp.io.local import LocalDataset
 from esm2_amp.models.scoring import SCORED
 from esm2_amp.progress import Progress
@@ -80,6 +81,7 @@ class PredictionsFile:
         """The rows, some at a time."""
         try:
             if self._path.name.lower().endswith(".parquet"):
+                check_parquet(self._path)
                 with pq.ParquetFile(self._path, page_checksum_verification=True) as file:
                     for batch in file.iter_batches(_ROWS_AT_ONCE):
                         yield batch.to_pandas(types_mapper=_KINDS.get)
@@ -213,6 +215,8 @@ def _parquet(part: Path) -> Iterator[_Write]:
     finally:
         if writer is not None:
             writer.close()
+    if writer is not None:
+        add_checksum(part)
 
 
 _WRITERS: Final = {".csv": _csv, ".csv.gz": _csv_gz, ".parquet": _parquet}

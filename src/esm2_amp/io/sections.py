@@ -5,6 +5,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from esm2_amp.checked_json import read_json, with_checksum
 from esm2_amp.files import reading, write_atomically
 from esm2_amp.io.local import LocalDataset
 from esm2_amp.report.parts import Section
@@ -25,12 +26,12 @@ class SectionDataset(LocalDataset[Section, Section]):
     @override
     def load(self) -> Section:
         with reading(self._filepath):
-            section: Section = from_json(json.loads(self._filepath.read_text(encoding="utf-8")))
+            section: Section = from_json(read_json(self._filepath))
         return section
 
     @override
     def save(self, data: Section) -> None:
-        write_atomically(self._filepath, json.dumps(as_json(data), allow_nan=False).encode())
+        write_atomically(self._filepath, json.dumps(with_checksum(as_json(data)), allow_nan=False).encode())
 
     def files(self) -> list[Path]:
         """Nothing to list among the results of a run: the report shows what is in it."""

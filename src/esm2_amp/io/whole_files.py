@@ -3,14 +3,21 @@
 Kedro writes a file under its final name, where a run that is killed leaves half of it.
 """
 
+import zlib
+from collections.abc import Mapping
 from copy import copy
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from kedro.io import DatasetError
 from kedro_datasets import json, pandas, pickle, text
 
+from esm2_amp.checked_json import with_checksum, without_checksum
 from esm2_amp.files import check_last_line, reading, replacing_file
+from esm2_amp.io.checked_parquet import add_checksum, check_parquet
+
+_ZLIB: Final = b"\x78"
+_CHUNK: Final = 1 << 20
 
 
 class WholeFile:
@@ -41,9 +48,13 @@ class WholeFile:
                 super(WholeFile, beside).save(data)  # type: ignore[misc]
             except DatasetError as error:
                 raise error.__cause__ if isinstance(error.__cause__, OSError) else error from None
+            self._finish(part)
 
     def _check(self, path: Path) -> None:
-        """Raise ValueError for a file that its reader would take for a shorter one."""
+        """Raise ValueError for a file whose reader would take it for a shorter or another one."""
+
+    def _finish(self, part: Path) -> None:
+        """Add to a file what `_check` goes by."""
 
 
 class CSVDataset(WholeFile, pandas.CSVDataset):
@@ -54,14 +65,29 @@ class CSVDataset(WholeFile, pandas.CSVDataset):
 
 
 class ParquetDataset(WholeFile, pandas.ParquetDataset):
-    """A table in Parquet, with checksums of its pages."""
+    """A table in Parquet, with a checksum of the file, and those of its pages for other readers."""
 
     DEFAULT_LOAD_ARGS: ClassVar[dict[str, Any]] = {"page_checksum_verification": True}
     DEFAULT_SAVE_ARGS: ClassVar[dict[str, Any]] = {"write_page_checksum": True}
 
+    def _check(self, path: Path) -> None:
+        check_parquet(path)
+
+    def _finish(self, part: Path) -> None:
+        add_checksum(part)
+
 
 class JSONDataset(WholeFile, json.JSONDataset):
-    """What JSON can hold."""
+    """What JSON can hold, a mapping with a checksum of what it says."""
+
+    def load(self) -> Any:
+        """Read the file; its checksum is left out."""
+        with reading(Path(self._filepath)):
+            return without_checksum(super().load())
+
+    def save(self, data: Any) -> None:
+        """Write the file."""
+        super().save(with_checksum(data) if isinstance(data, Mapping) else data)
 
 
 class TextDataset(WholeFile, text.TextDataset):
@@ -69,4 +95,16 @@ class TextDataset(WholeFile, text.TextDataset):
 
 
 class PickleDataset(WholeFile, pickle.PickleDataset):
-    """A Python object, by a backend such as joblib."""
+    """A Python object, by a backend such as joblib, of whose `compress` zlib's checksum is compared."""
+
+    def _check(self, path: Path) -> None:
+        with path.open("rb") as file:
+            if not file.peek(1).startswith(_ZLIB):
+                return
+            unpacked = zlib.decompressobj()  # joblib stops reading before the checksum, which is last
+            while part := file.read(_CHUNK):
+                while part:
+                    unpacked.decompress(part, _CHUNK)
+                    part = unpacked.unconsumed_tail
+        if not unpacked.eof or unpacked.unused_data:
+            raise ValueError("it doesn't end where its content does")

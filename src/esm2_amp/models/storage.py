@@ -44,7 +44,11 @@ TRAINING_PROTEINS = "training_proteins.txt"
 AVERAGE_PROTEIN = "average_protein.safetensors"
 TRAINING_VECTORS = "training_vectors.safetensors"
 _AVERAGE = "vectors"
+_CONFIG = "config.json"
 _SHA256 = "weights_sha256"
+_OTHERS_SHA256 = "other_files_sha256"
+"""In the card: the hashes of `config.json` and `training_proteins.txt`, which hold no checksums of their own."""
+
 _SHOWN = 12
 """Digits of a fingerprint, enough to tell two apart."""
 
@@ -221,7 +225,7 @@ def caution_on_data(name: str, trained_on: str) -> str:
 
 
 def save_model(model: TrainedModel, folder: Path) -> None:
-    """Write the network, what is known of its training proteins, and `card.json` with the hash of the weights.
+    """Write the network, what is known of its training proteins, and `card.json` with the hashes of files.
 
     An ensemble has a file of weights for each member. A folder already there is replaced in one step.
     """
@@ -233,10 +237,11 @@ def save_model(model: TrainedModel, folder: Path) -> None:
             weights: str | dict[str, str] = _sha256(part / WEIGHTS)
         else:
             weights = _save_members(model, members, part)
-        card = {**model.card, _SHA256: weights}
-        (part / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         if model.training_proteins:
             (part / TRAINING_PROTEINS).write_text("\n".join(sorted(model.training_proteins)) + "\n", encoding="utf-8")
+        others = {name: _sha256(part / name) for name in (_CONFIG, TRAINING_PROTEINS) if (part / name).exists()}
+        card = {**model.card, _SHA256: weights, _OTHERS_SHA256: others}
+        (part / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         if model.average_protein is not None:
             average = checked_content({_AVERAGE: model.average_protein.contiguous()})
             (part / AVERAGE_PROTEIN).write_bytes(average)
@@ -248,7 +253,7 @@ def save_model(model: TrainedModel, folder: Path) -> None:
 def _save_members(model: TrainedModel, members: Sequence[PairNetwork], folder: Path) -> dict[str, str]:
     """Write config.json and the weights of each member; gives the hash of each file by its name."""
     config = {"architecture": model.architecture, MEMBERS: len(members), **model.network.sizes}
-    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
+    (folder / _CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
     head = {"format": "pt", FEATURES: model.card.get("features", {}).get("fingerprint", "")}
     files = [folder / MEMBER_WEIGHTS.format(number) for number in range(1, len(members) + 1)]
     for member, file in zip(members, files, strict=True):
@@ -281,7 +286,7 @@ def load_model(path: Path, architecture: str | None = None) -> TrainedModel:
 
 def _load_folder(folder: Path, architecture: str | None) -> TrainedModel:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
         found = config["architecture"]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
@@ -300,6 +305,7 @@ def _load_folder(folder: Path, architecture: str | None) -> TrainedModel:
     network = joined([_load_weights(file, found, sizes) for file in files]).eval()
     card = _read_card(folder / "card.json")
     _check_weights(files, card)
+    _check_others(folder, card)
     seen = _read_training_proteins(folder / TRAINING_PROTEINS)
     average = _read_average_protein(folder / AVERAGE_PROTEIN)
     vectors = _read_training_vectors(folder / TRAINING_VECTORS, network.sizes["width"])
@@ -328,6 +334,18 @@ def _check_weights(files: Sequence[Path], card: dict[str, Any]) -> None:
             raise InputError(
                 f"{file} must be the file whose SHA-256 stands in {file.parent / 'card.json'}, but it was altered "
                 "or replaced; restore the folder or train again"
+            )
+
+
+def _check_others(folder: Path, card: dict[str, Any]) -> None:
+    """Raise InputError where a file beside the weights isn't the one of the card; one that was deleted passes."""
+    for name, recorded in card.get(_OTHERS_SHA256, {}).items():
+        file = folder / name
+        if file.exists() and _sha256(file) != recorded:
+            raise InputError(
+                f"{file} must be the file whose SHA-256 stands in {folder / 'card.json'}, but was cut short or "
+                f"altered; restore it, train the model again, or, if it was on purpose, take it out of "
+                f"{_OTHERS_SHA256} there"
             )
 
 

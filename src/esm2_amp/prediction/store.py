@@ -2,14 +2,13 @@
 
 import hashlib
 import logging
-import zipfile
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from esm2_amp.files import replacing_file
+from esm2_amp.files import DAMAGED_ARCHIVE, replacing_file
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ class ScoreStore:
             with np.load(file) as stored:
                 members: NDArray[np.float32] = stored["members"]
                 return members if str(stored["of"]) == self._of(a, b) else None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except DAMAGED_ARCHIVE as error:
             logger.warning("%s can't be read (%s): its pairs are scored again", file, error)
         return None
 

@@ -2,14 +2,13 @@
 
 import logging
 import time
-import zipfile
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from esm2_amp.files import replacing_file
+from esm2_amp.files import DAMAGED_ARCHIVE, replacing_file
 from esm2_amp.screening.kept import Keeping, Kept, ScoredPairs
 from esm2_amp.screening.tiles import Rows
 
@@ -70,6 +69,6 @@ class ScreenStore:
                 if str(stored["fingerprint"]) == self._fingerprint:
                     return {name: stored[name] for name in stored.files}
                 logger.info("%s is of other proteins, another model or other parameters: it is replaced", self._file)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except DAMAGED_ARCHIVE as error:
             logger.warning("%s can't be read (%s): the screen begins anew", self._file, error)
         return None
