@@ -121,39 +121,39 @@ def inputs(pairs, features, proteins):
 
 def test_comparison_agrees_with_scikit_learn_on_the_test_pairs(inputs):
     models = compare_models(*inputs).models.set_index("Model")
-    assert models["auroc"].is_monotonic_decreasing
+    assert models["AUROC"].is_monotonic_decreasing
     assert models["Kind"].to_dict() == {**dict.fromkeys(MODELS, "model"), **dict.fromkeys(USE, "baseline")}
     for name, scored in zip(MODELS, inputs[4:], strict=False):
         test = scored[scored["Split"] == "test"]
         row = models.loc[name]
-        assert row["auroc"] == pytest.approx(sk.roc_auc_score(test["Label"], test["Logit"]))
-        assert row["aupr"] == pytest.approx(sk.average_precision_score(test["Label"], test["Logit"]))
-        assert row["mcc"] == pytest.approx(sk.matthews_corrcoef(test["Label"], test["Prediction"]))
-        assert (row["n_pairs"], row["n_positives"]) == (100, test["Label"].sum())
-    for metric in ("auroc", "mcc", "brier", "precision_at_1_100"):
-        assert (models[f"{metric}_low"] <= models[metric]).all()
-        assert (models[metric] <= models[f"{metric}_high"]).all()
-    assert models["threshold"].nunique() > 1
+        assert row["AUROC"] == pytest.approx(sk.roc_auc_score(test["Label"], test["Logit"]))
+        assert row["AUPR"] == pytest.approx(sk.average_precision_score(test["Label"], test["Logit"]))
+        assert row["MCC"] == pytest.approx(sk.matthews_corrcoef(test["Label"], test["Prediction"]))
+        assert (row["Pairs"], row["Positives"]) == (100, test["Label"].sum())
+    for metric in ("AUROC", "MCC", "Brier", "PrecisionAt1To100"):
+        assert (models[f"{metric}Low"] <= models[metric]).all()
+        assert (models[metric] <= models[f"{metric}High"]).all()
+    assert models["Threshold"].nunique() > 1
 
 
 def test_a_run_says_each_model_and_how_it_stands_against_the_first_baseline(inputs, caplog):
     with caplog.at_level(logging.INFO):
         comparison = compare_models(*inputs)
-    differences = comparison.differences.query("Metric == 'auroc' and ModelB == 'composition'").set_index("ModelA")
+    differences = comparison.differences.query("Metric == 'AUROC' and ModelB == 'composition'").set_index("ModelA")
     amps = differences.loc["ESM2_AMPS"]
     assert amps["Verdict"] == "ESM2_AMPS better"
     _, said = caplog.text.split("AUROC minus that of composition:")
     difference = f"{amps['Difference']:+.3f} ({amps['Low']:.3f} to {amps['High']:.3f})"
     assert re.search(rf"ESM2_AMPS +{re.escape(difference)} +better", said)
     best = comparison.models.iloc[0]
-    assert f"{best['auroc']:.3f} ({best['auroc_low']:.3f} to {best['auroc_high']:.3f})" in caplog.text
+    assert f"{best['AUROC']:.3f} ({best['AUROCLow']:.3f} to {best['AUROCHigh']:.3f})" in caplog.text
     assert "Test split of drawn pairs, 100 pairs" in caplog.text
     assert max(len(record.message) for record in caplog.records) <= 60
 
 
 def test_strata_are_measured_each_alone(inputs):
     comparison = compare_models(*inputs)
-    aurocs = comparison.strata.query("Metric == 'auroc'")
+    aurocs = comparison.strata.query("Metric == 'AUROC'")
     assert aurocs.groupby("Stratum")["Pairs"].first().to_dict() == {"C1": 40, "C2": 0, "C3": 60}
     amps = inputs[4].query("Split == 'test' and Seen == 'C1'")
     found = aurocs.set_index(["Stratum", "Model"])["Value"]["C1", "ESM2_AMPS"]
@@ -186,7 +186,7 @@ def test_test_pairs_of_one_class_leave_empty_cells_and_figures_that_can_be_drawn
     scored, metrics = model_scores(pairs, 0.5)
     scores = score_baselines(pairs, features, proteins, parameters(), RUN)
     comparison = compare_models(parameters(), RUN, *scores, *scored, *metrics)
-    assert comparison.models[["auroc", "auroc_low", "auroc_high"]].isna().all().all()
+    assert comparison.models[["AUROC", "AUROCLow", "AUROCHigh"]].isna().all().all()
     assert comparison.models["accuracy"].notna().all()
     sure = measure_sureness(parameters(), RUN, *scored)
     for figure in plot_comparison(RUN, *comparison, sure.curves, scores[0], *scored).values():

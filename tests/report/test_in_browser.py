@@ -132,7 +132,7 @@ def test_ink_of_figures_is_light_on_a_dark_page(found, scheme):
 def test_buttons_sort_the_table(found, demonstration_run):
     table = pd.read_csv(Path(demonstration_run.folder) / "08_reporting/model_comparison.csv")
     names = table["Model"].where(table["Kind"] == "model", table["Model"].str.replace("_", " "))
-    auroc = dict(zip(names, table["auroc"], strict=True))
+    auroc = dict(zip(names, table["AUROC"], strict=True))
     largest_first = [auroc[name] for name in found["first"]["rows"]]
     assert sorted(found["first"]["rows"]) == sorted(names)
     assert largest_first == sorted(largest_first, reverse=True)

@@ -43,9 +43,9 @@ def test_comparison_is_that_of_the_table(shown, demonstration_run):
     expected = pd.read_csv(demonstration_run.folder / "08_reporting/model_comparison.csv")
     found = table_of(shown, "Test pairs")
     assert found["Model"].tolist() == [name if "ESM2" in name else name.replace("_", " ") for name in expected["Model"]]
-    for heading, metric in {"AUROC": "auroc", "AUPR": "aupr", "MCC": "mcc", "ECE": "ece", "Brier": "brier"}.items():
-        pd.testing.assert_series_equal(found[heading].astype(float), expected[metric], check_names=False)
-    low, high = expected.loc[0, ["auroc_low", "auroc_high"]]
+    for metric in ("AUROC", "AUPR", "MCC", "ECE", "Brier"):
+        pd.testing.assert_series_equal(found[metric].astype(float), expected[metric], check_names=False)
+    low, high = expected.loc[0, ["AUROCLow", "AUROCHigh"]]
     assert f"{low:.3f} to {high:.3f}" in shown.text
 
 
@@ -80,9 +80,9 @@ def test_explanations_and_regions_are_told_in_numbers(shown, demonstration_run):
         assert table["Residues named by"].tolist() == ["Integrated Gradients", "Changed sequence"]
         assert float(table["Difference"][0]) == pytest.approx(masked["Difference"])
     summary = pd.read_csv(folder / "functional_regions/summary.csv")
-    told = summary[~summary["summary"].str.contains("not annotated in these proteins")]
+    told = summary[~summary["Summary"].str.contains("not annotated in these proteins")]
     assert len(told)
-    for sentence in told["summary"]:
+    for sentence in told["Summary"]:
         assert sentence.split(": ", 1)[1] in shown.text
     assert "weren't looked up" not in shown.text
 

@@ -91,7 +91,7 @@ def training_part(records: Mapping[str, pd.DataFrame], plots: Mapping[str, bytes
     """
     words = "Loss and MCC of {} over {:.0f} epochs"
     pictures = [
-        picture_of(png, words.format(model, records[model]["epoch"].max())) for model, png in plots.items() if png
+        picture_of(png, words.format(model, records[model]["Epoch"].max())) for model, png in plots.items() if png
     ]
     blocks = [Folded("How each model was trained", [Gallery(pictures)])] if pictures else []
     return Section("training", "How each model was trained", blocks)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from esm2_amp.columns import column_name
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.model_training import ARCHITECTURES
@@ -146,7 +147,7 @@ def score_baselines(
     Returns
     -------
     scores : DataFrame
-        Columns of `identify`, then the logits of each baseline under its name.
+        Columns of `identify`, then the logits of each baseline under its `column_name`.
     metrics : dict
         Baseline → its metrics, as those of a model.
 
@@ -173,7 +174,7 @@ def score_baselines(
         started = time.monotonic()
         logit = baseline_logits(name, train, held_out, views, parameters.baselines, seed=run.seed)
         metrics[name] = assess(name, scores, logit, parameters.threshold).metrics
-        scores[name] = logit
+        scores[column_name(name)] = logit
         logger.info("baseline %s: fitted and scored in %s", name, in_words(time.monotonic() - started))
     if not metrics:
         raise InputError(
@@ -234,7 +235,7 @@ def compare_models(
     comparison = compare(
         baseline_scores, baseline_metrics, scored, metrics, replicates=parameters.replicates, seed=run.seed
     )
-    logger.info("%s, %s pairs:", _title(run), f"{comparison.models['n_pairs'].iloc[0]:,}")
+    logger.info("%s, %s pairs:", _title(run), f"{comparison.models['Pairs'].iloc[0]:,}")
     for line in comparison_lines(comparison, reference_of(baseline_scores)):
         logger.info("%s", line)
     return comparison
