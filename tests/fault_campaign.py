@@ -344,7 +344,7 @@ def _undated(file: Path) -> bytes:
 
 def _trials(file: Path) -> bytes:
     """A table of trials or of their epochs, the trials numbered anew."""
-    table = pd.read_csv(file).drop(columns="seconds", errors="ignore")
+    table = pd.read_csv(file).drop(columns="Seconds", errors="ignore")
     table["Trial"] = table["Trial"].rank(method="dense")
     return table.to_csv().encode()
 

@@ -151,11 +151,11 @@ def test_both_views_say_where_a_difference_is_seen():
     verdicts = ["enriched", "no difference", "enriched", "enriched", "no difference"]
     segments = pd.DataFrame({"Group": "1-1", "Selection": "Top", "Against": "shifted regions", "RegionType": kinds,
                              "DifferencePoints": 1.0, "P": 0.1, "Q": 0.2, "Verdict": verdicts})  # fmt: skip
-    others = segments.assign(against="random segments", verdict="depleted")
+    others = segments.assign(Against="random segments", Verdict="depleted")
     finer = ["enriched", "enriched", "no difference", "depleted", "no difference"]
     residues = pd.DataFrame({"Group": "1-1", "RegionType": kinds, "Difference": 2.0, "P": 0.1, "Q": 0.2,
                              "Verdict": finer})  # fmt: skip
     table = both_views(pd.concat([segments, others]), residues)
     assert table["Seen"].tolist() == ["the same", "by residues only", "by segments only", "opposite", "the same"]
-    assert (table["segments_difference"] == 1).all()
-    assert (table["residues_difference"] == 2).all()
+    assert (table["SegmentsDifference"] == 1).all()
+    assert (table["ResiduesDifference"] == 2).all()

@@ -73,7 +73,7 @@ def test_search_and_refit(go, data):
         assert best["value"] == pytest.approx(trials["Value"].max(), rel=1e-5)
         epochs = pd.read_csv(folder / "epochs.csv")
         assert len(epochs) == 2 * 2 * 2  # trials, folds, epochs
-        last = epochs.query("trial == @best['trial'] and epoch == 2")["validation_mcc"]
+        last = epochs.query("Trial == @best['trial'] and Epoch == 2")["ValidationMCC"]
         assert best["value"] == pytest.approx(last.mean())
         figures = [plotly.io.read_json(folder / f"{name}.json") for name in ("history", "importance", "slices")]
         assert all(figure.data or figure.layout.annotations for figure in figures)  # no importance of equal values

@@ -193,7 +193,7 @@ def test_epochs_of_every_fold_are_kept(tmp_path):
     assert table[["Trial", "Fold", "Epoch"]].values.tolist() == [
         [t, f, e] for t in range(3) for f in (0, 1) for e in (1, 2)
     ]
-    assert table.query("trial == 2 and epoch == 2")["validation_mcc"].tolist() == [0.4, 0.4]
+    assert table.query("Trial == 2 and Epoch == 2")["ValidationMCC"].tolist() == [0.4, 0.4]
 
 
 @pytest.mark.parametrize("trials", [1, 4])

@@ -120,8 +120,8 @@ def intervals(sample: Replicates) -> pd.DataFrame:
     Returns
     -------
     table : DataFrame
-        `Model`, `Metric` (of `METRIC_COLUMNS`), `Value`, `Low`, `High`; NaN where undefined. Where no pair contradicts a
-        value, such as a recall of 1, the bootstrap finds no spread and the interval is that value alone.
+        `Model`, `Metric`, of `METRIC_COLUMNS`, `Value`, `Low`, `High`; NaN where undefined. Where no pair contradicts
+        a value, such as a recall of 1, the bootstrap finds no spread and the interval is that value alone.
     """
     rows = []
     for model, values, replicates, influence in zip(*sample[:4], strict=True):

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from esm2_amp.columns import column_name
 from esm2_amp.figures.palette import ACCENT, GREY, MAIN
 
 
@@ -26,7 +25,7 @@ def training_figure(
         Whether the training values were measured with dropout, which the validation values never are.
     """
     figure = Figure(figsize=(9, 3), layout="constrained")
-    panels = {"loss": "Binary cross-entropy", "mcc": "MCC", "auroc": "AUROC"}
+    panels = {"Loss": "Binary cross-entropy", "MCC": "MCC", "AUROC": "AUROC"}
     fits = [of_fit for _, of_fit in record.groupby("Member")] if "Member" in record else [record]
     of_training = "training (with dropout)" if with_dropout else "training"
     width, faint = (1.5, 1.0) if len(fits) == 1 else (0.9, 0.7)
@@ -34,12 +33,14 @@ def training_figure(
         for number, of_fit in enumerate(fits):
             words = (of_training, "validation", "selected epoch") if number == 0 else (None, None, None)
             drawn = {"linewidth": width, "alpha": faint}
-            axes.plot(of_fit["Epoch"], of_fit[column_name(f"training_{metric}")], color=MAIN, label=words[0], **drawn)
-            axes.plot(of_fit["Epoch"], of_fit[column_name(f"validation_{metric}")], color=ACCENT, label=words[1], **drawn)
+            axes.plot(of_fit["Epoch"], of_fit[f"Training{metric}"], color=MAIN, label=words[0], **drawn)
+            axes.plot(of_fit["Epoch"], of_fit[f"Validation{metric}"], color=ACCENT, label=words[1], **drawn)
             selected = of_fit.loc[of_fit["Selected"], "Epoch"].iloc[0]
             axes.axvline(selected, color=GREY, linewidth=1, linestyle=":", label=words[2])
         if before is not None:
-            axes.axhline(before[f"validation_{metric}"], color=ACCENT, linewidth=1, linestyle="--", label="before")
+            axes.axhline(
+                before[f"validation_{metric.lower()}"], color=ACCENT, linewidth=1, linestyle="--", label="before"
+            )
         axes.set(xlabel="Epoch", ylabel=name)
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.get_major_locator().set_params(integer=True)
