@@ -24,6 +24,7 @@ from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.storage import load_model
 from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
+from tables import problems_of_tables
 
 bootstrap_project(ROOT)
 PIPELINES = [name for name in pipelines if name not in ("__default__", "results", "refit")]
@@ -156,6 +157,7 @@ def test_each_pipeline_runs_alone_and_gives_the_same_again(pipeline, data, go, d
         elif path.name != "explanation":  # which holds the inputs of `latent_explanation`, too
             shutil.rmtree(path)
     go(f"--pipeline={pipeline}")
+    assert not problems_of_tables(data)
     same = pipeline != "latent_explanation"  # which adds its methods to the tables of `interpretability`
     for name, path in paths.items():
         assert path.exists(), name
