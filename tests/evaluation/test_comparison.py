@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from sklearn import metrics as sk
 
+from esm2_amp.columns import column_name
 from esm2_amp.errors import InputError
 from esm2_amp.evaluation.assessment import assess
 from esm2_amp.evaluation.baselines import ProteinViews, baseline_logits
@@ -69,14 +70,14 @@ def test_baselines_are_scored_by_what_their_own_proteins_are(pairs, features, pr
     shuffled = proteins.sample(frac=1, random_state=0)
     scores, metrics = score_baselines(pairs, features, shuffled, parameters(), RUN)
     assert list(metrics) == USE
-    assert list(scores) == ["Protein1", "Protein2", "Split", "Seen", "Label", *USE]
+    assert list(scores) == ["Protein1", "Protein2", "Split", "Seen", "Label", *map(column_name, USE)]
     views = ProteinViews(proteins["Sequence"].tolist(), features.select(slice(12, 13))[:, 0].numpy())
     for name in USE:
         held_out = pairs[pairs["split"] != "train"]
         expected = baseline_logits(name, pairs[:100], held_out, views, parameters().baselines, seed=RUN.seed)
-        np.testing.assert_array_equal(scores[name], expected)
+        np.testing.assert_array_equal(scores[column_name(name)], expected)
         test = scores["Split"] == "test"
-        auroc = sk.roc_auc_score(scores["Label"][test], scores[name][test])
+        auroc = sk.roc_auc_score(scores["Label"][test], scores[column_name(name)][test])
         assert metrics[name]["test"]["auroc"] == pytest.approx(auroc)
 
 
@@ -187,7 +188,7 @@ def test_test_pairs_of_one_class_leave_empty_cells_and_figures_that_can_be_drawn
     scores = score_baselines(pairs, features, proteins, parameters(), RUN)
     comparison = compare_models(parameters(), RUN, *scores, *scored, *metrics)
     assert comparison.models[["AUROC", "AUROCLow", "AUROCHigh"]].isna().all().all()
-    assert comparison.models["accuracy"].notna().all()
+    assert comparison.models["Accuracy"].notna().all()
     sure = measure_sureness(parameters(), RUN, *scored)
     for figure in plot_comparison(RUN, *comparison, sure.curves, scores[0], *scored).values():
         figure.draw_without_rendering()

@@ -79,7 +79,7 @@ def test_model_that_stands_up_gives_no_warning():
         ({"auroc": 0.51}, "No better than chance, whose AUROC is 0.5: ESM2_GRU"),
         ({"reach": 0.1}, "1,000 pairs leave intervals of AUROC up to 0.20 wide"),
         ({"AUROCSwapped": 0.7}, "which protein is named first, enough to change AUROC: ESM2_GRU"),
-        ({"ece_calibrated": 0.2}, "off by more than 0.1 on average, even calibrated: ESM2_GRU"),
+        ({"ECECalibrated": 0.2}, "off by more than 0.1 on average, even calibrated: ESM2_GRU"),
     ],
 )
 def test_weak_model_is_warned_of(changes, words):

@@ -62,7 +62,7 @@ def test_models_tie_with_the_best_where_the_difference_may_be_chance():
     ],
 )
 def test_comparison_names_a_best_model_only_where_there_is_one(differences, words):
-    scores = scored_of([1, -1, 1, -1])[["Protein1", "Protein2", "Split", "Seen", "Label"]].assign(composition=0.0)
+    scores = scored_of([1, -1, 1, -1])[["Protein1", "Protein2", "Split", "Seen", "Label"]].assign(Composition=0.0)
     strata = pd.DataFrame({"Model": MODELS["Model"], "Metric": "AUROC", "Stratum": "C3", "Pairs": 4, "Value": 0.5,
                            "Low": 0.4, "High": 0.6})  # fmt: skip
     chapter = comparison_chapter(MODELS, differences, strata, scores, *[scored_of([1, -1, 1, -1])] * 5)

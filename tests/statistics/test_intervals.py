@@ -142,7 +142,7 @@ def test_verdicts_name_the_better_model_whichever_way_its_metric_runs(pairs):
     verdict = table.set_index(["ModelA", "ModelB", "Metric"])["Verdict"]
     assert verdict["good", "worse", "AUROC"] == verdict["good", "worse", "Loss"] == "good better"
     assert (verdict["good", "same"] == NOT_DISTINGUISHABLE).all()
-    assert verdict["same", "worse", "brier"] == "same better"
+    assert verdict["same", "worse", "Brier"] == "same better"
     difference = table.set_index(["ModelA", "ModelB", "Metric"])["Difference"]
     aurocs = [sk.roc_auc_score(label, models[name]) for name in ("good", "worse")]
     assert difference["good", "worse", "AUROC"] == pytest.approx(aurocs[0] - aurocs[1])
@@ -153,9 +153,9 @@ def test_what_is_undefined_stays_so_without_hiding_the_rest(pairs):
     logit = np.linspace(-2, -1, len(label))
     sample = bootstrap(label, {"never": logit, "again": logit}, a, b, replicates=20, seed=0)
     table = intervals(sample).set_index(["Model", "Metric"])
-    assert table.loc[("never", "precision")].isna().all()
+    assert table.loc[("never", "Precision")].isna().all()
     assert table.loc[("never", "MCC"), "Value"] == 0
     assert table.loc[("never", "AUROC")].notna().all()
     verdict = paired_differences(sample).set_index("Metric")["Verdict"]
-    assert verdict["precision"] == "undefined"
+    assert verdict["Precision"] == "undefined"
     assert verdict["AUROC"] == NOT_DISTINGUISHABLE

@@ -15,6 +15,7 @@ from esm2_amp.regions.segments import GROUP_NAMES
 from esm2_amp.regions.summary import TOO_FEW
 from esm2_amp.report.parts import (
     Block,
+    Colours,
     Folded,
     Gallery,
     Group,
@@ -34,9 +35,9 @@ _REGIONS: Final = "regions", "Functional regions"
 _MAPS: Final = "maps", "Protein maps"
 _COMMAND: Final = "kedro run --pipeline=functional_regions --params=regions=FILE"
 _ENRICHMENT: Final = "Coverage of top and low segments beside that of random ones, with 95 % intervals"
-_CHARTS: Final = {
-    "coverage_plots": "Share of segments that reach each coverage, by type of region",
-    "donut_plots": "Coverage of segments in bins of 10 %, by type of region and rank",
+_CHARTS: Final[dict[str, tuple[str, Colours]]] = {
+    "coverage_plots": ("Share of segments that reach each coverage, by type of region", "ink"),
+    "donut_plots": ("Coverage of segments in bins of 10 %, by type of region and rank", "scale"),
 }
 
 
@@ -73,7 +74,8 @@ def regions_chapters(
     if is_small.any():
         blocks.append(Points([f"{line[0].upper()}{line[1:]}." for line in summary.loc[is_small, "Summary"]]))
     drawn = _strongest_first(found["pair_maps"] or {}, found.get("chosen_importance"))
-    pictures = [picture_of(png, _words_of(pair, found["segment_coverage"]), pair) for pair, png in drawn]
+    coverage = found["segment_coverage"]
+    pictures = [picture_of(png, _words_of(pair, coverage), pair, colours="scale") for pair, png in drawn]
     maps: Block = Gallery(pictures, is_wide=True) if pictures else Missing("No pair is drawn.", _COMMAND)
     return Section(*_REGIONS, blocks), Section(*_MAPS, [maps])
 
@@ -125,8 +127,8 @@ def _group(group: str, found: dict[str, Any]) -> Group:
     details: list[Block] = []
     if table is not None:
         details.append(_enrichment_table(table[table["Group"] == group], _named(group)))
-    charts = [(name, (found[name] or {}).get(group)) for name in _CHARTS]
-    pictures = [picture_of(png, f"{_CHARTS[name]}, {_named(group)}") for name, png in charts if png]
+    charts = [(*kind, (found[name] or {}).get(group)) for name, kind in _CHARTS.items()]
+    pictures = [picture_of(png, f"{words}, {_named(group)}", colours=colours) for words, colours, png in charts if png]
     if pictures:
         details.append(Gallery(pictures, is_wide=True))
     if details:

@@ -74,7 +74,8 @@ def data_part(
         Group("The data, checked", [Points([*_cleaning(proteins_report, pairs_report), *_audit(leakage_audit)])]),
     ]
     if plot is not None:
-        drawn = picture_of(plot, "Pairs of each protein in positives and in negatives, and proteins in two splits")
+        words = "Pairs of each protein in positives and in negatives, and proteins in two splits"
+        drawn = picture_of(plot, words, colours="scale")
         blocks.append(Folded("Pairs of each protein, by split", [Gallery([drawn], is_wide=True)]))
     return Section("data", "The data", blocks, list(cautions.of_split(leakage_audit)))
 
@@ -118,7 +119,7 @@ def models_part(
     """
     settings = {description["model"]: description["card"]["settings"] for description in descriptions}
     words = "ROC and precision-recall curves, confusion matrix and calibration of {} on test pairs"
-    pictures = [picture_of(drawn["summary"], words.format(model)) for model, drawn in plots.items()]
+    pictures = [picture_of(drawn["summary"], words.format(model), colours="scale") for model, drawn in plots.items()]
     blocks: list[Block] = [
         Facts(_facts(run, evaluation, descriptions[0]["card"])),
         Folded(
