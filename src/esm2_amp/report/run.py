@@ -80,19 +80,21 @@ def data_part(
     return Section("data", "The data", blocks, list(cautions.of_split(leakage_audit)))
 
 
-def training_part(records: Mapping[str, pd.DataFrame], plots: Mapping[str, bytes | None]) -> Section:
+def training_part(records: Mapping[str, pd.DataFrame | None], plots: Mapping[str, bytes | None]) -> Section:
     """Show how each model was trained.
 
     Parameters
     ----------
-    records : mapping of DataFrame
+    records : mapping of DataFrame, optional
         By model: `training_record`.
     plots : mapping of bytes, optional
         By model: PNG of loss and MCC over the epochs.
     """
     words = "Loss and MCC of {} over {:.0f} epochs"
     pictures = [
-        picture_of(png, words.format(model, records[model]["Epoch"].max())) for model, png in plots.items() if png
+        picture_of(png, words.format(model, record["Epoch"].max()))
+        for model, record in records.items()
+        if record is not None and (png := plots[model])
     ]
     blocks = [Folded("How each model was trained", [Gallery(pictures)])] if pictures else []
     return Section("training", "How each model was trained", blocks)
@@ -113,7 +115,7 @@ def models_part(
     evaluation : EvaluationParameters
         How decisions and intervals were made.
     descriptions : sequence of dict
-        Of `evaluation`, for every model of the registry: `model`, its number of `weights`, and its `card`.
+        Of `evaluation`, for every model that was measured: `model`, its number of `weights`, and its `card`.
     plots : mapping of mapping
         By model: its `evaluation_plots`, with the PNG `summary`.
     """

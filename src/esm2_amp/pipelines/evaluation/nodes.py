@@ -305,7 +305,9 @@ def plot_comparison(
     return {**drawn, "sureness/risk_coverage": risk_coverage_figure(risk_coverage, MEASURES, _title(run))}
 
 
-def describe_models(run: RunParameters, parameters: EvaluationParameters, *descriptions_then_plots: Any) -> Section:
+def describe_models(
+    run: RunParameters, parameters: EvaluationParameters, *descriptions_then_plots: Any | None
+) -> Section:
     """Say for the report which models were measured and how, with the figures of each.
 
     Parameters
@@ -315,13 +317,15 @@ def describe_models(run: RunParameters, parameters: EvaluationParameters, *descr
     parameters : EvaluationParameters
         Threshold, baselines, and replicates of the bootstrap.
     *descriptions_then_plots : dict
-        The `description` of every model of the registry, in its order, then the PNGs of their `evaluation_plots`.
+        The `description` of every model of the registry, in its order, then the PNGs of their `evaluation_plots`; None
+        for a model that isn't evaluated yet.
     """
     from esm2_amp.report.run import models_part
 
     half = len(ARCHITECTURES)
-    descriptions, plots = descriptions_then_plots[:half], descriptions_then_plots[half:]
-    return models_part(run, parameters, descriptions, dict(zip(ARCHITECTURES, plots, strict=True)))
+    descriptions = [description for description in descriptions_then_plots[:half] if description]
+    plots = dict(zip(ARCHITECTURES, descriptions_then_plots[half:], strict=True))
+    return models_part(run, parameters, descriptions, {model: drawn for model, drawn in plots.items() if drawn})
 
 
 def _title(run: RunParameters) -> str:

@@ -118,13 +118,14 @@ def refit_model(
     return model._replace(card={**model.card, "search": best}), record, figure
 
 
-def describe_training(*records_then_plots: Any) -> Section:
+def describe_training(*records_then_plots: Any | None) -> Section:
     """Show for the report how each model was trained.
 
     Parameters
     ----------
     *records_then_plots : DataFrame, then bytes, optional
-        The `training_record` of every model of the registry, in its order, then the PNGs of their `training_plot`.
+        The `training_record` of every model of the registry, in its order, then the PNGs of their `training_plot`;
+        None for a model that isn't trained yet.
     """
     from esm2_amp.report.run import training_part
 
