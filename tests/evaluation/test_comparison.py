@@ -20,6 +20,7 @@ from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.evaluation.nodes import (
     compare_models,
+    describe_models,
     identify,
     measure_sureness,
     plot_comparison,
@@ -180,6 +181,11 @@ def test_figures_show_models_against_the_first_baseline_and_every_stratum_with_p
     assert "better" in texts(differences.axes[0])
     assert [axes.get_title()[:2] for axes in strata.axes] == ["C1", "C3"]
     assert [label.get_text() for label in strata.axes[0].get_yticklabels()] == rows
+
+
+def test_report_without_an_evaluated_model_is_refused():
+    with pytest.raises(InputError, match="no evaluated model to describe; run `kedro run --pipeline=evaluation`"):
+        describe_models(RUN, parameters(), *[None] * 2 * len(MODELS))
 
 
 def test_test_pairs_of_one_class_leave_empty_cells_and_figures_that_can_be_drawn(pairs, features, proteins):

@@ -319,11 +319,18 @@ def describe_models(
     *descriptions_then_plots : dict
         The `description` of every model of the registry, in its order, then the PNGs of their `evaluation_plots`; None
         for a model that isn't evaluated yet.
+
+    Raises
+    ------
+    InputError
+        No model is evaluated.
     """
     from esm2_amp.report.run import models_part
 
     half = len(ARCHITECTURES)
     descriptions = [description for description in descriptions_then_plots[:half] if description]
+    if not descriptions:
+        raise InputError("There is no evaluated model to describe; run `kedro run --pipeline=evaluation` first")
     plots = dict(zip(ARCHITECTURES, descriptions_then_plots[half:], strict=True))
     return models_part(run, parameters, descriptions, {model: drawn for model, drawn in plots.items() if drawn})
 
