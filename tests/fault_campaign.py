@@ -361,14 +361,14 @@ def _undated(file: Path) -> bytes:
 
 def _trials(file: Path) -> bytes:
     """A table of trials or of their epochs, the trials numbered anew."""
-    table = pd.read_csv(file).drop(columns="seconds", errors="ignore")
-    table["trial"] = table["trial"].rank(method="dense")
+    table = pd.read_csv(file).drop(columns="Seconds", errors="ignore")
+    table["Trial"] = table["Trial"].rank(method="dense")
     return table.to_csv().encode()
 
 
 def _trials_of_workbook(file: Path) -> bytes:
     tables = pd.read_excel(file, sheet_name=None)
-    kept = [table.drop(columns=["trial", "seconds"], errors="ignore").to_csv() for table in tables.values()]
+    kept = [table.drop(columns=["Trial", "Seconds"], errors="ignore").to_csv() for table in tables.values()]
     return "".join(kept).encode()
 
 

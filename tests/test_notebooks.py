@@ -71,7 +71,7 @@ def test_comparison_is_read_from_the_tables_of_the_run(execute, data):
     of_run = pd.read_csv(data / "08_reporting/model_comparison.csv")
     shown = tables(outputs)[0].droplevel(1, axis=1)
     assert shown.iloc[:, 0].tolist() == of_run["Model"].tolist()
-    assert shown["auroc"].tolist() == of_run["auroc"].round(3).tolist()
+    assert shown["AUROC"].tolist() == of_run["AUROC"].round(3).tolist()
     assert len(shown_as("image/png", outputs)) == 3
     assert len(shown_as("application/vnd.plotly.v1+json", outputs)) == 1
 

@@ -19,10 +19,12 @@ from scipy.special import expit
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from conftest import ROOT, context_of, needs_mmseqs
+from esm2_amp.columns import column_name
 from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.storage import load_model
 from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
+from tables import problems_of_tables
 
 bootstrap_project(ROOT)
 PIPELINES = [name for name in pipelines if name not in ("__default__", "results", "refit")]
@@ -67,12 +69,12 @@ def test_comparison_holds_the_measures_of_the_scored_pairs(demonstration_run):
     assert sorted(table.index) == sorted([*MODELS, *BASELINES])
     baselines = pd.read_csv(folder / "07_model_output/baseline_scores.csv").query("Split == 'test'")
     for name, row in table.iterrows():
-        scored, logit = baselines, name
+        scored, logit = baselines, column_name(str(name))
         if row["Kind"] == "model":
             scored = pd.read_csv(folder / f"07_model_output/{name}/scored_pairs.csv").query("Split == 'test'")
             logit = "Logit"
-        assert row["auroc"] == pytest.approx(roc_auc_score(scored["Label"], scored[logit]), rel=1e-5)
-        assert row["auroc_low"] <= row["auroc"] <= row["auroc_high"]
+        assert row["AUROC"] == pytest.approx(roc_auc_score(scored["Label"], scored[logit]), rel=1e-5)
+        assert row["AUROCLow"] <= row["AUROC"] <= row["AUROCHigh"]
 
 
 def test_differences_say_better_or_not_distinguishable(demonstration_run):
@@ -97,8 +99,8 @@ def test_threshold_chosen_on_validation_pairs_makes_the_decisions(data, go):
     mcc = [matthews_corrcoef(validation["Label"], validation["Probability"] >= t) for t in validation["Probability"]]
     assert metrics["validation"]["mcc"] == pytest.approx(max(mcc))
     table = pd.read_csv(data / "08_reporting/model_comparison.csv", index_col=0)
-    assert table.loc["ESM2_AMPS", "mcc"] == pytest.approx(metrics["test"]["mcc"], rel=1e-5)
-    assert table["threshold"].nunique() > 1
+    assert table.loc["ESM2_AMPS", "MCC"] == pytest.approx(metrics["test"]["mcc"], rel=1e-5)
+    assert table["Threshold"].nunique() > 1
 
 
 def test_imported_features_leave_out_the_baselines_that_read_sequences(data, go, tmp_path):
@@ -155,6 +157,7 @@ def test_each_pipeline_runs_alone_and_gives_the_same_again(pipeline, data, go, d
         elif path.name != "explanation":  # which holds the inputs of `latent_explanation`, too
             shutil.rmtree(path)
     go(f"--pipeline={pipeline}")
+    assert not problems_of_tables(data)
     same = pipeline != "latent_explanation"  # which adds its methods to the tables of `interpretability`
     for name, path in paths.items():
         assert path.exists(), name
@@ -388,7 +391,7 @@ def test_released_model_is_the_trained_one_with_its_measured_quality(data, go):
     metrics = load_model(released / "model").card["evaluation"]["metrics"]
     assert set(metrics) == {"ESM2_DPM", *BASELINES}
     for name, of_model in metrics.items():
-        expected = table.loc[name, ["auroc", "auroc_low", "auroc_high"]].astype(float)
+        expected = table.loc[name, ["AUROC", "AUROCLow", "AUROCHigh"]].astype(float)
         np.testing.assert_allclose(of_model["auroc"], expected)
     value, low, high = (f"{end:.3f}" for end in metrics["ESM2_DPM"]["auroc"])
     page = (released / "README.md").read_text()
@@ -406,8 +409,8 @@ def test_swapped_auroc_is_that_of_the_pairs_swapped(data, go, tmp_path):
     for model in ("ESM2_DPM", "ESM2_AMPS"):
         go("--pipeline=prediction", f"--params=model={model},pairs={tmp_path / 'swapped.csv'}")
         auroc = roc_auc_score(pairs["Label"], predicted(data)["Probability"])
-        assert table.loc[model, "auroc_swapped"] == pytest.approx(auroc, abs=1e-4)
-    assert table.loc["ESM2_DPM", "auroc"] != table.loc["ESM2_DPM", "auroc_swapped"]
+        assert table.loc[model, "AUROCSwapped"] == pytest.approx(auroc, abs=1e-4)
+    assert table.loc["ESM2_DPM", "AUROC"] != table.loc["ESM2_DPM", "AUROCSwapped"]
 
 
 def test_ensemble_goes_through_all_that_a_model_goes_through(data, go):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src/esm2_amp"
 ORDER = [
-    *["errors", "files", "checked_tensors", "checked_json", "progress", "protein", "names", "cluster", "threads"],
+    *["errors", "files", "checked_tensors", "checked_json", "progress", "protein", "names", "columns", "cluster"],
+    *["threads"],
     *["parameters", "statistics", "figures", "devices", "precision", "validation"],
     *["features", "pairs", "models", "splits", "synthetic", "training", "encoder"],
     *["finetuning", "search", "evaluation", "regions", "screening"],

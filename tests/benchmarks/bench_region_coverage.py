@@ -99,8 +99,8 @@ def row_by_row(proteins: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.Da
             for kind, values in shares.items():
                 hit = np.array(values) >= threshold
                 rates.append(("1-1", selection, threshold, kind, *100 * hit.mean(axis=0), 100 * hit.any(axis=1).mean()))
-    names = ["group", "selection", "threshold_percent", "region_type", "rank1", "rank2", "rank3", "any"]
-    return pd.DataFrame(rates, columns=names)
+    of_ranks = ["Rank1Percent", "Rank2Percent", "Rank3Percent", "AnyRankPercent"]
+    return pd.DataFrame(rates, columns=["Group", "Selection", "ThresholdPercent", "RegionType", *of_ranks])
 
 
 def timed(work: Callable[..., pd.DataFrame], *arguments: Any) -> tuple[float, pd.DataFrame]:

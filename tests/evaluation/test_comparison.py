@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from sklearn import metrics as sk
 
+from esm2_amp.columns import column_name
 from esm2_amp.errors import InputError
 from esm2_amp.evaluation.assessment import assess
 from esm2_amp.evaluation.baselines import ProteinViews, baseline_logits
@@ -19,6 +20,7 @@ from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.evaluation.nodes import (
     compare_models,
+    describe_models,
     identify,
     measure_sureness,
     plot_comparison,
@@ -69,14 +71,14 @@ def test_baselines_are_scored_by_what_their_own_proteins_are(pairs, features, pr
     shuffled = proteins.sample(frac=1, random_state=0)
     scores, metrics = score_baselines(pairs, features, shuffled, parameters(), RUN)
     assert list(metrics) == USE
-    assert list(scores) == ["Protein1", "Protein2", "Split", "Seen", "Label", *USE]
+    assert list(scores) == ["Protein1", "Protein2", "Split", "Seen", "Label", *map(column_name, USE)]
     views = ProteinViews(proteins["Sequence"].tolist(), features.select(slice(12, 13))[:, 0].numpy())
     for name in USE:
         held_out = pairs[pairs["split"] != "train"]
         expected = baseline_logits(name, pairs[:100], held_out, views, parameters().baselines, seed=RUN.seed)
-        np.testing.assert_array_equal(scores[name], expected)
+        np.testing.assert_array_equal(scores[column_name(name)], expected)
         test = scores["Split"] == "test"
-        auroc = sk.roc_auc_score(scores["Label"][test], scores[name][test])
+        auroc = sk.roc_auc_score(scores["Label"][test], scores[column_name(name)][test])
         assert metrics[name]["test"]["auroc"] == pytest.approx(auroc)
 
 
@@ -121,39 +123,39 @@ def inputs(pairs, features, proteins):
 
 def test_comparison_agrees_with_scikit_learn_on_the_test_pairs(inputs):
     models = compare_models(*inputs).models.set_index("Model")
-    assert models["auroc"].is_monotonic_decreasing
+    assert models["AUROC"].is_monotonic_decreasing
     assert models["Kind"].to_dict() == {**dict.fromkeys(MODELS, "model"), **dict.fromkeys(USE, "baseline")}
     for name, scored in zip(MODELS, inputs[4:], strict=False):
         test = scored[scored["Split"] == "test"]
         row = models.loc[name]
-        assert row["auroc"] == pytest.approx(sk.roc_auc_score(test["Label"], test["Logit"]))
-        assert row["aupr"] == pytest.approx(sk.average_precision_score(test["Label"], test["Logit"]))
-        assert row["mcc"] == pytest.approx(sk.matthews_corrcoef(test["Label"], test["Prediction"]))
-        assert (row["n_pairs"], row["n_positives"]) == (100, test["Label"].sum())
-    for metric in ("auroc", "mcc", "brier", "precision_at_1_100"):
-        assert (models[f"{metric}_low"] <= models[metric]).all()
-        assert (models[metric] <= models[f"{metric}_high"]).all()
-    assert models["threshold"].nunique() > 1
+        assert row["AUROC"] == pytest.approx(sk.roc_auc_score(test["Label"], test["Logit"]))
+        assert row["AUPR"] == pytest.approx(sk.average_precision_score(test["Label"], test["Logit"]))
+        assert row["MCC"] == pytest.approx(sk.matthews_corrcoef(test["Label"], test["Prediction"]))
+        assert (row["Pairs"], row["Positives"]) == (100, test["Label"].sum())
+    for metric in ("AUROC", "MCC", "Brier", "PrecisionAt1To100"):
+        assert (models[f"{metric}Low"] <= models[metric]).all()
+        assert (models[metric] <= models[f"{metric}High"]).all()
+    assert models["Threshold"].nunique() > 1
 
 
 def test_a_run_says_each_model_and_how_it_stands_against_the_first_baseline(inputs, caplog):
     with caplog.at_level(logging.INFO):
         comparison = compare_models(*inputs)
-    differences = comparison.differences.query("Metric == 'auroc' and ModelB == 'composition'").set_index("ModelA")
+    differences = comparison.differences.query("Metric == 'AUROC' and ModelB == 'composition'").set_index("ModelA")
     amps = differences.loc["ESM2_AMPS"]
     assert amps["Verdict"] == "ESM2_AMPS better"
     _, said = caplog.text.split("AUROC minus that of composition:")
     difference = f"{amps['Difference']:+.3f} ({amps['Low']:.3f} to {amps['High']:.3f})"
     assert re.search(rf"ESM2_AMPS +{re.escape(difference)} +better", said)
     best = comparison.models.iloc[0]
-    assert f"{best['auroc']:.3f} ({best['auroc_low']:.3f} to {best['auroc_high']:.3f})" in caplog.text
+    assert f"{best['AUROC']:.3f} ({best['AUROCLow']:.3f} to {best['AUROCHigh']:.3f})" in caplog.text
     assert "Test split of drawn pairs, 100 pairs" in caplog.text
     assert max(len(record.message) for record in caplog.records) <= 60
 
 
 def test_strata_are_measured_each_alone(inputs):
     comparison = compare_models(*inputs)
-    aurocs = comparison.strata.query("Metric == 'auroc'")
+    aurocs = comparison.strata.query("Metric == 'AUROC'")
     assert aurocs.groupby("Stratum")["Pairs"].first().to_dict() == {"C1": 40, "C2": 0, "C3": 60}
     amps = inputs[4].query("Split == 'test' and Seen == 'C1'")
     found = aurocs.set_index(["Stratum", "Model"])["Value"]["C1", "ESM2_AMPS"]
@@ -181,13 +183,18 @@ def test_figures_show_models_against_the_first_baseline_and_every_stratum_with_p
     assert [label.get_text() for label in strata.axes[0].get_yticklabels()] == rows
 
 
+def test_report_without_an_evaluated_model_is_refused():
+    with pytest.raises(InputError, match="no evaluated model to describe; run `kedro run --pipeline=evaluation`"):
+        describe_models(RUN, parameters(), *[None] * 2 * len(MODELS))
+
+
 def test_test_pairs_of_one_class_leave_empty_cells_and_figures_that_can_be_drawn(pairs, features, proteins):
     pairs.loc[pairs["split"] == "test", "label"] = 0.0
     scored, metrics = model_scores(pairs, 0.5)
     scores = score_baselines(pairs, features, proteins, parameters(), RUN)
     comparison = compare_models(parameters(), RUN, *scores, *scored, *metrics)
-    assert comparison.models[["auroc", "auroc_low", "auroc_high"]].isna().all().all()
-    assert comparison.models["accuracy"].notna().all()
+    assert comparison.models[["AUROC", "AUROCLow", "AUROCHigh"]].isna().all().all()
+    assert comparison.models["Accuracy"].notna().all()
     sure = measure_sureness(parameters(), RUN, *scored)
     for figure in plot_comparison(RUN, *comparison, sure.curves, scores[0], *scored).values():
         figure.draw_without_rendering()

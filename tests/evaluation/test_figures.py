@@ -37,15 +37,15 @@ def table():
         {
             "Model": ["ESM2_AMPS", "Composition"],
             "Kind": ["model", "baseline"],
-            "n_pairs": 10,
-            "n_positives": 4,
-            "accuracy": [0.75, 0.6],
-            "mcc": [0.5, np.nan],
-            "auroc": [0.8, 0.6],
-            "aupr": [0.7, 0.5],
-            **{f"{metric}_{end}": np.nan for metric in ("accuracy", "mcc", "aupr") for end in ("low", "high")},
-            "auroc_low": [0.78, 0.55],
-            "auroc_high": [0.83, 0.64],
+            "Pairs": 10,
+            "Positives": 4,
+            "Accuracy": [0.75, 0.6],
+            "MCC": [0.5, np.nan],
+            "AUROC": [0.8, 0.6],
+            "AUPR": [0.7, 0.5],
+            **{f"{metric}{end}": np.nan for metric in ("Accuracy", "MCC", "AUPR") for end in ("Low", "High")},
+            "AUROCLow": [0.78, 0.55],
+            "AUROCHigh": [0.83, 0.64],
         }
     )
 
@@ -98,7 +98,7 @@ def test_comparison_draws_intervals_in_the_colour_of_their_dots(table):
 
 
 def test_comparison_leaves_the_level_out_where_models_saw_different_pairs(table):
-    figure = comparison_figure(table.assign(n_positives=[4, 5]), "")
+    figure = comparison_figure(table.assign(Positives=[4, 5]), "")
     assert all(len(axes.lines) == 2 for axes in figure.axes)
 
 
@@ -121,7 +121,7 @@ def test_differences_bear_the_words_of_their_verdicts():
 def test_strata_have_a_panel_each_where_they_have_pairs():
     rows = [("C1", 0, np.nan), ("C2", 12, np.nan), ("C3", 50, 0.7)]
     table = pd.DataFrame(rows, columns=["Stratum", "Pairs", "Value"]).assign(
-        Positives=lambda table: table["Pairs"] // 2, Model="ESM2_AMPS", Kind="model", Metric="auroc", Low=0.6, High=0.8
+        Positives=lambda table: table["Pairs"] // 2, Model="ESM2_AMPS", Kind="model", Metric="AUROC", Low=0.6, High=0.8
     )
     figure = strata_figure(table, "test split")
     few, measured = figure.axes

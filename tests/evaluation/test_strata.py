@@ -30,7 +30,7 @@ def test_each_stratum_has_the_values_and_intervals_of_its_pairs_alone(pairs):
     c2 = table[table["Stratum"] == "C2"].reset_index(drop=True)
     assert c2[["Pairs", "Positives"]].drop_duplicates().values.tolist() == [[40, 20]]
     of_blunt = c2[c2["Model"] == "blunt"].set_index("Metric")["Value"]
-    assert of_blunt["auroc"] == pytest.approx(pair_metrics(label[inside], logits["blunt"][inside])["auroc"])
+    assert of_blunt["AUROC"] == pytest.approx(pair_metrics(label[inside], logits["blunt"][inside])["auroc"])
     part = {name: logit[inside] for name, logit in logits.items()}
     alone = intervals(bootstrap(label[inside], part, a[inside], b[inside], replicates=50, seed=1))
     pd.testing.assert_frame_equal(c2[alone.columns], alone)

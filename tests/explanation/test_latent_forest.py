@@ -64,7 +64,7 @@ def test_search_finds_what_can_be_learnt_and_keeps_every_trial(tmp_path, mode):
     found = fit(tmp_path, mode=mode)
     assert len(found.trials) == 3
     best = found.best.iloc[0]
-    assert best["MCC"] == found.trials["value"].max() > 0.8
+    assert best["MCC"] == found.trials["Value"].max() > 0.8
     assert found.forest.n_estimators == best["n_estimators"] and found.forest.max_features == best["max_features"]
     assert found.forest.feature_importances_.argmax() == 0
 
@@ -80,7 +80,7 @@ def test_search_goes_on_where_it_was_and_begins_anew_with_other_data(tmp_path, c
     caplog.set_level("INFO", "esm2_amp")
     first = fit(tmp_path, trials=2)
     more = fit(tmp_path, trials=3)
-    assert more.trials["value"].tolist()[:2] == first.trials["value"].tolist()
+    assert more.trials["Value"].tolist()[:2] == first.trials["Value"].tolist()
     assert caplog.text.count("trial 0:") == caplog.text.count("trial 2:") == 1
     fit(tmp_path, training=pairs(seed=9), trials=1)
     assert caplog.text.count("trial 0:") == 2

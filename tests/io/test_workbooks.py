@@ -8,7 +8,7 @@ from esm2_amp.io.workbooks import WorkbookDataset, number_format
 
 
 def test_sheets_keep_all_digits_and_show_two(tmp_path):
-    table = pd.DataFrame({"Region type": ["Motif"], "Top, rank 1 (% of pairs)": [33.46511]})
+    table = pd.DataFrame({"RegionType": ["Motif"], "TopRank1Percent": [33.46511]})
     WorkbookDataset(filepath=str(tmp_path / "reports/book.xlsx")).save({"Hit rates 1-1": table, "Empty": table.head(0)})
     book = openpyxl.load_workbook(tmp_path / "reports/book.xlsx")
     assert book.sheetnames == ["Hit rates 1-1", "Empty"]
@@ -16,21 +16,21 @@ def test_sheets_keep_all_digits_and_show_two(tmp_path):
     assert (sheet["B2"].value, sheet["B2"].number_format) == (33.46511, "0.00")
     assert sheet.freeze_panes == "A2"
     assert sheet["A1"].font.bold
-    assert sheet.column_dimensions["A"].width >= len("Region")
+    assert sheet.column_dimensions["A"].width >= len("RegionType")
 
 
 @pytest.mark.parametrize(
     ("name", "values", "style"),
     [
-        ("q", [0.0006, 0.98], "0.0E+00"),
-        ("segments_p", [0.5], "0.0E+00"),
+        ("Q", [0.0006, 0.98], "0.0E+00"),
+        ("SegmentsP", [0.5], "0.0E+00"),
         ("Importance", [0.0561, 0.0009], "0.0000"),
         ("Importance", [0.12, float("nan")], "0.000"),
         ("Importance", [-0.0002, 0.0001], "0.0E+00"),
-        ("coverage_percent", [100.0, 0.1], "0.00"),
-        ("fold", [float("inf"), 1.25], "0.00"),
-        ("empty", [float("nan")], "0.00"),
-        ("zero", [0.0], "0.00"),
+        ("CoveragePercent", [100.0, 0.1], "0.00"),
+        ("Fold", [float("inf"), 1.25], "0.00"),
+        ("Empty", [float("nan")], "0.00"),
+        ("Zero", [0.0], "0.00"),
     ],
 )
 def test_numbers_have_as_many_digits_as_say_something(name, values, style):
@@ -38,7 +38,7 @@ def test_numbers_have_as_many_digits_as_say_something(name, values, style):
 
 
 def test_q_values_are_shown_in_powers_of_ten(tmp_path):
-    table = pd.DataFrame({"region": ["Motif"], "q": [0.0006], "pairs": [60]})
+    table = pd.DataFrame({"Region": ["Motif"], "Q": [0.0006], "Pairs": [60]})
     WorkbookDataset(filepath=str(tmp_path / "book.xlsx")).save(table)
     (sheet,) = openpyxl.load_workbook(tmp_path / "book.xlsx").worksheets
     assert (sheet["B2"].value, sheet["B2"].number_format) == (0.0006, "0.0E+00")

@@ -62,7 +62,7 @@ def made(folder, **settings):
 
 def test_without_a_teacher_neither_record_nor_card_names_one(tmp_path):
     record, page = made(tmp_path)
-    assert record.columns.tolist() == ["epoch", "training_perplexity", "held_out_perplexity", "precision"]
+    assert record.columns.tolist() == ["Epoch", "TrainingPerplexity", "HeldOutPerplexity", "Precision"]
     assert "teacher" not in page
     assert "cosine" not in page
     assert not (tmp_path / "states").exists()
@@ -78,9 +78,9 @@ def test_the_card_of_a_distilled_encoder_names_teacher_licence_recipe_and_agreem
     assert "A large ESM-2; licence GPL-3.0" in page
     assert "7 × mean squared difference of unmasked tokens + 2.5 × that of the means over crops" in page
     assert ("of whole proteins, stored as float16" in page) == (states == "stored")
-    assert f"| small_esm | {record['held_out_cosine'].iloc[-1]:.3f} |" in page
-    assert f"for every token | {record['held_out_constant_cosine'].iloc[-1]:.3f} |" in page
-    assert f"value: {record['held_out_cosine'].iloc[-1]:.4f}".rstrip("0") in page
+    assert f"| small_esm | {record['HeldOutCosine'].iloc[-1]:.3f} |" in page
+    assert f"for every token | {record['HeldOutConstantCosine'].iloc[-1]:.3f} |" in page
+    assert f"value: {record['HeldOutCosine'].iloc[-1]:.4f}".rstrip("0") in page
     assert teacher not in page
     assert [*(tmp_path / "states").glob("*.float16")] != [] or states == "computed"
 
@@ -97,7 +97,7 @@ def test_stored_and_computed_states_of_whole_proteins_teach_alike(tmp_path, teac
 @pytest.mark.parametrize("name", ["weight", "mean_weight"])
 def test_weights_of_distillation_reach_the_training(tmp_path, teacher, name):
     records = [
-        made(tmp_path / str(value), teacher=teacher, distillation={name: value})[0]["held_out_cosine"].iloc[-1]
+        made(tmp_path / str(value), teacher=teacher, distillation={name: value})[0]["HeldOutCosine"].iloc[-1]
         for value in (0.5, 50.0)
     ]
     assert records[0] != records[1]

@@ -77,15 +77,15 @@ def test_transformers_loads_it_with_the_same_states(tuned):
 
 def test_card_page_record_and_plot(tuned):
     record = pd.read_csv(tuned.folder / "08_reporting/ESM2_DPM_finetuned/training_record.csv")
-    assert record["epoch"].tolist() == [1, 2]
-    selected = record[record["selected"]].iloc[0]
+    assert record["Epoch"].tolist() == [1, 2]
+    selected = record[record["Selected"]].iloc[0]
     card, before = tuned.card, tuned.card["finetuning"]["before"]
-    assert card["selected_epoch"]["validation_auroc"] == pytest.approx(selected["validation_auroc"])
+    assert card["selected_epoch"]["validation_auroc"] == pytest.approx(selected["ValidationAUROC"])
     assert card["finetuning"]["settings"]["rank"] == 2
     assert before["features"]["fingerprint"] == load_encoder(str(TINY)).fingerprint
     assert before["selected_epoch"] == load_model(tuned.folder / "06_models/ESM2_DPM/model").card["selected_epoch"]
     page = (tuned.folder / TUNED / "encoder/README.md").read_text()
-    values = before["selected_epoch"]["validation_auroc"], selected["validation_auroc"]
+    values = before["selected_epoch"]["validation_auroc"], selected["ValidationAUROC"]
     assert "| AUROC | {:.4f} | {:.4f} |".format(*values) in page
     assert "rank 2, alpha 16, dropout 0, beside query, key, value of the last layer" in page
     assert (tuned.folder / "08_reporting/ESM2_DPM_finetuned/training.png").stat().st_size > 5000

@@ -25,8 +25,8 @@ from esm2_amp.pipelines.functional_regions.nodes import (
     select_segments,
 )
 
-RATES = ["rank1", "rank2", "rank3", "any"]
-KEY = ["group", "selection", "threshold_percent", "region_type"]
+RATES = ["Rank1Percent", "Rank2Percent", "Rank3Percent", "AnyRankPercent"]
+KEY = ["Group", "Selection", "ThresholdPercent", "RegionType"]
 OPTIONS = "--pipeline=functional_regions"
 
 
@@ -105,8 +105,8 @@ def test_published_hit_rates_are_reproduced(published, group, tmp_path):
 
 
 def test_planted_sites_are_found_in_top_segments(reports):
-    table = pd.read_csv(reports / "enrichment.csv").query("region_type == 'Motif' and against == 'random segments'")
-    verdicts = table.set_index(["group", "selection"])["verdict"]
+    table = pd.read_csv(reports / "enrichment.csv").query("RegionType == 'Motif' and Against == 'random segments'")
+    verdicts = table.set_index(["Group", "Selection"])["Verdict"]
     assert verdicts["1-1", "Top"] == "enriched"
     assert verdicts["1-1", "Low"] != "enriched"
 
@@ -212,7 +212,7 @@ def test_families_of_interproscan_are_no_regions(name, types):
     expected = [("1-1", "Top", threshold, kind) for threshold in (25, 75) for kind in ("Domain", "ALL")]
     assert hits.index.tolist() == expected
     assert hits[RATES].to_numpy().tolist() == 4 * [[100, 100, 0, 100]]
-    assert "Family" not in set(rates["region_type"])
+    assert "Family" not in set(rates["RegionType"])
     assert report["regions_of_other_types"] == types
 
 
@@ -276,8 +276,8 @@ def test_protein_without_annotation_counts_as_uncovered_and_is_reported(tmp_path
     assert report["proteins_without_annotation"] == 2
     assert report["proteins_not_in_file"] == 1
     _, rates = measure_coverage(*kept, report, parameters(group="1-1"))
-    top = rates.query("selection == 'Top' and region_type == 'Domain'")
-    assert top["rank1"].tolist() == pytest.approx([100 / 3])
+    top = rates.query("Selection == 'Top' and RegionType == 'Domain'")
+    assert top["Rank1Percent"].tolist() == pytest.approx([100 / 3])
 
 
 def test_pairs_of_proteins_without_annotation_are_left_out_by_parameter(tmp_path):

@@ -25,7 +25,7 @@ def test_the_test_pairs_given_as_files_have_the_figures_of_the_evaluation(data, 
     assert found["Model"] == "ESM2_GRU"
     assert found["Kind"] == "model"
     # these decisions are at 0.5, as those of the evaluation are by default; a model is read in one order here
-    columns = [name for name in expected.index if name not in ("Kind", "auroc_swapped", "temperature")]
+    columns = [name for name in expected.index if name not in ("Kind", "AUROCSwapped", "Temperature")]
     np.testing.assert_allclose(found[columns].astype(float), expected[columns].astype(float), rtol=1e-4)
     scored = pd.read_csv(tmp_path / "scored_pairs.csv")
     earlier = pd.read_csv(data / "07_model_output/ESM2_GRU/scored_pairs.csv").query("Split == 'test'")

@@ -71,7 +71,7 @@ def test_all_pairs_of_the_examples(screened, place, tmp_path):
     network = nx.read_graphml(out / "network.graphml")
     assert network.number_of_edges() == 5
     edge = network.edges[tuple(table.loc[0, ["Protein1", "Protein2"]])]
-    assert edge["logit"] == pytest.approx(table["Logit"][0])
+    assert edge["Logit"] == pytest.approx(table["Logit"][0])
     assert len((out / "network.sif").read_text().splitlines()) == 5
     passed = (table["Probability"] >= 0.55).sum()
     assert f"The network shows the best 5 of the {passed} pairs" in said

@@ -55,33 +55,33 @@ def planted():
 
 @pytest.mark.parametrize("against", ["low segments", "random segments", "shifted regions"])
 def test_planted_sites_are_enriched_among_top_segments(planted, against):
-    rows = planted[(planted["selection"] == "Top") & (planted["against"] == against)]
-    row = rows[(rows["group"] == "1-1") & (rows["region_type"] == "Motif")].iloc[0]
-    assert row["verdict"] == "enriched"
-    assert row["q"] < 0.01
-    assert 0 < row["difference_low"] < row["difference_points"] < row["difference_high"]
-    assert 1 < row["fold_low"] <= row["fold"] <= row["fold_high"]
+    rows = planted[(planted["Selection"] == "Top") & (planted["Against"] == against)]
+    row = rows[(rows["Group"] == "1-1") & (rows["RegionType"] == "Motif")].iloc[0]
+    assert row["Verdict"] == "enriched"
+    assert row["Q"] < 0.01
+    assert 0 < row["DifferencePointsLow"] < row["DifferencePoints"] < row["DifferencePointsHigh"]
+    assert 1 < row["FoldLow"] <= row["Fold"] <= row["FoldHigh"]
 
 
 def test_planted_sites_are_not_enriched_among_low_segments_nor_decoys_anywhere(planted):
-    low = planted[(planted["selection"] == "Low") & (planted["region_type"] == "Motif")]
-    decoys = planted[planted["region_type"] == "Region"]
-    assert "enriched" not in {*low["verdict"], *decoys["verdict"]}
+    low = planted[(planted["Selection"] == "Low") & (planted["RegionType"] == "Motif")]
+    decoys = planted[planted["RegionType"] == "Region"]
+    assert "enriched" not in {*low["Verdict"], *decoys["Verdict"]}
 
 
 def test_type_without_regions_is_not_tested(planted):
-    domain = planted[planted["region_type"] == "Domain"]
-    assert set(domain["verdict"]) == {"not annotated"}
-    assert domain[["p", "q"]].isna().all(axis=None)
+    domain = planted[planted["RegionType"] == "Domain"]
+    assert set(domain["Verdict"]) == {"not annotated"}
+    assert domain[["P", "Q"]].isna().all(axis=None)
 
 
 def test_q_values_are_those_of_scipy_over_the_types(planted):
-    rows = planted[(planted["group"] == "0-0") & (planted["against"] == "low segments") & planted["p"].notna()]
-    np.testing.assert_allclose(rows["q"], false_discovery_control(rows["p"], method="bh"))
+    rows = planted[(planted["Group"] == "0-0") & (planted["Against"] == "low segments") & planted["P"].notna()]
+    np.testing.assert_allclose(rows["Q"], false_discovery_control(rows["P"], method="bh"))
 
 
 def test_summary_says_it_in_words(planted):
-    lines = summarise(planted).set_index(["group", "region_type"])["summary"]
+    lines = summarise(planted).set_index(["Group", "RegionType"])["Summary"]
     group = "interacting, called interacting"
     assert lines["1-1", "Motif"].startswith(f"{group}, Motif: enriched in top segments (")
     assert lines["1-1", "Domain"] == f"{group}, Domain: not annotated in these proteins"
@@ -97,8 +97,8 @@ def test_groups_of_too_few_pairs_are_told_in_a_line_and_not_tested():
     assert small.to_dict() == {"1-0": 3}
     measured = coverage(region_table(["P0"], [1], [10]), proteins.tolist(), np.full(6, 100), ["Motif"])
     table = enrichment(large, measured, **QUICK, seed=0)
-    told = summarise(table, small, 9).query("group == '1-0'")
-    assert told["summary"].tolist() == ["interacting, called not interacting: too few pairs to test (3; 9 are needed)"]
+    told = summarise(table, small, 9).query("Group == '1-0'")
+    assert told["Summary"].tolist() == ["interacting, called not interacting: too few pairs to test (3; 9 are needed)"]
     nothing = enrichment(by_size(segments, 10)[0], measured, **QUICK, seed=0)
     assert nothing.columns.tolist() == table.columns.tolist()
     assert nothing.empty
@@ -118,8 +118,8 @@ def test_random_regions_are_called_no_more_often_than_they_may():
         starts = 1 + (generator.random(len(proteins)) * (lengths - size)).astype(int)
         measured = coverage(region_table(proteins, starts, starts + size - 1), proteins.tolist(), lengths, ["Motif"])
         table = enrichment(segments, measured, **QUICK, seed=repetition)
-        for row in table[table["region_type"] == "Motif"].itertuples():
-            called[row.selection, row.against] += row.p <= 0.05
+        for row in table[table["RegionType"] == "Motif"].itertuples():
+            called[row.Selection, row.Against] += row.P <= 0.05
     assert max(called.values()) <= binom.ppf(0.999, 200, 0.05)
 
 
@@ -132,10 +132,10 @@ def test_random_segments_agree_with_all_permutations_of_one_protein():
     pairs = pd.DataFrame({"Protein1": ["P"], "Protein2": ["P"], "Label": 1, "Prediction": 1})
     segments = rank_segments(importance_table(pairs, importance, slice(1, 11)), 1)
     table = enrichment(segments, measured, permutations=20_000, replicates=100, level=0.05, seed=0)
-    row = table[(table["selection"] == "Top") & (table["against"] == "random segments")].iloc[0]
-    assert row["coverage_percent"] == 100
-    assert row["expected_percent"] == pytest.approx(10)
-    assert row["p"] == pytest.approx(2 * 0.1, abs=0.015)
+    row = table[(table["Selection"] == "Top") & (table["Against"] == "random segments")].iloc[0]
+    assert row["CoveragePercent"] == 100
+    assert row["ExpectedPercent"] == pytest.approx(10)
+    assert row["P"] == pytest.approx(2 * 0.1, abs=0.015)
 
 
 def test_shifted_regions_agree_with_every_shift():
@@ -147,15 +147,15 @@ def test_shifted_regions_agree_with_every_shift():
     pairs = pd.DataFrame({"Protein1": ["P"], "Protein2": ["P"], "Label": 1, "Prediction": 1})
     segments = rank_segments(importance_table(pairs, importance, slice(1, 11)), 1)
     table = enrichment(segments, measured, permutations=20_000, replicates=100, level=0.05, seed=0)
-    row = table[(table["selection"] == "Top") & (table["against"] == "shifted regions")].iloc[0]
+    row = table[(table["Selection"] == "Top") & (table["Against"] == "shifted regions")].iloc[0]
     first, last = segment_bounds([lengths])[0][1:3]
     in_segment = set(range(first + 1, last + 1))
     covered = [
         len(in_segment & {(residue + turn - 1) % lengths + 1 for residue in range(start, end + 1)})
         for turn in range(lengths)
     ]
-    assert row["expected_percent"] == pytest.approx(100 * (end - start + 1) / lengths)
-    assert row["p"] == pytest.approx(2 * np.mean(np.array(covered) >= covered[0]), abs=0.02)
+    assert row["ExpectedPercent"] == pytest.approx(100 * (end - start + 1) / lengths)
+    assert row["P"] == pytest.approx(2 * np.mean(np.array(covered) >= covered[0]), abs=0.02)
 
 
 def test_top_and_low_segments_of_different_proteins_are_compared_beyond_what_their_proteins_differ():
@@ -166,12 +166,12 @@ def test_top_and_low_segments_of_different_proteins_are_compared_beyond_what_the
     pairs = pd.DataFrame({"Protein1": ["P"], "Protein2": ["Q"], "Label": 1, "Prediction": 1})
     segments = rank_segments(importance_table(pairs, importance, slice(1, 11)), 3)
     table = enrichment(segments, measured, **QUICK, seed=0)
-    row = table[(table["against"] == "low segments") & (table["region_type"] == "Motif")].iloc[0]
+    row = table[(table["Against"] == "low segments") & (table["RegionType"] == "Motif")].iloc[0]
     top, low, random_top, random_low = 100, 100 / 3, 60, 10
-    assert row["coverage_percent"] == pytest.approx(top)
-    assert row["expected_percent"] == pytest.approx(low + random_top - random_low)
-    assert row["difference_points"] == pytest.approx((top - random_top) - (low - random_low))
-    assert row["fold"] == pytest.approx(top / low)
+    assert row["CoveragePercent"] == pytest.approx(top)
+    assert row["ExpectedPercent"] == pytest.approx(low + random_top - random_low)
+    assert row["DifferencePoints"] == pytest.approx((top - random_top) - (low - random_low))
+    assert row["Fold"] == pytest.approx(top / low)
 
 
 def test_equal_sums_stay_equal_in_p_values_where_rounding_parts_them():
@@ -194,4 +194,4 @@ def test_same_seed_gives_the_same_table():
     measured = coverage(region_table(proteins, [1, 5, 9], [20, 30, 40]), proteins.tolist(), [50, 60, 70], ["Motif"])
     first, second, other = (enrichment(segments, measured, **QUICK, seed=seed) for seed in (0, 0, 1))
     pd.testing.assert_frame_equal(first, second)
-    assert not first["difference_low"].equals(other["difference_low"])
+    assert not first["DifferencePointsLow"].equals(other["DifferencePointsLow"])

@@ -48,13 +48,13 @@ def test_means_inside_and_outside_are_counted_by_hand():
     a, b = np.array([5.0, 3.0, 0.0, 0.0, 0.0, 1.0]), np.array([1.0, 2.0, 3.0, 4.0])
     measured = coverage(regions_of(("P", "Motif", 1, 2)), ["P", "Q"], [6, 4], ["Motif"])
     row = residue_enrichment(table_of([("P", "Q")], [(a, b)]), measured, **QUICK).iloc[0]
-    assert row["region_type"] == "Motif"
-    assert (row["proteins"], row["residues"]) == (1, 2)
-    assert row["inside"] == pytest.approx(8 / 2)
-    assert row["outside"] == pytest.approx((1 + 10) / 8)
+    assert row["RegionType"] == "Motif"
+    assert (row["Proteins"], row["Residues"]) == (1, 2)
+    assert row["Inside"] == pytest.approx(8 / 2)
+    assert row["Outside"] == pytest.approx((1 + 10) / 8)
     by_chance = 2 * a.mean()
-    assert row["expected_contrast"] == pytest.approx(by_chance / 2 - (19 - by_chance) / 8)
-    assert row["difference"] == pytest.approx(row["inside"] - row["outside"] - row["expected_contrast"])
+    assert row["ExpectedContrast"] == pytest.approx(by_chance / 2 - (19 - by_chance) / 8)
+    assert row["Difference"] == pytest.approx(row["Inside"] - row["Outside"] - row["ExpectedContrast"])
 
 
 def test_p_value_counts_every_turn_of_one_protein():
@@ -67,7 +67,7 @@ def test_p_value_counts_every_turn_of_one_protein():
     table = table_of([("P", "Q")], [(values, np.zeros(12))])
     row = residue_enrichment(table, measured, **(QUICK | {"permutations": 20_000})).iloc[0]
     sums = np.array([np.roll(flags, turn) @ values for turn in range(40)])
-    assert row["p"] == pytest.approx(2 * np.mean(sums >= sums[0] - 1e-9), abs=0.01)
+    assert row["P"] == pytest.approx(2 * np.mean(sums >= sums[0] - 1e-9), abs=0.01)
 
 
 def test_profiles_of_a_protein_in_many_pairs_and_with_itself_are_summed():
@@ -77,8 +77,8 @@ def test_profiles_of_a_protein_in_many_pairs_and_with_itself_are_summed():
     pairs = [("P", "Q"), ("Q", "P"), ("P", "P")]
     table = table_of(pairs, [(of_p[0], of_q[0]), (of_q[1], of_p[1]), (of_p[2], of_p[3])])
     row = residue_enrichment(table, measured, **QUICK).iloc[0]
-    assert row["residues"] == 4 * 7 + 2 * 5
-    assert row["inside"] == pytest.approx((of_p[:, 2:9].sum() + of_q[:, :5].sum()) / 38)
+    assert row["Residues"] == 4 * 7 + 2 * 5
+    assert row["Inside"] == pytest.approx((of_p[:, 2:9].sum() + of_q[:, :5].sum()) / 38)
 
 
 @pytest.fixture(scope="module")
@@ -96,16 +96,16 @@ def planted():
     pairs = list(zip(entries[::2], entries[1::2], strict=True))
     measured = coverage(regions_of(*rows), entries, lengths, ["Motif", "Region", "Domain"])
     table = table_of(pairs, [(values[a], values[b]) for a, b in pairs])
-    return residue_enrichment(table, measured, **(QUICK | {"permutations": 2000})).set_index("region_type")
+    return residue_enrichment(table, measured, **(QUICK | {"permutations": 2000})).set_index("RegionType")
 
 
 def test_planted_motifs_are_enriched_and_decoys_not(planted):
-    assert planted.loc["Motif", "verdict"] == "enriched"
-    assert 0 < planted.loc["Motif", "difference_low"] < planted.loc["Motif", "difference"]
-    assert planted.loc["Region", "verdict"] == "no difference"
-    assert planted.loc["Domain", "verdict"] == "not annotated"
-    tested = planted["p"].notna()
-    np.testing.assert_allclose(planted.loc[tested, "q"], false_discovery_control(planted.loc[tested, "p"], method="bh"))
+    assert planted.loc["Motif", "Verdict"] == "enriched"
+    assert 0 < planted.loc["Motif", "DifferenceLow"] < planted.loc["Motif", "Difference"]
+    assert planted.loc["Region", "Verdict"] == "no difference"
+    assert planted.loc["Domain", "Verdict"] == "not annotated"
+    tested = planted["P"].notna()
+    np.testing.assert_allclose(planted.loc[tested, "Q"], false_discovery_control(planted.loc[tested, "P"], method="bh"))
 
 
 def test_smooth_profiles_without_truth_are_called_no_more_often_than_they_may():
@@ -121,7 +121,7 @@ def test_smooth_profiles_without_truth_are_called_no_more_often_than_they_may():
         rows = [(entry, "Motif", start, start + 11) for entry, start in zip(entries, starts, strict=True)]
         measured = coverage(regions_of(*rows), entries, lengths, ["Motif"])
         table = table_of(pairs, list(zip(values[::2], values[1::2], strict=True)))
-        called += residue_enrichment(table, measured, **(QUICK | {"seed": repetition}))["p"].iloc[0] <= 0.05
+        called += residue_enrichment(table, measured, **(QUICK | {"seed": repetition}))["P"].iloc[0] <= 0.05
     assert called <= binom.ppf(0.999, 150, 0.05)
 
 
@@ -129,7 +129,7 @@ def test_groups_are_tested_apart():
     measured = coverage(regions_of(("P", "Motif", 1, 3)), ["P"], [9], ["Motif"])
     both = [np.arange(9.0), np.arange(9.0)]
     table = pd.concat([table_of([("P", "P")], [both], group) for group in ("1-1", "0-0")])
-    assert residue_enrichment(table, measured, **QUICK)["group"].tolist() == ["0-0", "0-0", "1-1", "1-1"]
+    assert residue_enrichment(table, measured, **QUICK)["Group"].tolist() == ["0-0", "0-0", "1-1", "1-1"]
 
 
 def test_regions_of_another_version_of_a_sequence():
@@ -149,13 +149,13 @@ def test_residue_without_value():
 def test_both_views_say_where_a_difference_is_seen():
     kinds = ["Domain", "Motif", "Region", "Repeat", "ALL"]
     verdicts = ["enriched", "no difference", "enriched", "enriched", "no difference"]
-    segments = pd.DataFrame({"group": "1-1", "selection": "Top", "against": "shifted regions", "region_type": kinds,
-                             "difference_points": 1.0, "p": 0.1, "q": 0.2, "verdict": verdicts})  # fmt: skip
-    others = segments.assign(against="random segments", verdict="depleted")
+    segments = pd.DataFrame({"Group": "1-1", "Selection": "Top", "Against": "shifted regions", "RegionType": kinds,
+                             "DifferencePoints": 1.0, "P": 0.1, "Q": 0.2, "Verdict": verdicts})  # fmt: skip
+    others = segments.assign(Against="random segments", Verdict="depleted")
     finer = ["enriched", "enriched", "no difference", "depleted", "no difference"]
-    residues = pd.DataFrame({"group": "1-1", "region_type": kinds, "difference": 2.0, "p": 0.1, "q": 0.2,
-                             "verdict": finer})  # fmt: skip
+    residues = pd.DataFrame({"Group": "1-1", "RegionType": kinds, "Difference": 2.0, "P": 0.1, "Q": 0.2,
+                             "Verdict": finer})  # fmt: skip
     table = both_views(pd.concat([segments, others]), residues)
-    assert table["seen"].tolist() == ["the same", "by residues only", "by segments only", "opposite", "the same"]
-    assert (table["segments_difference"] == 1).all()
-    assert (table["residues_difference"] == 2).all()
+    assert table["Seen"].tolist() == ["the same", "by residues only", "by segments only", "opposite", "the same"]
+    assert (table["SegmentsDifference"] == 1).all()
+    assert (table["ResiduesDifference"] == 2).all()

@@ -56,8 +56,8 @@ def test_leaking_split_is_warned_of(path, value, words):
 
 
 def row(model, kind="model", auroc=0.8, reach=0.02, **changes):
-    usual = {"Model": model, "Kind": kind, "n_pairs": 1000, "auroc": auroc, "auroc_low": auroc - reach,
-             "auroc_high": auroc + reach, "auroc_swapped": auroc, "ece_calibrated": 0.02}  # fmt: skip
+    usual = {"Model": model, "Kind": kind, "Pairs": 1000, "AUROC": auroc, "AUROCLow": auroc - reach,
+             "AUROCHigh": auroc + reach, "AUROCSwapped": auroc, "ECECalibrated": 0.02}  # fmt: skip
     return usual | changes
 
 
@@ -78,8 +78,8 @@ def test_model_that_stands_up_gives_no_warning():
         ({"verdict": "worse"}, "Worse than the baseline composition by AUROC: ESM2_GRU"),
         ({"auroc": 0.51}, "No better than chance, whose AUROC is 0.5: ESM2_GRU"),
         ({"reach": 0.1}, "1,000 pairs leave intervals of AUROC up to 0.20 wide"),
-        ({"auroc_swapped": 0.7}, "which protein is named first, enough to change AUROC: ESM2_GRU"),
-        ({"ece_calibrated": 0.2}, "off by more than 0.1 on average, even calibrated: ESM2_GRU"),
+        ({"AUROCSwapped": 0.7}, "which protein is named first, enough to change AUROC: ESM2_GRU"),
+        ({"ECECalibrated": 0.2}, "off by more than 0.1 on average, even calibrated: ESM2_GRU"),
     ],
 )
 def test_weak_model_is_warned_of(changes, words):

@@ -29,12 +29,13 @@ const press = (heading) => {
   const rows = [...button.closest("table").tBodies[0].rows].map((row) => row.cells[0].dataset.value);
   return { rows, sort: button.closest("th").ariaSort, isFocused: document.activeElement === button };
 };
-const enlarge = () => {
-  const button = document.querySelector(".enlarge");
-  button.click();
+const lookOf = (image) => [getComputedStyle(image).filter, getComputedStyle(image).backgroundColor];
+const enlarge = (kind) => {
+  const small = document.querySelector(`.enlarge img.${kind}`);
+  small.parentElement.click();
   const dialog = document.getElementById("enlarged");
   const shown = dialog.querySelector("img");
-  const found = { open: dialog.open, same: shown.src === button.querySelector("img").src, alt: shown.alt };
+  const found = { open: dialog.open, same: shown.src === small.src, alt: shown.alt, look: lookOf(shown) };
   dialog.querySelector("button").click();
   return { ...found, closed: !dialog.open };
 };
@@ -43,13 +44,14 @@ const beside = () => document.querySelector("nav").getBoundingClientRect().right
 const report = () => parent.postMessage({
   errors,
   fetched: performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => !/^data:/.test(name)),
-  beside: beside(), filter: getComputedStyle(document.querySelector(".enlarge img")).filter,
+  beside: beside(),
+  pictures: [...document.querySelectorAll(".enlarge img")].map((image) => [image.alt, image.className, lookOf(image)]),
   width: innerWidth, content: document.documentElement.scrollWidth,
   charts: [...document.querySelectorAll(".chart")].map((chart) => [chart, chart.querySelector("svg")].map(
     (element) => element.clientWidth)),
   curves: document.querySelectorAll(".chart .scatterlayer .trace").length,
   text: getComputedStyle(document.body).color, page: getComputedStyle(document.body).backgroundColor,
-  enlarged: enlarge(),
+  enlarged: { ink: enlarge("ink"), scale: enlarge("scale") },
   first: press("AUROC"), second: press("AUROC"), names: press("Model"),
 }, "*");
 const wait = setInterval(() => {
@@ -115,24 +117,47 @@ def test_page_follows_the_scheme(found, scheme):
 
 
 def test_figure_opens_at_full_size_and_closes(found):
-    assert found["enlarged"]["open"]
-    assert found["enlarged"]["same"]
-    assert found["enlarged"]["closed"]
-    assert found["enlarged"]["alt"]
+    for enlarged in found["enlarged"].values():
+        assert enlarged["open"]
+        assert enlarged["same"]
+        assert enlarged["closed"]
+        assert enlarged["alt"]
 
 
 def test_contents_stand_beside_the_text_where_there_is_room(found, width):
     assert found["beside"] == (width > 1100)
 
 
-def test_ink_of_figures_is_light_on_a_dark_page(found, scheme):
-    assert found["filter"] == ("invert(1) hue-rotate(180deg)" if scheme == "dark" else "none")
+NOTHING = ["none", "rgba(0, 0, 0, 0)"]
+LOOKS = {
+    "light": {"ink": NOTHING, "scale": NOTHING},
+    "dark": {"ink": ["invert(1) hue-rotate(180deg)", NOTHING[1]], "scale": ["none", "rgb(255, 255, 255)"]},
+}
+
+
+def test_ink_of_figures_is_light_on_a_dark_page_and_colours_that_are_values_stay(found, scheme):
+    for _, colours, look in found["pictures"]:
+        assert look == LOOKS[scheme][colours]
+    for colours, enlarged in found["enlarged"].items():
+        assert enlarged["look"] == LOOKS[scheme][colours]
+
+
+def test_colours_of_maps_are_values_and_those_of_lines_and_bars_are_ink(found):
+    beginnings = {
+        "scale": ["Heat maps of attention", "Map of ", "Coverage of segments in bins", "Rank correlations between",
+                  "ROC and precision-recall curves, confusion matrix", "Pairs of each protein"],
+        "ink": ["Loss and MCC of", "Bars of", "Share of segments", "Deletion and insertion", "Control with random",
+                "How often the top tokens", "Coverage of top and low segments"],
+    }  # fmt: skip
+    for colours, words in beginnings.items():
+        for beginning in words:
+            assert {kind for alt, kind, _ in found["pictures"] if alt.startswith(beginning)} == {colours}, beginning
 
 
 def test_buttons_sort_the_table(found, demonstration_run):
     table = pd.read_csv(Path(demonstration_run.folder) / "08_reporting/model_comparison.csv")
     names = table["Model"].where(table["Kind"] == "model", table["Model"].str.replace("_", " "))
-    auroc = dict(zip(names, table["auroc"], strict=True))
+    auroc = dict(zip(names, table["AUROC"], strict=True))
     largest_first = [auroc[name] for name in found["first"]["rows"]]
     assert sorted(found["first"]["rows"]) == sorted(names)
     assert largest_first == sorted(largest_first, reverse=True)

@@ -43,9 +43,9 @@ def test_comparison_is_that_of_the_table(shown, demonstration_run):
     expected = pd.read_csv(demonstration_run.folder / "08_reporting/model_comparison.csv")
     found = table_of(shown, "Test pairs")
     assert found["Model"].tolist() == [name if "ESM2" in name else name.replace("_", " ") for name in expected["Model"]]
-    for heading, metric in {"AUROC": "auroc", "AUPR": "aupr", "MCC": "mcc", "ECE": "ece", "Brier": "brier"}.items():
-        pd.testing.assert_series_equal(found[heading].astype(float), expected[metric], check_names=False)
-    low, high = expected.loc[0, ["auroc_low", "auroc_high"]]
+    for metric in ("AUROC", "AUPR", "MCC", "ECE", "Brier"):
+        pd.testing.assert_series_equal(found[metric].astype(float), expected[metric], check_names=False)
+    low, high = expected.loc[0, ["AUROCLow", "AUROCHigh"]]
     assert f"{low:.3f} to {high:.3f}" in shown.text
 
 
@@ -80,9 +80,9 @@ def test_explanations_and_regions_are_told_in_numbers(shown, demonstration_run):
         assert table["Residues named by"].tolist() == ["Integrated Gradients", "Changed sequence"]
         assert float(table["Difference"][0]) == pytest.approx(masked["Difference"])
     summary = pd.read_csv(folder / "functional_regions/summary.csv")
-    told = summary[~summary["summary"].str.contains("not annotated in these proteins")]
+    told = summary[~summary["Summary"].str.contains("not annotated in these proteins")]
     assert len(told)
-    for sentence in told["summary"]:
+    for sentence in told["Summary"]:
         assert sentence.split(": ", 1)[1] in shown.text
     assert "weren't looked up" not in shown.text
 
@@ -114,6 +114,44 @@ def test_parts_that_are_there_are_shown_without_the_others(data, go):
     assert html.count("tokens by Integrated Gradients") == len(MODELS_WITH_ATTENTION) - 1
     assert text.count("Do the methods agree?") == len(MODELS_WITH_ATTENTION) - 1
     assert "How each model was trained" not in text
+
+
+def hashes_of_weights(data):
+    """Beginnings of the hashes of weights, by model, as the report shows them and as the models' cards have them."""
+    table = table_of(shown_in(data), "Networks and their training").set_index("Model")["SHA-256 of weights"]
+    cards = {model: json.loads((data / f"06_models/{model}/model/card.json").read_text()) for model in table.index}
+    return table.str.rstrip("…").to_dict(), {model: card["weights_sha256"][:12] for model, card in cards.items()}
+
+
+def test_a_model_that_was_trained_and_evaluated_alone_is_shown_as_it_is_now(data, go):
+    before, _ = hashes_of_weights(data)
+    alone = "--namespaces=ESM2_DPM"
+    go("--pipeline=model_training", alone, "--params=ESM2_DPM.settings.training.epochs=1")
+    go("--pipeline=evaluation", alone)
+    go("--pipeline=report")
+    html = (data / "08_reporting/report.html").read_text()
+    for model in MODELS:
+        epochs = 1 if model == "ESM2_DPM" else 2
+        assert f'alt="Loss and MCC of {model} over {epochs} epochs"' in html
+    found, expected = hashes_of_weights(data)
+    assert found == expected
+    assert {model for model in MODELS if found[model] != before[model]} == {"ESM2_DPM"}
+
+
+def test_parts_of_a_run_of_one_model_alone_show_that_model(data, go):
+    for model in [*MODELS][1:]:
+        for layer in ("06_models", "07_model_output", "08_reporting"):
+            shutil.rmtree(data / layer / model)
+    for part in ("training", "models"):
+        (data / f"08_reporting/.report/{part}.json").unlink()
+    go("--namespaces=ESM2_AMPS")
+    pictures = {
+        part: set(
+            re.findall("(?:MCC|calibration) of (ESM2_[A-Z]+)", (data / f"08_reporting/.report/{part}.json").read_text())
+        )
+        for part in ("training", "models")
+    }
+    assert pictures == {"training": {"ESM2_AMPS"}, "models": {"ESM2_AMPS"}}
 
 
 def test_fits_and_figures_of_each_model_and_residues_are_folded(shown, demonstration_run):

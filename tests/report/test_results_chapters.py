@@ -17,17 +17,17 @@ def models_of(*aurocs):
     rows = [(name, "model", 4, 2, value, value - 0.1, value + 0.1) for name, value in zip(ARCHITECTURES, aurocs,
                                                                                         strict=True)]  # fmt: skip
     rows.append(("composition", "baseline", 4, 2, 0.5, 0.4, 0.6))
-    columns = ["Model", "Kind", "n_pairs", "n_positives", "auroc", "auroc_low", "auroc_high"]
-    table = pd.DataFrame(rows, columns=columns).sort_values("auroc", ascending=False, kind="stable", ignore_index=True)
-    others = {f"{metric}{end}": 0.5 for metric in ("aupr", "mcc", "precision_at_1_10", "precision_at_1_100")
-              for end in ("", "_low", "_high")}  # fmt: skip
-    others |= {"ece": 0.1, "ece_calibrated": 0.05, "brier": 0.2, "auroc_swapped": table["auroc"]}
+    columns = ["Model", "Kind", "Pairs", "Positives", "AUROC", "AUROCLow", "AUROCHigh"]
+    table = pd.DataFrame(rows, columns=columns).sort_values("AUROC", ascending=False, kind="stable", ignore_index=True)
+    others = {f"{metric}{end}": 0.5 for metric in ("AUPR", "MCC", "PrecisionAt1To10", "PrecisionAt1To100")
+              for end in ("", "Low", "High")}  # fmt: skip
+    others |= {"ECE": 0.1, "ECECalibrated": 0.05, "Brier": 0.2, "AUROCSwapped": table["AUROC"]}
     return table.assign(**others)
 
 
 def differences_of(tied):
     names = [*ARCHITECTURES, "composition"]
-    rows = [(a, b, "auroc", 0.1, 0.05, 0.15, "not distinguishable" if {a, b} in tied else f"{a} better")
+    rows = [(a, b, "AUROC", 0.1, 0.05, 0.15, "not distinguishable" if {a, b} in tied else f"{a} better")
             for i, a in enumerate(names) for b in names[i + 1 :]]  # fmt: skip
     return pd.DataFrame(rows, columns=["ModelA", "ModelB", "Metric", "Difference", "Low", "High", "Verdict"])
 
@@ -62,8 +62,8 @@ def test_models_tie_with_the_best_where_the_difference_may_be_chance():
     ],
 )
 def test_comparison_names_a_best_model_only_where_there_is_one(differences, words):
-    scores = scored_of([1, -1, 1, -1])[["Protein1", "Protein2", "Split", "Seen", "Label"]].assign(composition=0.0)
-    strata = pd.DataFrame({"Model": MODELS["Model"], "Metric": "auroc", "Stratum": "C3", "Pairs": 4, "Value": 0.5,
+    scores = scored_of([1, -1, 1, -1])[["Protein1", "Protein2", "Split", "Seen", "Label"]].assign(Composition=0.0)
+    strata = pd.DataFrame({"Model": MODELS["Model"], "Metric": "AUROC", "Stratum": "C3", "Pairs": 4, "Value": 0.5,
                            "Low": 0.4, "High": 0.6})  # fmt: skip
     chapter = comparison_chapter(MODELS, differences, strata, scores, *[scored_of([1, -1, 1, -1])] * 5)
     shown = read_page(render("data", [chapter]))

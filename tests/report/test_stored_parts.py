@@ -19,7 +19,8 @@ from esm2_amp.report.stored import as_json, from_json
 TEXT = st.text(max_size=8)
 NUMBER = st.one_of(st.none(), st.integers(-9, 9), st.floats(allow_nan=False, allow_infinity=False), TEXT)
 CELL = st.builds(parts.Cell, TEXT, NUMBER, TEXT, TEXT)
-PICTURE = st.builds(parts.Picture, TEXT, st.integers(1, 999), st.integers(1, 999), TEXT, TEXT)
+PICTURE = st.builds(parts.Picture, TEXT, st.integers(1, 999), st.integers(1, 999), TEXT, TEXT,
+                    st.sampled_from(["ink", "scale"]))  # fmt: skip
 VALUES = st.recursive(NUMBER, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2))
 PLOT = st.builds(parts.Plot, TEXT, TEXT, st.dictionaries(TEXT, VALUES, max_size=2), st.integers(1, 999), st.booleans())
 LEAF = st.one_of(

@@ -99,10 +99,10 @@ def test_network_has_the_best_edges_above_the_threshold_with_their_attributes():
     proteins = pd.DataFrame({"Entry": list("ABCDE"), "Median": [0.5, np.nan, 1, 2, 3]})
     network = candidate_network(table, proteins, 0.65, 10)
     assert list(network.edges) == [("A", "B"), ("A", "C"), ("B", "C")]
-    assert network.nodes["A"] == {"Median": 0.5, "degree": 2} and network.nodes["B"] == {"degree": 2}
-    assert network.edges["A", "B"]["in_training"] == 1 and "in_training" not in network.edges["A", "C"]
-    assert "calibrated_probability" not in network.edges["A", "B"]
-    assert network.edges["A", "B"]["known"] is False
+    assert network.nodes["A"] == {"Median": 0.5, "Degree": 2} and network.nodes["B"] == {"Degree": 2}
+    assert network.edges["A", "B"]["InTraining"] == 1 and "InTraining" not in network.edges["A", "C"]
+    assert "CalibratedProbability" not in network.edges["A", "B"]
+    assert network.edges["A", "B"]["Known"] is False
     assert len(candidate_network(table, proteins, 0.65, 2).edges) == 2
     assert len(candidate_network(table, proteins, 0.99, 2).edges) == 2, "the best where none passes"
     assert nx.utils.graphs_equal(network, candidate_network(table, proteins, 0.65, 3))

@@ -71,10 +71,10 @@ def test_search_and_refit(go, data):
         best = read_json(data / f"06_models/{model}/best_parameters.json")
         trials, excel = pd.read_csv(folder / "trials.csv"), pd.read_excel(folder / "trials.xlsx")
         pd.testing.assert_frame_equal(trials, excel, check_dtype=False)
-        assert best["value"] == pytest.approx(trials["value"].max(), rel=1e-5)
+        assert best["value"] == pytest.approx(trials["Value"].max(), rel=1e-5)
         epochs = pd.read_csv(folder / "epochs.csv")
         assert len(epochs) == 2 * 2 * 2  # trials, folds, epochs
-        last = epochs.query("trial == @best['trial'] and epoch == 2")["validation_mcc"]
+        last = epochs.query("Trial == @best['trial'] and Epoch == 2")["ValidationMCC"]
         assert best["value"] == pytest.approx(last.mean())
         figures = [plotly.io.read_json(folder / f"{name}.json") for name in ("history", "importance", "slices")]
         assert all(figure.data or figure.layout.annotations for figure in figures)  # no importance of equal values

@@ -89,9 +89,9 @@ def test_objective_is_maximised(tmp_path):
     study = searched(tmp_path, near_a_hundredth, trials=12)
     best = best_parameters(study)
     table = trials_table(study)
-    assert best["value"] == table["value"].max()
-    assert best["parameters"]["learning_rate"] == table.loc[table["value"].idxmax(), "learning_rate"]
-    assert table["trial"].tolist() == list(range(12))
+    assert best["value"] == table["Value"].max()
+    assert best["parameters"]["learning_rate"] == table.loc[table["Value"].idxmax(), "learning_rate"]
+    assert table["Trial"].tolist() == list(range(12))
 
 
 def test_search_adds_only_the_trials_that_are_missing(tmp_path):
@@ -107,7 +107,7 @@ def test_resumed_search_draws_what_an_undisturbed_one_draws(tmp_path):
     whole = trials_table(searched(tmp_path / "whole", near_a_hundredth, trials=8))
     for trials in (2, 5, 8):
         parts = trials_table(searched(tmp_path / "parts", near_a_hundredth, trials=trials))
-    pd.testing.assert_frame_equal(parts.drop(columns="seconds"), whole.drop(columns="seconds"))
+    pd.testing.assert_frame_equal(parts.drop(columns="Seconds"), whole.drop(columns="Seconds"))
 
 
 def test_values_are_not_drawn_twice(tmp_path):
@@ -126,8 +126,8 @@ def test_failed_trials_count_with_their_reason_and_search_goes_on(tmp_path, capl
     with caplog.at_level(logging.INFO, logger="esm2_amp"):
         study = searched(tmp_path, sometimes_fails, trials=4)
     table = trials_table(study)
-    assert table["state"].tolist() == ["complete", "fail", "fail", "complete"]
-    assert table["reason"].tolist() == ["", "its loss is nan", "out of memory", ""]
+    assert table["State"].tolist() == ["complete", "fail", "fail", "complete"]
+    assert table["Reason"].tolist() == ["", "its loss is nan", "out of memory", ""]
     assert "trial 1: fail (its loss is nan); best 0.5000 in trial 0; 2 of 4 trials" in caplog.text
 
 
@@ -177,9 +177,9 @@ def test_pruned_trials_count_and_are_told_apart(tmp_path):
                 raise optuna.TrialPruned
         return value
 
-    assert set(trials_table(searched(tmp_path / "none", falling, trials=10))["state"]) == {"complete"}
+    assert set(trials_table(searched(tmp_path / "none", falling, trials=10))["State"]) == {"complete"}
     median = trials_table(searched(tmp_path / "median", falling, trials=10, pruning="median"))
-    assert median["state"].tolist() == ["complete"] * 5 + ["pruned"] * 5
+    assert median["State"].tolist() == ["complete"] * 5 + ["pruned"] * 5
 
 
 def test_epochs_of_every_fold_are_kept(tmp_path):
@@ -190,10 +190,10 @@ def test_epochs_of_every_fold_are_kept(tmp_path):
 
     study = searched(tmp_path, two_folds, trials=3)
     table = epochs_table(study)
-    assert table[["trial", "fold", "epoch"]].values.tolist() == [
+    assert table[["Trial", "Fold", "Epoch"]].values.tolist() == [
         [t, f, e] for t in range(3) for f in (0, 1) for e in (1, 2)
     ]
-    assert table.query("trial == 2 and epoch == 2")["validation_mcc"].tolist() == [0.4, 0.4]
+    assert table.query("Trial == 2 and Epoch == 2")["ValidationMCC"].tolist() == [0.4, 0.4]
 
 
 @pytest.mark.parametrize("trials", [1, 4])
@@ -253,7 +253,7 @@ def test_search_that_was_interrupted_tries_the_same_values(tmp_path, monkeypatch
             patch.setattr(SearchSpace, "suggest", draws_and_ends)
         searched(tmp_path / "interrupted", interrupted_at_fifth, trials=14)
     found = trials_table(searched(tmp_path / "interrupted", near_a_hundredth, trials=14))
-    different = ["trial", "seconds"]
+    different = ["Trial", "Seconds"]
     pd.testing.assert_frame_equal(found.drop(columns=different), expected.drop(columns=different), check_exact=True)
 
 
@@ -285,14 +285,14 @@ def test_trial_that_ends_its_process_again_and_again_counts_as_failed(tmp_path, 
             searched(tmp_path, ends_its_process, trials=2, storage=storage)
     table = trials_table(searched(tmp_path, near_a_hundredth, trials=2, storage=storage))
     assert drawn == [drawn[0]] * MOST_ATTEMPTS
-    assert table["state"].tolist() == ["fail", "complete"]
-    assert table["reason"][0] == f"its process ended {MOST_ATTEMPTS} times, perhaps for lack of memory"
+    assert table["State"].tolist() == ["fail", "complete"]
+    assert table["Reason"][0] == f"its process ended {MOST_ATTEMPTS} times, perhaps for lack of memory"
 
 
 def test_trials_of_another_machine_are_left_to_it(tmp_path, caplog):
     opened(tmp_path).ask().set_user_attr("worker", ["elsewhere", 1, 0.0])
     table = trials_table(searched(tmp_path, near_a_hundredth, trials=3))
-    assert table["state"].tolist() == ["running", "complete", "complete"]
+    assert table["State"].tolist() == ["running", "complete", "complete"]
     assert "trials 0 still run on other machines" in caplog.text
 
 
@@ -315,7 +315,7 @@ def journal_of_three_trials(folder):
 )
 def test_journal_whose_last_record_was_cut_goes_on(tmp_path, caplog, damage):
     journal = journal_of_three_trials(tmp_path)
-    before = trials_table(opened(tmp_path)).drop(columns="seconds")
+    before = trials_table(opened(tmp_path)).drop(columns="Seconds")
     records = journal.read_bytes()
     journal.write_bytes(damage[1](records))
     whole = records if damage[0] == "NUL bytes" else records[: records[:-1].rindex(b"\n") + 1]
@@ -330,7 +330,7 @@ def test_journal_whose_last_record_was_cut_goes_on(tmp_path, caplog, damage):
     for trial in study.get_trials(states=(TrialState.RUNNING,)):  # its process is this one, which lives on
         optuna.Trial(study, trial._trial_id).set_user_attr("worker", [socket.gethostname(), -1, 0.0])
     after = trials_table(searched(tmp_path, near_a_hundredth, trials=5))
-    assert after["value"].tolist()[:3] == before["value"].tolist()
+    assert after["Value"].tolist()[:3] == before["Value"].tolist()
     assert len(after) == 5
 
 
@@ -345,7 +345,7 @@ def test_record_that_another_process_left_cut_harms_no_running_search(tmp_path):
     run_search(study, SPACE, cut_by_another, tmp_path, options(trials=3), seed=1)
     whole = trials_table(searched(tmp_path / "undisturbed", near_a_hundredth, trials=3))
     found = trials_table(opened(tmp_path, trials=3))
-    pd.testing.assert_frame_equal(found.drop(columns="seconds"), whole.drop(columns="seconds"))
+    pd.testing.assert_frame_equal(found.drop(columns="Seconds"), whole.drop(columns="Seconds"))
 
 
 def test_journal_damaged_before_its_last_record_is_refused(tmp_path):
@@ -382,7 +382,7 @@ def test_full_disk_is_an_error_after_which_the_search_goes_on(tmp_path):
     assert not journal.read_bytes().endswith(b"\n")
     whole = trials_table(searched(tmp_path / "undisturbed", near_a_hundredth, trials=6))
     found = trials_table(searched(tmp_path, near_a_hundredth, trials=6))
-    assert found["value"].tolist() == whole["value"].tolist()
+    assert found["Value"].tolist() == whole["Value"].tolist()
 
 
 def test_search_needs_no_links(tmp_path, monkeypatch):

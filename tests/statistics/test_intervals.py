@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from esm2_amp.columns import column_name
 from esm2_amp.statistics.calibration import expected_calibration_error
 from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE, _variances, bootstrap, intervals, paired_differences
 from esm2_amp.statistics.metrics import pair_metrics, sigmoid
@@ -113,7 +114,7 @@ def test_values_are_those_of_pair_metrics_and_lie_within_their_intervals(pairs):
     better = table[table["Model"] == "better"].set_index("Metric")
     expected = pair_metrics(label, logits["better"], threshold=0.3)
     for name in expected.keys() - {"n_pairs", "n_positives"}:
-        assert better.loc[name, "Value"] == pytest.approx(expected[name])
+        assert better.loc[column_name(name), "Value"] == pytest.approx(expected[name])
     assert ((better["Low"] < better["Value"]) & (better["Value"] < better["High"])).all()
 
 
@@ -122,7 +123,7 @@ def test_each_model_may_have_its_own_threshold(pairs):
     threshold = {"worse": 0.7, "better": 0.2}
     table = intervals(bootstrap(*pairs, threshold=threshold, replicates=20, seed=0)).set_index(["Model", "Metric"])
     for model, of_model in threshold.items():
-        assert table.loc[(model, "recall"), "Value"] == pair_metrics(label, logits[model], of_model)["recall"]
+        assert table.loc[(model, "Recall"), "Value"] == pair_metrics(label, logits[model], of_model)["recall"]
 
 
 def test_results_depend_on_the_seed_and_not_on_how_proteins_are_called(pairs):
@@ -139,12 +140,12 @@ def test_verdicts_name_the_better_model_whichever_way_its_metric_runs(pairs):
     models = {"good": good, "same": good, "worse": logits["worse"]}
     table = paired_differences(bootstrap(label, models, a, b, replicates=200, seed=0))
     verdict = table.set_index(["ModelA", "ModelB", "Metric"])["Verdict"]
-    assert verdict["good", "worse", "auroc"] == verdict["good", "worse", "loss"] == "good better"
+    assert verdict["good", "worse", "AUROC"] == verdict["good", "worse", "Loss"] == "good better"
     assert (verdict["good", "same"] == NOT_DISTINGUISHABLE).all()
-    assert verdict["same", "worse", "brier"] == "same better"
+    assert verdict["same", "worse", "Brier"] == "same better"
     difference = table.set_index(["ModelA", "ModelB", "Metric"])["Difference"]
     aurocs = [sk.roc_auc_score(label, models[name]) for name in ("good", "worse")]
-    assert difference["good", "worse", "auroc"] == pytest.approx(aurocs[0] - aurocs[1])
+    assert difference["good", "worse", "AUROC"] == pytest.approx(aurocs[0] - aurocs[1])
 
 
 def test_what_is_undefined_stays_so_without_hiding_the_rest(pairs):
@@ -152,9 +153,9 @@ def test_what_is_undefined_stays_so_without_hiding_the_rest(pairs):
     logit = np.linspace(-2, -1, len(label))
     sample = bootstrap(label, {"never": logit, "again": logit}, a, b, replicates=20, seed=0)
     table = intervals(sample).set_index(["Model", "Metric"])
-    assert table.loc[("never", "precision")].isna().all()
-    assert table.loc[("never", "mcc"), "Value"] == 0
-    assert table.loc[("never", "auroc")].notna().all()
+    assert table.loc[("never", "Precision")].isna().all()
+    assert table.loc[("never", "MCC"), "Value"] == 0
+    assert table.loc[("never", "AUROC")].notna().all()
     verdict = paired_differences(sample).set_index("Metric")["Verdict"]
-    assert verdict["precision"] == "undefined"
-    assert verdict["auroc"] == NOT_DISTINGUISHABLE
+    assert verdict["Precision"] == "undefined"
+    assert verdict["AUROC"] == NOT_DISTINGUISHABLE

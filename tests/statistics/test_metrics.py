@@ -112,8 +112,8 @@ def test_pairs_that_cannot_be_measured_are_refused(label, logit, message):
 
 def test_comparison_puts_the_best_auroc_first_and_undefined_last():
     scores = {"worse": 0.6, "undefined": None, "best": 0.8}
-    table = comparison_table({name: {"n_pairs": 10, "auroc": auroc} for name, auroc in scores.items()})
+    table = comparison_table({name: {"Pairs": 10, "AUROC": auroc} for name, auroc in scores.items()})
     assert table["Model"].tolist() == ["best", "worse", "undefined"]
-    assert table["auroc"].tolist()[:2] == [0.8, 0.6]
-    assert np.isnan(table["auroc"].iloc[2])
-    assert table["n_pairs"].dtype == np.int64
+    assert table["AUROC"].tolist()[:2] == [0.8, 0.6]
+    assert np.isnan(table["AUROC"].iloc[2])
+    assert table["Pairs"].dtype == np.int64

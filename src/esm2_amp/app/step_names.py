@@ -6,6 +6,7 @@ from kedro.pipeline.node import Node
 
 from esm2_amp.errors import InputError, did_you_mean
 from esm2_amp.parameters.model_training import ARCHITECTURES
+from esm2_amp.pipelines.groups import REPORT_PART
 
 
 def short_name(node: Node) -> str:
@@ -35,7 +36,7 @@ def full_names(given: Iterable[str] | None, nodes: Iterable[Node]) -> list[str] 
 
 
 def full_namespaces(given: Iterable[str] | None, nodes: Iterable[Node]) -> list[str] | None:
-    """The namespaces that hold a model or a group.
+    """The namespaces that hold a model or a group; with those of a model, those that show it in the report.
 
     Parameters
     ----------
@@ -61,6 +62,8 @@ def full_namespaces(given: Iterable[str] | None, nodes: Iterable[Node]) -> list[
     parts = sorted({part for namespace in namespaces for part in namespace.split(".")})
     check_names("--namespaces", [name for name, full in found.items() if not full], parts)
     chosen = sorted({namespace for full in found.values() for namespace in full})
+    groups = {group for group, _, name in (namespace.rpartition(".") for namespace in chosen) if name in ARCHITECTURES}
+    chosen = sorted({*chosen, *({f"{group}.{REPORT_PART}" for group in groups}.intersection(namespaces))})
     return [full for full in chosen if not any(full.startswith(f"{outer}.") for outer in chosen)]
 
 

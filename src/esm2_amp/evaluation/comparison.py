@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from esm2_amp.columns import column_name
 from esm2_amp.errors import InputError
 from esm2_amp.evaluation import figures
 from esm2_amp.evaluation.assessment import REPORTED_SPLIT
@@ -23,9 +24,9 @@ class Comparison(NamedTuple):
     Attributes
     ----------
     models : DataFrame
-        One row per model or baseline, best AUROC first: `Model`, `Kind` ("model" or "baseline"), `n_pairs`,
-        `n_positives`, every metric with its 95 % interval in `<metric>_low` and `<metric>_high`, `threshold`,
-        `temperature`, `ece_calibrated`, and `auroc_swapped`, the AUROC when every pair A-B is read as B-A.
+        One row per model or baseline, best AUROC first: `Model`, `Kind` ("model" or "baseline"), `Pairs`,
+        `Positives`, every metric with its 95 % interval in `<Metric>Low` and `<Metric>High`, `Threshold`,
+        `Temperature`, `ECECalibrated`, and `AUROCSwapped`, the AUROC when every pair A-B is read as B-A.
     differences : DataFrame
         As from `paired_differences`, between each two.
     strata : DataFrame
@@ -51,7 +52,7 @@ def compare(
     Parameters
     ----------
     baseline_scores : DataFrame
-        `Protein1`, `Protein2`, `Split`, `Seen`, `Label`, and the logits of each baseline under its name.
+        `Protein1`, `Protein2`, `Split`, `Seen`, `Label`, and the logits of each baseline under its `column_name`.
     baseline_metrics : mapping of dict
         Metrics by baseline.
     scored : mapping of DataFrame
@@ -72,7 +73,7 @@ def compare(
     tested = baseline_scores["Split"] == REPORTED_SPLIT
     pairs, every = baseline_scores[tested], {**metrics, **baseline_metrics}
     logits = {model: table.loc[tested, "Logit"] for model, table in scored.items()}
-    logits |= {name: pairs[name] for name in baseline_metrics}
+    logits |= {name: pairs[column_name(name)] for name in baseline_metrics}
     options: dict[str, Any] = {
         "threshold": {name: of_model["threshold"] for name, of_model in every.items()},
         "replicates": replicates,
@@ -95,7 +96,8 @@ def draw_comparison(
     reference = reference_of(baseline_scores)
     tested = baseline_scores["Split"] == REPORTED_SPLIT
     curves = {model: table[tested] for model, table in scored.items()}
-    curves[_shown(reference)] = baseline_scores[tested].assign(Probability=sigmoid(baseline_scores[reference][tested]))
+    of_baseline = baseline_scores[tested]
+    curves[_shown(reference)] = of_baseline.assign(Probability=sigmoid(logits_of(reference, of_baseline)))
     best_first = strata.set_index("Model").loc[models["Model"]].reset_index()
     named, named_strata = (table.assign(Model=table["Model"].map(_shown)) for table in (models, best_first))
     return {
@@ -108,12 +110,18 @@ def draw_comparison(
 
 def reference_of(baseline_scores: pd.DataFrame) -> str:
     """The baseline that every model is compared with: the first of those that were fitted."""
-    return next(name for name in baseline_scores if name in BASELINES)
+    name_of = {column_name(name): name for name in BASELINES}
+    return next(name_of[column] for column in baseline_scores if column in name_of)
+
+
+def logits_of(baseline: str, baseline_scores: pd.DataFrame) -> pd.Series:
+    """The logits of a baseline, by its name."""
+    return baseline_scores[column_name(baseline)]
 
 
 def against(reference: str, differences: pd.DataFrame) -> pd.DataFrame:
     """AUROC of each model minus that of a baseline, largest first; `Verdict` is then "better" or "worse"."""
-    chosen = (differences["ModelB"] == reference) & (differences["Metric"] == "auroc")
+    chosen = (differences["ModelB"] == reference) & (differences["Metric"] == "AUROC")
     table = differences[chosen & differences["ModelA"].isin(ARCHITECTURES)].rename(columns={"ModelA": "Model"})
     words = {f"{reference} better": "worse"} | {f"{model} better": "better" for model in ARCHITECTURES}
     table = table.assign(Verdict=table["Verdict"].replace(words))
@@ -135,13 +143,13 @@ def _with_kind(table: pd.DataFrame) -> pd.DataFrame:
 def _model_table(found: pd.DataFrame, label: pd.Series, metrics: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
     rows = {}
     for name, of_model in metrics.items():
-        row: dict[str, float | None] = {"n_pairs": len(label), "n_positives": int(label.sum())}
+        row: dict[str, float | None] = {"Pairs": len(label), "Positives": int(label.sum())}
         for metric, *interval in found.loc[found["Model"] == name, ["Metric", "Value", "Low", "High"]].to_numpy():
-            row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), interval, strict=True))
-        row |= {single: of_model[single] for single in ("threshold", "temperature")}
+            row |= dict(zip((metric, f"{metric}Low", f"{metric}High"), interval, strict=True))
+        row |= {column_name(single): of_model[single] for single in ("threshold", "temperature")}
         measured = of_model[REPORTED_SPLIT]
-        row |= {"ece_calibrated": measured["ece_calibrated"]}
-        rows[name] = row | {"auroc_swapped": measured.get("auroc_swapped", row["auroc"])}
+        row |= {"ECECalibrated": measured["ece_calibrated"]}
+        rows[name] = row | {"AUROCSwapped": measured.get("auroc_swapped", row["AUROC"])}
     return _with_kind(comparison_table(rows))
 
 
@@ -162,8 +170,8 @@ def comparison_lines(comparison: Comparison, reference: str) -> Iterator[str]:
     width = table["Model"].str.len().max()
     yield f"{'':{width}}  {'AUROC (95 % interval)':<22}  {'AUPR':>5}  {'MCC':>6}"
     for _, row in table.iterrows():
-        auroc = _interval(row["auroc"], row["auroc_low"], row["auroc_high"])
-        yield f"{row['Model']:<{width}}  {auroc:<22}  {row['aupr']:5.3f}  {row['mcc']:6.3f}"
+        auroc = _interval(row["AUROC"], row["AUROCLow"], row["AUROCHigh"])
+        yield f"{row['Model']:<{width}}  {auroc:<22}  {row['AUPR']:5.3f}  {row['MCC']:6.3f}"
     yield f"AUROC minus that of {reference}:"
     table = against(reference, comparison.differences)
     width = table["Model"].str.len().max()

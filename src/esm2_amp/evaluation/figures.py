@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
 from esm2_amp.figures.axes import label_axes
-from esm2_amp.figures.palette import ACCENT, COLOURS, DECISIONS, GREY, MAIN, METRIC_NAMES, ONE_CLASS
+from esm2_amp.figures.palette import ACCENT, COLOURS, COMPARED_METRICS, DECISIONS, GREY, MAIN, ONE_CLASS
 from esm2_amp.statistics.curves import Confusion, Curve, PairCurves, pair_curves
 
 _TEXT, _SMALL = 9, 8
@@ -82,17 +82,17 @@ def comparison_figure(table: pd.DataFrame, title: str) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        `Model`; `Kind`, "model" or "baseline"; `n_pairs`, `n_positives`; and each metric with its interval in
-        `<metric>_low` and `<metric>_high`. The first row is drawn on top.
+        `Model`; `Kind`, "model" or "baseline"; `Pairs`, `Positives`; and each metric with its interval in
+        `<Metric>Low` and `<Metric>High`. The first row is drawn on top.
     title : str
         Title of the figure.
     """
     figure = Figure(figsize=(7.2, 1.35 + 0.34 * len(table)), layout="constrained", dpi=200)
     figure.suptitle(title, fontsize=_TEXT + 1)
-    panels = figure.subplots(1, len(METRIC_NAMES), sharey=True)
-    for axes, (metric, name) in zip(panels, METRIC_NAMES.items(), strict=True):
+    panels = figure.subplots(1, len(COMPARED_METRICS), sharey=True)
+    for axes, metric in zip(panels, COMPARED_METRICS, strict=True):
         _draw_dots(axes, table, metric)
-        label_axes(axes, name, "", size=_TEXT)
+        label_axes(axes, metric, "", size=_TEXT)
     _name_rows(panels, table["Model"])
     _draw_key(figure)
     return figure
@@ -167,15 +167,15 @@ def strata_figure(strata: pd.DataFrame, title: str) -> Figure:
     title : str
         Title of the figure.
     """
-    found = strata[(strata["Metric"] == "auroc") & (strata["Pairs"] > 0)]
+    found = strata[(strata["Metric"] == "AUROC") & (strata["Pairs"] > 0)]
     tables = {str(stratum): table for stratum, table in found.groupby("Stratum")}
     figure = Figure(figsize=(2.2 + 1.8 * len(tables), 1.6 + 0.34 * strata["Model"].nunique()), layout="constrained",
                     dpi=200)  # fmt: skip
     figure.suptitle(title, fontsize=_TEXT + 1)
     panels = figure.subplots(1, len(tables), sharex=True, sharey=True, squeeze=False)[0]
-    names = {"Value": "auroc", "Low": "auroc_low", "High": "auroc_high", "Pairs": "n_pairs", "Positives": "n_positives"}
+    names = {"Value": "AUROC", "Low": "AUROCLow", "High": "AUROCHigh"}
     for axes, (stratum, table) in zip(panels, tables.items(), strict=True):
-        _draw_dots(axes, table.rename(columns=names), "auroc")
+        _draw_dots(axes, table.rename(columns=names), "AUROC")
         label_axes(axes, "AUROC", "", size=_TEXT)
         axes.set_title(f"{stratum}: {table['Pairs'].iloc[0]:,} pairs\n{_SEEN[stratum]}", fontsize=_TEXT)
         if table["Value"].isna().all():
@@ -245,7 +245,7 @@ def _draw_calibration(upper: Axes, lower: Axes, bins: pd.DataFrame) -> None:
 def _draw_dots(axes: Axes, table: pd.DataFrame, metric: str) -> None:
     """One metric of models and baselines, a row each, with its interval."""
     rows, kind = np.arange(len(table)), table["Kind"].to_numpy()
-    _draw_intervals(axes, table[f"{metric}_low"], table[f"{metric}_high"], [_MARKERS[name][0] for name in kind])
+    _draw_intervals(axes, table[f"{metric}Low"], table[f"{metric}High"], [_MARKERS[name][0] for name in kind])
     for name, (colour, marker) in _MARKERS.items():
         if (kind == name).any():
             values = table.loc[kind == name, metric]
@@ -293,8 +293,8 @@ def _draw_key(figure: Figure) -> None:
 
 def _random_level(table: pd.DataFrame, metric: str) -> float | None:
     """Value of the metric for scores without information; None where the models' pairs differ in prevalence."""
-    prevalence = (table["n_positives"] / table["n_pairs"]).unique()
+    prevalence = (table["Positives"] / table["Pairs"]).unique()
     if len(prevalence) != 1:
         return None
     share = float(prevalence[0])
-    return {"accuracy": max(share, 1 - share), "mcc": 0.0, "auroc": 0.5, "aupr": share}[metric]
+    return {"Accuracy": max(share, 1 - share), "MCC": 0.0, "AUROC": 0.5, "AUPR": share}[metric]

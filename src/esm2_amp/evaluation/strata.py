@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from esm2_amp.statistics.intervals import bootstrap, intervals
-from esm2_amp.statistics.weighted import METRICS
+from esm2_amp.statistics.weighted import METRIC_COLUMNS
 
 STRATA: Final = ("C1", "C2", "C3")
 MIN_PAIRS: Final = 20
@@ -46,7 +46,7 @@ def stratum_intervals(
         inside = (pairs["Seen"] == stratum).to_numpy()
         part, n_positives = pairs[inside], int(pairs["Label"][inside].sum())
         if len(part) < MIN_PAIRS or n_positives in (0, len(part)):
-            empty = pd.MultiIndex.from_product([logits, METRICS], names=["Model", "Metric"])
+            empty = pd.MultiIndex.from_product([logits, METRIC_COLUMNS], names=["Model", "Metric"])
             table = pd.DataFrame(np.nan, index=empty, columns=["Value", "Low", "High"]).reset_index()
         elif whole is not None and inside.all():
             table = whole.copy()

@@ -156,7 +156,7 @@ def _beside_members(pairs: pd.DataFrame, replicates: int, seed: int) -> Iterator
     named = {ENSEMBLE: pairs["Logit"]} | {name.removeprefix(_LOGIT_OF_MEMBER): pairs[name] for name in columns}
     sample = bootstrap(pairs["Label"], named, pairs["Protein1"], pairs["Protein2"], replicates=replicates, seed=seed)
     own, less = intervals(sample), paired_differences(sample)
-    own, less = (table[table["Metric"] == "auroc"] for table in (own, less))
+    own, less = (table[table["Metric"] == "AUROC"] for table in (own, less))
     of_member = less[less["ModelA"] == ENSEMBLE].set_index("ModelB")
     for name, *auroc in own[["Model", "Value", "Low", "High"]].to_numpy().tolist():
         if name == ENSEMBLE:

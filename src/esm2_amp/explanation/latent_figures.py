@@ -25,7 +25,7 @@ def autoencoder_figure(record: pd.DataFrame, report: pd.DataFrame, title: str) -
     Parameters
     ----------
     record : DataFrame
-        The record of `AutoencoderFit`; without rows where weights were loaded.
+        `autoencoder_record` of `latent_explanation`; without rows where weights were loaded.
     report : DataFrame
         Of `reconstruction_table`.
     title : str
@@ -36,9 +36,9 @@ def autoencoder_figure(record: pd.DataFrame, report: pd.DataFrame, title: str) -
     if record.empty:
         left.text(0.5, 0.5, "Weights were loaded, not trained", ha="center", fontsize=TEXT, transform=left.transAxes)
     else:
-        left.plot(record["epoch"], record["training_loss"], color=MAIN, label=f"{FITTED} proteins")
-        left.plot(record["epoch"], record["validation_loss"], color=ACCENT, label=f"{HELD_OUT} proteins")
-        selected = record.loc[record["selected"], "epoch"].iloc[0]
+        left.plot(record["Epoch"], record["TrainingLoss"], color=MAIN, label=f"{FITTED} proteins")
+        left.plot(record["Epoch"], record["ValidationLoss"], color=ACCENT, label=f"{HELD_OUT} proteins")
+        selected = record.loc[record["Selected"], "Epoch"].iloc[0]
         left.axvline(selected, color=GREY, linewidth=1, linestyle=":", label="selected epoch")
         left.xaxis.set_major_locator(MaxNLocator(integer=True))
         left.set_yscale("log")

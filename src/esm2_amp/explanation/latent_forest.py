@@ -108,7 +108,7 @@ def fit_forest(
         run_search(study, settings.search_space, objective, folder, search, seed=seed)
     best = best_parameters(study)
     forest = _fitted(_forest(best["parameters"], settings, seed), training, "random forest")
-    row = {"trial": best["trial"], "MCC": best["value"], **best["parameters"]}
+    row = {"Trial": best["trial"], "MCC": best["value"], **best["parameters"]}
     return ForestFit(forest, pd.DataFrame([row]), trials_table(study))
 
 

@@ -80,10 +80,10 @@ def importance_table(pairs: pd.DataFrame, importance: ArrayLike, protein_tokens:
     Returns
     -------
     table : DataFrame, B rows
-        The columns of `pairs` but for the row numbers `a` and `b`, then a column per token.
+        The columns of `pairs`, then a column per token.
     """
     values = pd.DataFrame(np.asarray(importance), index=pairs.index, columns=pair_token_names(protein_tokens))
-    return pairs.drop(columns=["a", "b"], errors="ignore").join(values)
+    return pairs.join(values)
 
 
 def token_table(names: list[str], importance: ArrayLike) -> pd.DataFrame:

@@ -13,5 +13,5 @@ GREY: Final = "#777777"
 ONE_CLASS: Final = "undefined: all pairs are of one class"
 DECISIONS: Final = ("no interaction", "interaction")
 
-METRIC_NAMES: Final = {"accuracy": "Accuracy", "mcc": "MCC", "auroc": "AUROC", "aupr": "AUPR"}
+COMPARED_METRICS: Final = ("Accuracy", "MCC", "AUROC", "AUPR")
 """Metrics shown where models are compared."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pandas as pd
 from typing_extensions import override
@@ -12,6 +12,8 @@ from esm2_amp.explanation.results import Explanation, Explanations, LabelledArra
 from esm2_amp.io.arrays import LabelledArrayDataset
 from esm2_amp.io.local import LocalDataset
 from esm2_amp.io.whole_files import CSVDataset, JSONDataset, ParquetDataset
+
+_TOKENS: Final = {"index": False, "float_format": "%.6g"}
 
 
 class ExplanationsDataset(LocalDataset[Explanations, Explanations]):
@@ -76,7 +78,7 @@ class ExplanationsDataset(LocalDataset[Explanations, Explanations]):
                 self._save_detail(f"{method}_{name}", detail)
             if found.check:
                 JSONDataset(filepath=self._reports / f"{method}_check.json", save_args={"indent": 2}).save(found.check)
-            CSVDataset(filepath=tokens, save_args={"index": False}).save(found.tokens)
+            CSVDataset(filepath=tokens, save_args=_TOKENS).save(found.tokens)
 
     def _save_detail(self, name: str, detail: pd.DataFrame | LabelledArray) -> None:
         if isinstance(detail, LabelledArray):

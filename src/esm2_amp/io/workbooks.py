@@ -1,6 +1,7 @@
 """Excel workbooks that read well: one table a sheet, headers in place, numbers rounded for the eye only."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
@@ -18,7 +19,7 @@ _HEADER: Final = {
     "fill": PatternFill("solid", fgColor="DDE6EE"),
     "alignment": Alignment(wrap_text=True, vertical="center", horizontal="center"),
 }
-_PROBABILITIES = ("p", "q")
+_PROBABILITY: Final = re.compile("(^|[a-z])[PQ]$")
 _SMALL = 0.001
 _WIDEST = 60
 _SHEET_NAME = 31
@@ -61,7 +62,7 @@ def number_format(name: str, values: pd.Series) -> str:
     Parameters
     ----------
     name : str
-        Of the column: `p`, `q`, and what ends in `_p` or `_q`, are p-values and q-values.
+        Of the column: `P`, `Q`, and such as `SegmentsP`, are p-values and q-values.
     values : Series of float
 
     Returns
@@ -71,7 +72,7 @@ def number_format(name: str, values: pd.Series) -> str:
         digits, and two at least.
     """
     largest = values[np.isfinite(values)].abs().max()
-    if name.rpartition("_")[2] in _PROBABILITIES or 0 < largest < _SMALL:
+    if _PROBABILITY.search(name) or 0 < largest < _SMALL:
         return "0.0E+00"
     decimals = 2 if pd.isna(largest) or largest == 0 else max(2, 2 - math.floor(math.log10(largest)))
     return f"0.{decimals * '0'}"

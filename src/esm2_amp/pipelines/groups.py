@@ -1,6 +1,11 @@
 """Groups of steps, which Kedro-Viz draws as one until they are opened; datasets keep their names."""
 
-from kedro.pipeline import Pipeline
+from typing import Final
+
+from kedro.pipeline import Node, Pipeline
+
+REPORT_PART: Final = "report_part"
+"""The namespace, in a group, of the step that shows all models of the group in the report."""
 
 
 def in_group(name: str, *pipelines: Pipeline) -> Pipeline:
@@ -17,3 +22,18 @@ def in_group(name: str, *pipelines: Pipeline) -> Pipeline:
         What is grouped.
     """
     return Pipeline(pipelines, namespace=name, prefix_datasets_with_namespace=False)
+
+
+def report_part(group: str, node: Node, tags: str) -> Pipeline:
+    """The step that shows the models of a group in the report; a run of some of them has it, too.
+
+    Parameters
+    ----------
+    group : str
+        The group.
+    node : Node
+        Its inputs are of all models, and it does without those that aren't there.
+    tags : str
+        Tag of the step.
+    """
+    return in_group(group, in_group(REPORT_PART, Pipeline([node], tags=tags)))

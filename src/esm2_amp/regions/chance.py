@@ -122,12 +122,12 @@ def two_sided(observed: Floats, drawn: Floats) -> Floats:
 
 
 def decided(table: pd.DataFrame, annotated: pd.Series, difference: pd.Series, level: float) -> pd.DataFrame:
-    """The table with q-values and verdicts.
+    """The table with q-values, `Q`, and verdicts, `Verdict`.
 
     Parameters
     ----------
     table : DataFrame, K rows
-        With `p`, of K types of region.
+        With `P`, of K types of region.
     annotated : Series, shape (K,), bool
         Whether the proteins have regions of the type; others aren't tested.
     difference : Series, shape (K,)
@@ -135,10 +135,10 @@ def decided(table: pd.DataFrame, annotated: pd.Series, difference: pd.Series, le
     level : float
         The highest q-value of a type that is called enriched or depleted.
     """
-    p = table["p"].where(annotated)
+    p = table["P"].where(annotated)
     q = pd.Series(np.nan, index=table.index)
     if annotated.any():
         q[annotated] = false_discovery_control(p[annotated], method="bh")
     called = np.where(difference > 0, ENRICHED, DEPLETED)
     verdict = np.where(q <= level, called, NO_DIFFERENCE)
-    return table.assign(p=p, q=q, verdict=np.where(annotated, verdict, NOT_ANNOTATED))
+    return table.assign(P=p, Q=q, Verdict=np.where(annotated, verdict, NOT_ANNOTATED))

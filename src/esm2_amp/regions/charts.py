@@ -70,7 +70,7 @@ def group_charts(
     charts, annotated = Charts({}, {}, {}), measured.annotated_types()
     absent = [kind for kind in measured.types if kind not in annotated.types]
     remark = f"\nNot annotated in these proteins: {', '.join(absent)}" if absent else ""
-    table = table[table["region_type"].isin(annotated.types)]
+    table = table[table["RegionType"].isin(annotated.types)]
     large, _ = by_size(segments, parameters.fewest_pairs)
     for name, of_group in large.groupby("Group"):
         group = str(name)
@@ -78,7 +78,7 @@ def group_charts(
         title = f"{pairs:,} pairs ({GROUP_NAMES.get(group, group)}) of {parameters.data_name}{remark}"
         charts.donuts[group] = donut_figure(of_group, annotated, title)
         charts.distributions[group] = distribution_figure(of_group, annotated, title)
-        charts.enrichment[group] = enrichment_figure(table[table["group"] == group], parameters.level, title)
+        charts.enrichment[group] = enrichment_figure(table[table["Group"] == group], parameters.level, title)
     return charts
 
 

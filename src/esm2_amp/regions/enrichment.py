@@ -35,8 +35,8 @@ LOW_SEGMENTS: Final = "low segments"
 RANDOM_SEGMENTS: Final = "random segments"
 
 COLUMNS: Final = (
-    "group", "selection", "against", "region_type", "coverage_percent", "expected_percent", "difference_points",
-    "difference_low", "difference_high", "fold", "fold_low", "fold_high", "p", "q", "verdict",
+    "Group", "Selection", "Against", "RegionType", "CoveragePercent", "ExpectedPercent", "DifferencePoints",
+    "DifferencePointsLow", "DifferencePointsHigh", "Fold", "FoldLow", "FoldHigh", "P", "Q", "Verdict",
 )  # fmt: skip
 
 _AT_ONCE = 1 << 22
@@ -102,10 +102,10 @@ def enrichment(
     Returns
     -------
     table : DataFrame
-        `group`; `selection`; `against`: low segments, random segments or shifted regions; `region_type`;
-        `coverage_percent`, the mean over the chosen segments, and `expected_percent`, what they are compared with;
-        `difference_points` and `fold` with 95 % intervals in `…_low`, `…_high`; `p`, `q`, `verdict`. Against low
-        segments, `fold` is the ratio to their coverage as it is; it is infinite where that is 0. Without segments it
+        `Group`; `Selection`; `Against`: low segments, random segments or shifted regions; `RegionType`;
+        `CoveragePercent`, the mean over the chosen segments, and `ExpectedPercent`, what they are compared with;
+        `DifferencePoints` and `Fold` with 95 % intervals in `…Low`, `…High`; `P`, `Q`, `Verdict`. Against low
+        segments, `Fold` is the ratio to their coverage as it is; it is infinite where that is 0. Without segments it
         has no rows.
     """
     tables = []
@@ -119,14 +119,10 @@ def enrichment(
         weights = generator.multinomial(len(even), even, replicates).astype(np.float64)
         selections = [name for name in SELECTIONS if (of_group["Selection"] == name).any()]
         for table in _comparisons(chosen, permuted, shifted, weights, selections):
-            table.insert(0, "region_type", measured.types)
-            annotated = (table["coverage_percent"] > 0) | (table["expected_percent"] > 0)
-            tables.append(decided(table, annotated, table["difference_points"], level).assign(group=group))
-    front = ["group", "selection", "against", "region_type"]
-    if not tables:
-        return pd.DataFrame(columns=list(COLUMNS))
-    joined = pd.concat(tables, ignore_index=True)
-    return joined[[*front, *(name for name in joined.columns if name not in front)]]
+            table.insert(0, "RegionType", measured.types)
+            annotated = (table["CoveragePercent"] > 0) | (table["ExpectedPercent"] > 0)
+            tables.append(decided(table, annotated, table["DifferencePoints"], level).assign(Group=group))
+    return pd.concat(tables, ignore_index=True)[list(COLUMNS)] if tables else pd.DataFrame(columns=list(COLUMNS))
 
 
 def _count(segments: pd.DataFrame, measured: Coverage) -> _Chosen:
@@ -172,8 +168,8 @@ def _comparisons(
         for against, null in ((RANDOM_SEGMENTS, permuted), (SHIFTED_REGIONS, shifted)):
             mean, reference = (_means(values[at], sizes[at], weights) for values in (sums, null.expected))
             table = _effects(mean, reference, ratio(mean, reference))
-            table["p"] = two_sided(sums[at].sum(axis=0), null.drawn[at])
-            tables.append(table.assign(selection=selection, against=against))
+            table["P"] = two_sided(sums[at].sum(axis=0), null.drawn[at])
+            tables.append(table.assign(Selection=selection, Against=against))
     if len(selections) == len(SELECTIONS):
         tables.insert(0, _top_against_low(chosen, permuted, weights))
     return tables
@@ -189,8 +185,8 @@ def _top_against_low(chosen: _Chosen, permuted: Null, weights: Floats) -> pd.Dat
     table = _effects(top, low - random_low + random_top, ratio(top, low))
     total = sizes.sum(axis=1)[:, None]
     observed, drawn = sums.sum(axis=1) / total, permuted.drawn / total[:, None]
-    table["p"] = two_sided(observed[0] - observed[1], drawn[0] - drawn[1])
-    return table.assign(selection=SELECTIONS[0], against=LOW_SEGMENTS)
+    table["P"] = two_sided(observed[0] - observed[1], drawn[0] - drawn[1])
+    return table.assign(Selection=SELECTIONS[0], Against=LOW_SEGMENTS)
 
 
 def _means(sums: Floats, sizes: Floats, weights: Floats) -> Floats:
@@ -206,13 +202,13 @@ def _effects(mean: Floats, reference: Floats, fold: Floats) -> pd.DataFrame:
     fold_low, fold_high = interval(fold[1:])
     return pd.DataFrame(
         {
-            "coverage_percent": mean[0],
-            "expected_percent": reference[0],
-            "difference_points": difference[0],
-            "difference_low": difference_low,
-            "difference_high": difference_high,
-            "fold": fold[0],
-            "fold_low": fold_low,
-            "fold_high": fold_high,
+            "CoveragePercent": mean[0],
+            "ExpectedPercent": reference[0],
+            "DifferencePoints": difference[0],
+            "DifferencePointsLow": difference_low,
+            "DifferencePointsHigh": difference_high,
+            "Fold": fold[0],
+            "FoldLow": fold_low,
+            "FoldHigh": fold_high,
         }
     )

@@ -156,17 +156,17 @@ def enrichment_figure(table: pd.DataFrame, level: float, title: str) -> Figure:
         ("Low", RANDOM_SEGMENTS): ("Low − random segments", ACCENT, "D"),
         ("Top", LOW_SEGMENTS): ("Top − low segments", COLOURS[-1], "s"),
     }
-    types = list(dict.fromkeys(table["region_type"]))
+    types = list(dict.fromkeys(table["RegionType"]))
     figure = Figure(figsize=(WIDTH * 0.7, 1.25 + 0.42 * len(types)), layout="constrained")
     figure.suptitle(title, fontsize=_TEXT)
     axes = figure.subplots()
     for number, (chosen, (label, colour, marker)) in enumerate(compared.items()):
-        rows = table[(table["selection"] == chosen[0]) & (table["against"] == chosen[1])]
-        y = rows["region_type"].map(types.index).to_numpy() + 0.24 * (number - 1)
-        axes.hlines(y, rows["difference_low"], rows["difference_high"], color=colour, linewidth=1)
-        is_called = (rows["q"] <= level).to_numpy()
+        rows = table[(table["Selection"] == chosen[0]) & (table["Against"] == chosen[1])]
+        y = rows["RegionType"].map(types.index).to_numpy() + 0.24 * (number - 1)
+        axes.hlines(y, rows["DifferencePointsLow"], rows["DifferencePointsHigh"], color=colour, linewidth=1)
+        is_called = (rows["Q"] <= level).to_numpy()
         for marked, face in ((is_called, colour), (~is_called, "white")):
-            axes.plot(rows["difference_points"].to_numpy()[marked], y[marked], marker, color=colour,
+            axes.plot(rows["DifferencePoints"].to_numpy()[marked], y[marked], marker, color=colour,
                       markerfacecolor=face, markersize=4)  # fmt: skip
         axes.plot([], [], marker, color=colour, markersize=4, label=label)
     axes.axvline(0, color=GREY, linewidth=0.8, linestyle="--", zorder=0)

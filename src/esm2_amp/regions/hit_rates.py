@@ -24,7 +24,8 @@ def hit_rates(segments: pd.DataFrame, measured: Coverage, thresholds: Sequence[f
     Returns
     -------
     table : DataFrame
-        `group`, `selection`, `threshold_percent`, `region_type`, then `rank1` …, `any` in percent of the group's pairs.
+        `Group`, `Selection`, `ThresholdPercent`, `RegionType`, then `Rank1Percent` …, `AnyRankPercent`, of the group's
+        pairs.
     """
     covered, residues = chosen_coverage(segments, measured)
     ranks = int(segments["Rank"].max())
@@ -43,8 +44,9 @@ def hit_rates(segments: pd.DataFrame, measured: Coverage, thresholds: Sequence[f
                 rows += [
                     (group, selection, threshold, *of_type) for of_type in zip(measured.types, *percent, strict=True)
                 ]
-    front = ["group", "selection", "threshold_percent", "region_type"]
-    return pd.DataFrame(rows, columns=[*front, *(f"rank{rank}" for rank in range(1, ranks + 1)), "any"])
+    front = ["Group", "Selection", "ThresholdPercent", "RegionType"]
+    names = [*(f"Rank{rank}Percent" for rank in range(1, ranks + 1)), "AnyRankPercent"]
+    return pd.DataFrame(rows, columns=[*front, *names])
 
 
 def side_by_side(rates: pd.DataFrame) -> pd.DataFrame:
@@ -58,17 +60,14 @@ def side_by_side(rates: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     table : DataFrame
-        A row for each type and threshold, in which the rates of low segments stand beside those of top segments.
+        A row for each `RegionType` and `ThresholdPercent`, in which the rates of low segments, `LowRank1Percent` and so
+        on, stand beside those of top segments.
     """
-    index = ["region_type", "threshold_percent"]
-    ranks = {name: name.replace("rank", "rank ") for name in rates.columns if name.startswith("rank")}
-    order = pd.MultiIndex.from_product(
-        [rates["region_type"].unique(), rates["threshold_percent"].unique()], names=["Region type", "Coverage ≥ (%)"]
-    )
+    index = ["RegionType", "ThresholdPercent"]
+    order = pd.MultiIndex.from_product([rates[name].unique() for name in index], names=index)
     parts = []
-    for selection in rates["selection"].unique():
-        titles = {name: f"{selection}, {rank} (% of pairs)" for name, rank in (ranks | {"any": "any rank"}).items()}
-        of_selection = rates[rates["selection"] == selection].set_index(index)
-        parts.append(of_selection[list(titles)].rename(columns=titles).reindex(order))
+    for selection in rates["Selection"].unique():
+        of_selection = rates[rates["Selection"] == selection].set_index(index).drop(columns=["Group", "Selection"])
+        parts.append(of_selection.add_prefix(selection).reindex(order))
     table: pd.DataFrame = pd.concat(parts, axis=1).reset_index()
     return table

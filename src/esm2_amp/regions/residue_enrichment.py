@@ -31,10 +31,13 @@ from esm2_amp.regions.segments import SELECTIONS
 SAME, FINER, COARSER, OPPOSITE = "the same", "by residues only", "by segments only", "opposite"
 """What the view of residues adds to that of segments: where a difference from chance is seen."""
 
-_COLUMNS: Final = [
-    "group", "region_type", "proteins", "residues", "inside", "outside", "contrast", "expected_contrast",
-    "difference", "difference_low", "difference_high", "p", "q", "verdict",
+CONTRAST_COLUMNS: Final = [
+    "Group", "RegionType", "Proteins", "Residues", "Inside", "Outside", "Contrast", "ExpectedContrast",
+    "Difference", "DifferenceLow", "DifferenceHigh", "P", "Q", "Verdict",
 ]  # fmt: skip
+_KEYS: Final = ["Group", "RegionType"]
+_OF_BOTH: Final = ["Difference", "P", "Q", "Verdict"]
+VIEW_COLUMNS: Final = [*_KEYS, *(f"{view}{name}" for view in ("Segments", "Residues") for name in _OF_BOTH), "Seen"]
 
 
 class _Profiles(NamedTuple):
@@ -88,10 +91,10 @@ def residue_enrichment(
     Returns
     -------
     table : DataFrame
-        `group`; `region_type`; `proteins` that have such regions, and `residues` within them, counted once for each
-        pair; mean values `inside` and `outside`; their `contrast`, inside − outside, and the `expected_contrast` of
-        shifted regions; the `difference` of these two with its 95 % interval `difference_low` to `difference_high`;
-        `p`, `q`, `verdict`.
+        `Group`; `RegionType`; `Proteins` that have such regions, and `Residues` within them, counted once for each
+        pair; mean values `Inside` and `Outside`; their `Contrast`, inside − outside, and the `ExpectedContrast` of
+        shifted regions; the `Difference` of these two with its 95 % interval `DifferenceLow` to `DifferenceHigh`;
+        `P`, `Q`, `Verdict`.
 
     Raises
     ------
@@ -102,9 +105,9 @@ def residue_enrichment(
     for group, of_group in residues.groupby("Group", sort=True):
         found = _profiles(of_group, measured, measure)
         table = _tested(found, permutations, replicates, np.random.default_rng(seed))
-        table.insert(0, "region_type", measured.types)
-        table = decided(table, table["residues"] > 0, table["difference"], level)
-        tables.append(table.assign(group=group)[_COLUMNS])
+        table.insert(0, "RegionType", measured.types)
+        table = decided(table, table["Residues"] > 0, table["Difference"], level)
+        tables.append(table.assign(Group=group)[CONTRAST_COLUMNS])
     return pd.concat(tables, ignore_index=True)
 
 
@@ -156,16 +159,16 @@ def _tested(found: _Profiles, permutations: int, replicates: int, generator: np.
     low, high = interval(difference[1:])
     return pd.DataFrame(
         {
-            "proteins": (n_inside > 0).sum(axis=0),
-            "residues": n_inside.sum(axis=0).astype(np.int64),
-            "inside": means[0],
-            "outside": outside[0],
-            "contrast": (means - outside)[0],
-            "expected_contrast": (expected - expected_outside)[0],
-            "difference": difference[0],
-            "difference_low": low,
-            "difference_high": high,
-            "p": two_sided(inside.sum(axis=0), null.drawn[0]),
+            "Proteins": (n_inside > 0).sum(axis=0),
+            "Residues": n_inside.sum(axis=0).astype(np.int64),
+            "Inside": means[0],
+            "Outside": outside[0],
+            "Contrast": (means - outside)[0],
+            "ExpectedContrast": (expected - expected_outside)[0],
+            "Difference": difference[0],
+            "DifferenceLow": low,
+            "DifferenceHigh": high,
+            "P": two_sided(inside.sum(axis=0), null.drawn[0]),
         }
     )
 
@@ -190,18 +193,17 @@ def both_views(segments: pd.DataFrame, residues: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     table : DataFrame
-        `group`, `region_type`; of both views `difference`, `p`, `q` and `verdict`, after `segments_` (in points of
-        coverage) and `residues_` (in units of the measure); `seen`: where a difference from chance is seen.
+        `Group`, `RegionType`; of both views `Difference`, `P`, `Q` and `Verdict`, after `Segments` (in points of
+        coverage) and `Residues` (in units of the measure); `Seen`: where a difference from chance is seen.
     """
-    is_top = (segments["selection"] == SELECTIONS[0]) & (segments["against"] == SHIFTED_REGIONS)
-    of_segments = segments[is_top].rename(columns={"difference_points": "difference"})
-    keys, shown = ["group", "region_type"], ["difference", "p", "q", "verdict"]
+    is_top = (segments["Selection"] == SELECTIONS[0]) & (segments["Against"] == SHIFTED_REGIONS)
+    of_segments = segments[is_top].rename(columns={"DifferencePoints": "Difference"})
     parts = [
-        part[[*keys, *shown]].rename(columns={name: f"{view}_{name}" for name in shown})
-        for view, part in (("segments", of_segments), ("residues", residues))
+        part[[*_KEYS, *_OF_BOTH]].rename(columns={name: f"{view}{name}" for name in _OF_BOTH})
+        for view, part in (("Segments", of_segments), ("Residues", residues))
     ]
-    table = parts[0].merge(parts[1], on=keys)
-    return table.assign(seen=[_seen(*row) for row in zip(table["segments_verdict"], table["residues_verdict"],
+    table = parts[0].merge(parts[1], on=_KEYS)
+    return table.assign(Seen=[_seen(*row) for row in zip(table["SegmentsVerdict"], table["ResiduesVerdict"],
                                                          strict=True)])  # fmt: skip
 
 

@@ -32,13 +32,13 @@ def summarise(enrichment: pd.DataFrame, small: pd.Series | None = None, fewest: 
     Returns
     -------
     table : DataFrame
-        `group`, `region_type`, `summary`.
+        `Group`, `RegionType`, `Summary`.
     """
     rows = []
-    for (group, kind), table in enrichment.groupby(["group", "region_type"], sort=False):
-        random = table[table["against"] == RANDOM_SEGMENTS].set_index("selection")
-        shifted = table[table["against"] == SHIFTED_REGIONS].set_index("selection")["verdict"]
-        if (random["verdict"] == NOT_ANNOTATED).all():
+    for (group, kind), table in enrichment.groupby(["Group", "RegionType"], sort=False):
+        random = table[table["Against"] == RANDOM_SEGMENTS].set_index("Selection")
+        shifted = table[table["Against"] == SHIFTED_REGIONS].set_index("Selection")["Verdict"]
+        if (random["Verdict"] == NOT_ANNOTATED).all():
             words = "not annotated in these proteins"
         else:
             selections = random.index.astype("str")
@@ -47,12 +47,12 @@ def summarise(enrichment: pd.DataFrame, small: pd.Series | None = None, fewest: 
     for group, pairs in () if small is None else small.items():
         words = f"{TOO_FEW} ({pairs}; {fewest} are needed)"
         rows.append((group, ALL, f"{group_in_words(str(group))}: {words}"))
-    return pd.DataFrame(rows, columns=["group", "region_type", "summary"])
+    return pd.DataFrame(rows, columns=["Group", "RegionType", "Summary"])
 
 
 def _words(selection: str, random: pd.Series, shifted: str) -> str:
     """The comparison of a selection with random segments, and the verdict against shifted regions where it differs."""
-    doubt = "" if shifted == random["verdict"] else f", but by shifted regions {_DOUBTS.get(shifted, shifted)}"
-    q = f"{random['q']:.2g}" if pd.notna(random["q"]) else "undefined"
-    numbers = f"{random['coverage_percent']:.1f} % covered, {random['expected_percent']:.1f} % expected, q = {q}"
-    return f"{_VERDICTS.get(random['verdict'], NOT_ANNOTATED + ' in')} {selection} segments ({numbers}{doubt})"
+    doubt = "" if shifted == random["Verdict"] else f", but by shifted regions {_DOUBTS.get(shifted, shifted)}"
+    q = f"{random['Q']:.2g}" if pd.notna(random["Q"]) else "undefined"
+    numbers = f"{random['CoveragePercent']:.1f} % covered, {random['ExpectedPercent']:.1f} % expected, q = {q}"
+    return f"{_VERDICTS.get(random['Verdict'], NOT_ANNOTATED + ' in')} {selection} segments ({numbers}{doubt})"

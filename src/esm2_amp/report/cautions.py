@@ -94,7 +94,7 @@ def of_comparison(models: pd.DataFrame, against_reference: pd.DataFrame, referen
     """
     verdicts = against_reference.groupby("Verdict", sort=False)["Model"].agg(", ".join)
     networks = models[models["Kind"] == "model"]
-    at_chance = _names(networks[(networks["auroc_low"] <= 0.5) & (networks["auroc_high"] >= 0.5)])  # noqa: PLR2004
+    at_chance = _names(networks[(networks["AUROCLow"] <= 0.5) & (networks["AUROCHigh"] >= 0.5)])  # noqa: PLR2004
     alike = verdicts.get(NOT_DISTINGUISHABLE)
     doubt = f"distinguishable from the baseline {reference} by AUROC"
     if alike and alike == at_chance:
@@ -106,15 +106,15 @@ def of_comparison(models: pd.DataFrame, against_reference: pd.DataFrame, referen
             yield f"No better than chance, whose AUROC is 0.5: {at_chance}."
     if worse := verdicts.get("worse"):
         yield f"Worse than the baseline {reference} by AUROC: {worse}."
-    spread = networks["auroc_high"] - networks["auroc_low"]
+    spread = networks["AUROCHigh"] - networks["AUROCLow"]
     if (widest := spread.max()) > WIDE_INTERVAL:
         yield (
-            f"The test split is small: {int(models['n_pairs'].iloc[0]):,} pairs leave intervals of AUROC up to "
+            f"The test split is small: {int(models['Pairs'].iloc[0]):,} pairs leave intervals of AUROC up to "
             f"{widest:.2f} wide."
         )
-    if swapped := _names(networks[(networks["auroc"] - networks["auroc_swapped"]).abs() > ORDER_MATTERS]):
+    if swapped := _names(networks[(networks["AUROC"] - networks["AUROCSwapped"]).abs() > ORDER_MATTERS]):
         yield f"Scores depend on which protein is named first, enough to change AUROC: {swapped}."
-    if uncalibrated := _names(networks[networks["ece_calibrated"] > OFTEN_WRONG]):
+    if uncalibrated := _names(networks[networks["ECECalibrated"] > OFTEN_WRONG]):
         yield (
             f"Probabilities are off by more than {OFTEN_WRONG:g} on average, even calibrated: {uncalibrated}. "
             "Read them as an order, not as frequencies."

@@ -15,6 +15,7 @@ from esm2_amp.report import cautions
 from esm2_amp.report.parts import (
     Block,
     Cell,
+    Colours,
     Folded,
     Gallery,
     Group,
@@ -148,18 +149,34 @@ def _introduction(explained: pd.DataFrame) -> str:
 
 def _trust(name: str, checks: Checks) -> Iterator[list[Block]]:
     """The blocks of each check, the planted truth first; none where there is no table."""
-    parts: dict[str, tuple[str, str, Callable[[pd.DataFrame], Table]]] = {
-        "planted_truth": ("Is it right? Planted truth", "How often the top tokens hold a planted site", _planted),
-        "faithfulness": ("Does the score rest on it? Faithfulness", "Deletion and insertion of tokens", _faithfulness),
-        "randomised_weights": ("Is it of what was learnt? Random weights", "Control with random weights", _randomised),
-        "agreement": ("Do the methods agree?", "Rank correlations between the methods", _agreement),
+    parts: dict[str, tuple[str, str, Callable[[pd.DataFrame], Table], Colours]] = {
+        "planted_truth": (
+            "Is it right? Planted truth",
+            "How often the top tokens hold a planted site",
+            _planted,
+            "ink",
+        ),
+        "faithfulness": (
+            "Does the score rest on it? Faithfulness",
+            "Deletion and insertion of tokens",
+            _faithfulness,
+            "ink",
+        ),
+        "randomised_weights": (
+            "Is it of what was learnt? Random weights",
+            "Control with random weights",
+            _randomised,
+            "ink",
+        ),
+        "agreement": ("Do the methods agree?", "Rank correlations between the methods", _agreement, "scale"),
     }
-    for part, (title, caption, table_from) in parts.items():
+    for part, (title, caption, table_from, colours) in parts.items():
         table: pd.DataFrame = getattr(checks, part)
         if table.empty:
             yield []
             continue
-        blocks = shown_with_numbers([named_after(name, table_from(table))], checks.figures.get(part), caption)
+        numbers: list[Block] = [named_after(name, table_from(table))]
+        blocks = shown_with_numbers(numbers, checks.figures.get(part), caption, colours=colours)
         yield [Folded(title, blocks) if part in _CONTROLS else Group(title, blocks)]
 
 
@@ -237,4 +254,4 @@ def _maps(drawn: Mapping[str, Any]) -> Iterator[Block]:
 def _map(pair: str, png: bytes) -> Picture:
     of = "the mean of all explained pairs" if pair == "all_pairs" else pair
     alt = f"Heat maps of attention, {of}: attending tokens in rows, tokens attended to in columns, a panel per layer"
-    return picture_of(png, alt, of)
+    return picture_of(png, alt, of, colours="scale")

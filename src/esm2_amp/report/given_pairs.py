@@ -15,6 +15,7 @@ from esm2_amp.regions.residue_plot import residue_plot
 from esm2_amp.report.parts import (
     Block,
     Cell,
+    Colours,
     Gallery,
     Group,
     Paragraph,
@@ -69,12 +70,15 @@ _TOP_TOKENS: Final = 3
 _MOST_ROWS: Final = 200
 _NO_REGIONS: Final = pd.DataFrame(columns=["Entry", "Type", "Start", "End", "Note"])
 _SEEN: Final = {"C1": "both", "C2": "one", "C3": "none"}
-_OF_PAIRS: Final = {
-    "pair_maps": "Map of {}: its segments shaded by importance, above annotated regions",
-    "integrated_gradients_pairs": "Bars of the tokens that raise and lower the score of {}, by Integrated Gradients",
-    "attention_maps": "Heat maps of attention, {}: attending tokens in rows, tokens attended to in columns",
+_OF_PAIRS: Final[dict[str, tuple[str, Colours]]] = {
+    "pair_maps": ("Map of {}: its segments shaded by importance, above annotated regions", "scale"),
+    "integrated_gradients_pairs": (
+        "Bars of the tokens that raise and lower the score of {}, by Integrated Gradients",
+        "ink",
+    ),
+    "attention_maps": ("Heat maps of attention, {}: attending tokens in rows, tokens attended to in columns", "scale"),
 }
-"""Folders of figures of single pairs, and what these show."""
+"""Folders of figures of single pairs, what these show, and what their colours are."""
 
 
 def explained_chapter(
@@ -235,8 +239,8 @@ def _single_pairs(
     for row in order:
         name, pair = ids[row], explained.loc[row]
         pictures = [
-            picture_of(plots[kind][name], words.format(name))
-            for kind, words in _OF_PAIRS.items()
+            picture_of(plots[kind][name], words.format(name), colours=colours)
+            for kind, (words, colours) in _OF_PAIRS.items()
             if name in (plots.get(kind) or {})
         ]
         if pictures:

@@ -5,7 +5,7 @@ import math
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -51,14 +51,21 @@ class Table(NamedTuple):
     numbers: frozenset[str] = frozenset()
 
 
+Colours = Literal["ink", "scale"]
+"""What colours of a picture are: ink, which a dark page may show light, or those of a scale, which are values."""
+
+
 class Picture(NamedTuple):
-    """A drawn figure: its data URI, its size on the page in pixels, its description in words, and its caption."""
+    """A drawn figure: its data URI, its size on the page in pixels, its description in words, its caption, and what its
+    colours are.
+    """
 
     source: str
     width: int
     height: int
     alt: str
     caption: str
+    colours: Colours = "ink"
 
 
 class Gallery(NamedTuple):
@@ -210,10 +217,11 @@ def _is_blank(column: Sequence[Cell]) -> bool:
     return bool(column) and all(cell.text == MISSING for cell in column)
 
 
-def picture_of(png: bytes, alt: str, caption: str = "") -> Picture:
+def picture_of(png: bytes, alt: str, caption: str = "", *, colours: Colours = "ink") -> Picture:
     """A picture for the page in the size for which it is drawn, in pixels finer by `_FINER` and 256 colours.
 
-    What is white in the PNG is transparent, so that the picture fits a page of any colour.
+    What is white in the PNG is transparent, so that the picture fits a page of any colour; one of a scale has white
+    behind it there.
     """
     with Image.open(BytesIO(png)) as opened:
         dots_per_inch, image = opened.info["dpi"][0], opened.convert("RGB")
@@ -223,7 +231,8 @@ def picture_of(png: bytes, alt: str, caption: str = "") -> Picture:
     image = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).convert("RGB")
     packed = BytesIO()
     without_white(image).save(packed, "WEBP", lossless=True, method=4)
-    return Picture(f"data:image/webp;base64,{b64encode(packed.getvalue()).decode()}", width, height, alt, caption)
+    source = f"data:image/webp;base64,{b64encode(packed.getvalue()).decode()}"
+    return Picture(source, width, height, alt, caption, colours)
 
 
 def named_after(name: str, table: Table) -> Table:
@@ -231,11 +240,13 @@ def named_after(name: str, table: Table) -> Table:
     return table._replace(caption=f"{name}: {table.caption}")
 
 
-def shown_with_numbers(blocks: list[Block], png: bytes | None, caption: str) -> list[Block]:
+def shown_with_numbers(
+    blocks: list[Block], png: bytes | None, caption: str, *, colours: Colours = "ink"
+) -> list[Block]:
     """A figure, below which blocks that say the same in numbers are folded; without a figure the blocks alone."""
     if png is None:
         return blocks
-    picture = picture_of(png, f"{caption}; the table has the same in numbers")
+    picture = picture_of(png, f"{caption}; the table has the same in numbers", colours=colours)
     return [Gallery([picture], is_wide=True), Folded("The same in numbers", blocks)]
 
 

@@ -15,6 +15,7 @@ from esm2_amp.regions.segments import GROUP_NAMES
 from esm2_amp.regions.summary import TOO_FEW
 from esm2_amp.report.parts import (
     Block,
+    Colours,
     Folded,
     Gallery,
     Group,
@@ -34,9 +35,9 @@ _REGIONS: Final = "regions", "Functional regions"
 _MAPS: Final = "maps", "Protein maps"
 _COMMAND: Final = "kedro run --pipeline=functional_regions --params=regions=FILE"
 _ENRICHMENT: Final = "Coverage of top and low segments beside that of random ones, with 95 % intervals"
-_CHARTS: Final = {
-    "coverage_plots": "Share of segments that reach each coverage, by type of region",
-    "donut_plots": "Coverage of segments in bins of 10 %, by type of region and rank",
+_CHARTS: Final[dict[str, tuple[str, Colours]]] = {
+    "coverage_plots": ("Share of segments that reach each coverage, by type of region", "ink"),
+    "donut_plots": ("Coverage of segments in bins of 10 %, by type of region and rank", "scale"),
 }
 
 
@@ -67,13 +68,14 @@ def regions_chapters(
         return _both("The regions that were looked up are of other pairs than those that the models were measured on.")
     blocks: list[Block] = [Paragraph(_introduction(parameters, found["regions_report"], found.get("region_method")))]
     summary = found["region_summary"]
-    is_small = summary["summary"].str.contains(TOO_FEW, regex=False)
-    groups = summary.loc[~is_small, "group"].unique().tolist()
+    is_small = summary["Summary"].str.contains(TOO_FEW, regex=False)
+    groups = summary.loc[~is_small, "Group"].unique().tolist()
     blocks += [_group(str(group), found) for group in sorted(groups, reverse=True)]  # those that interact first
     if is_small.any():
-        blocks.append(Points([f"{line[0].upper()}{line[1:]}." for line in summary.loc[is_small, "summary"]]))
+        blocks.append(Points([f"{line[0].upper()}{line[1:]}." for line in summary.loc[is_small, "Summary"]]))
     drawn = _strongest_first(found["pair_maps"] or {}, found.get("chosen_importance"))
-    pictures = [picture_of(png, _words_of(pair, found["segment_coverage"]), pair) for pair, png in drawn]
+    coverage = found["segment_coverage"]
+    pictures = [picture_of(png, _words_of(pair, coverage), pair, colours="scale") for pair, png in drawn]
     maps: Block = Gallery(pictures, is_wide=True) if pictures else Missing("No pair is drawn.", _COMMAND)
     return Section(*_REGIONS, blocks), Section(*_MAPS, [maps])
 
@@ -119,14 +121,14 @@ def _has_any(coverage: pd.DataFrame, scored: pd.DataFrame) -> bool:
 def _group(group: str, found: dict[str, Any]) -> Group:
     """One group of pairs, by label and decision: in words, numbers and charts."""
     summary, table = found["region_summary"], found["region_enrichment"]
-    blocks: list[Block] = [Points(_sentences(summary[summary["group"] == group]))]
+    blocks: list[Block] = [Points(_sentences(summary[summary["Group"] == group]))]
     if png := (found["enrichment_plots"] or {}).get(group):
         blocks.append(Gallery([picture_of(png, f"{_ENRICHMENT}, {_named(group)}")], is_wide=True))
     details: list[Block] = []
     if table is not None:
-        details.append(_enrichment_table(table[table["group"] == group], _named(group)))
-    charts = [(name, (found[name] or {}).get(group)) for name in _CHARTS]
-    pictures = [picture_of(png, f"{_CHARTS[name]}, {_named(group)}") for name, png in charts if png]
+        details.append(_enrichment_table(table[table["Group"] == group], _named(group)))
+    charts = [(*kind, (found[name] or {}).get(group)) for name, kind in _CHARTS.items()]
+    pictures = [picture_of(png, f"{words}, {_named(group)}", colours=colours) for words, colours, png in charts if png]
     if pictures:
         details.append(Gallery(pictures, is_wide=True))
     if details:
@@ -136,27 +138,27 @@ def _group(group: str, found: dict[str, Any]) -> Group:
 
 def _sentences(summary: pd.DataFrame) -> list[str]:
     """The summary of each type; types without annotations in one sentence."""
-    is_absent = summary["summary"].str.endswith(f": {NOT_ANNOTATED} in these proteins")
+    is_absent = summary["Summary"].str.endswith(f": {NOT_ANNOTATED} in these proteins")
     annotated = summary[~is_absent]
-    texts = annotated["summary"].str.split(": ", n=1).str[1]
-    sentences = [f"{shown_type(kind)}: {text}." for kind, text in zip(annotated["region_type"], texts, strict=True)]
-    absent = ", ".join(map(shown_type, summary.loc[is_absent, "region_type"]))
+    texts = annotated["Summary"].str.split(": ", n=1).str[1]
+    sentences = [f"{shown_type(kind)}: {text}." for kind, text in zip(annotated["RegionType"], texts, strict=True)]
+    absent = ", ".join(map(shown_type, summary.loc[is_absent, "RegionType"]))
     return [*sentences, f"Not annotated in these proteins: {absent}."] if absent else sentences
 
 
 def _enrichment_table(table: pd.DataFrame, group: str) -> Table:
-    table = table[(table["against"] == RANDOM_SEGMENTS) & (table["verdict"] != NOT_ANNOTATED)]
-    differences = table[["difference_points", "difference_low", "difference_high"]]
+    table = table[(table["Against"] == RANDOM_SEGMENTS) & (table["Verdict"] != NOT_ANNOTATED)]
+    differences = table[["DifferencePoints", "DifferencePointsLow", "DifferencePointsHigh"]]
     return table_of(
         f"Mean coverage of segments of {group}, in percent of residues, against random segments of the same proteins",
         {
-            "Segments": text_cells(table["selection"]),
-            "Regions": text_cells(map(shown_type, table["region_type"])),
-            "Covered": [number_cell(value, ".1f") for value in table["coverage_percent"]],
-            "Expected": [number_cell(value, ".1f") for value in table["expected_percent"]],
+            "Segments": text_cells(table["Selection"]),
+            "Regions": text_cells(map(shown_type, table["RegionType"])),
+            "Covered": [number_cell(value, ".1f") for value in table["CoveragePercent"]],
+            "Expected": [number_cell(value, ".1f") for value in table["ExpectedPercent"]],
             "Difference, points": interval_cells(differences, "+z.1f"),
-            "q": [number_cell(value, ".1e") for value in table["q"]],
-            "Verdict": text_cells(table["verdict"]),
+            "q": [number_cell(value, ".1e") for value in table["Q"]],
+            "Verdict": text_cells(table["Verdict"]),
         },
     )
 

@@ -8,8 +8,7 @@ import pandas as pd
 
 from esm2_amp.evaluation.assessment import REPORTED_SPLIT
 from esm2_amp.evaluation.baselines import BASELINES
-from esm2_amp.evaluation.comparison import against, reference_of
-from esm2_amp.figures.palette import METRIC_NAMES
+from esm2_amp.evaluation.comparison import against, logits_of, reference_of
 from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.report import cautions
 from esm2_amp.report.parts import (
@@ -33,9 +32,10 @@ from esm2_amp.report.uncertainty import surest_table
 from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
 from esm2_amp.statistics.metrics import sigmoid
 
-_METRICS: Final = {name: METRIC_NAMES[name] for name in ("auroc", "aupr", "mcc")} | {
-    "precision_at_1_10": "Precision at 1:10",
-    "precision_at_1_100": "Precision at 1:100",
+_METRICS: Final = {
+    **{name: name for name in ("AUROC", "AUPR", "MCC")},
+    "PrecisionAt1To10": "Precision at 1:10",
+    "PrecisionAt1To100": "Precision at 1:100",
 }
 SHOWN_PAIRS: Final = 25
 _SHOWN_MISTAKES: Final = 10
@@ -94,9 +94,9 @@ def pair_evaluation_chapter(
     """
     name, row = metrics["model"], models.iloc[0]
     brief = (
-        f"{name}, trained on {metrics['trained_on']}, has an AUROC of {row['auroc']:.3f} (95 % interval "
-        f"{row['auroc_low']:.3f} to {row['auroc_high']:.3f}) on {row['n_pairs']:,} pairs of {data_name}, "
-        f"{row['n_positives']:,} of which interact. Nothing was fitted or chosen on these pairs."
+        f"{name}, trained on {metrics['trained_on']}, has an AUROC of {row['AUROC']:.3f} (95 % interval "
+        f"{row['AUROCLow']:.3f} to {row['AUROCHigh']:.3f}) on {row['Pairs']:,} pairs of {data_name}, "
+        f"{row['Positives']:,} of which interact. Nothing was fitted or chosen on these pairs."
     )
     unknown = (scored["Seen"] == "unknown").any()
     words = (
@@ -151,7 +151,7 @@ def tied_models(models: pd.DataFrame, differences: pd.DataFrame) -> list[str]:
         `model_differences` of `evaluation`.
     """
     best, *others = models.loc[models["Kind"] == "model", "Model"]
-    alike = differences[(differences["Metric"] == "auroc") & (differences["Verdict"] == NOT_DISTINGUISHABLE)]
+    alike = differences[(differences["Metric"] == "AUROC") & (differences["Verdict"] == NOT_DISTINGUISHABLE)]
     compared = set(map(frozenset, zip(alike["ModelA"], alike["ModelB"], strict=True)))
     return [best, *(name for name in others if {best, name} in compared)]
 
@@ -169,7 +169,7 @@ def _in_brief(models: pd.DataFrame, differences: pd.DataFrame, of_reference: pd.
     tied = tied_models(models, differences)
     rows = models.set_index("Model").loc[tied]
     measured = [
-        f"{name} with an AUROC of {row['auroc']:.3f} (95 % interval {row['auroc_low']:.3f} to {row['auroc_high']:.3f})"
+        f"{name} with an AUROC of {row['AUROC']:.3f} (95 % interval {row['AUROCLow']:.3f} to {row['AUROCHigh']:.3f})"
         for name, row in rows.iterrows()
     ]
     compared = of_reference.set_index("Model").loc[tied[0]]
@@ -177,7 +177,7 @@ def _in_brief(models: pd.DataFrame, differences: pd.DataFrame, of_reference: pd.
         f"{_verdict_on(str(compared['Verdict']))} the baseline {_shown(reference)}: {compared['Difference']:+.3f} "
         f"({compared['Low']:+.3f} to {compared['High']:+.3f})"
     )
-    n_pairs = f"On {rows['n_pairs'].iloc[0]:,} test pairs"
+    n_pairs = f"On {rows['Pairs'].iloc[0]:,} test pairs"
     if len(tied) == 1:
         return f"{n_pairs} the best model is {measured[0]}, {against_it}."
     return (
@@ -198,13 +198,13 @@ def _listed(names: list[str]) -> str:
 def _comparison_table(models: pd.DataFrame) -> Table:
     columns = {"Model": _model_cells(models)}
     for metric, heading in _METRICS.items():
-        columns[heading] = interval_cells(models[[metric, f"{metric}_low", f"{metric}_high"]])
-    calibrated = number_cells(models["ece_calibrated"])
+        columns[heading] = interval_cells(models[[metric, f"{metric}Low", f"{metric}High"]])
+    calibrated = number_cells(models["ECECalibrated"])
     columns["ECE"] = [
         cell._replace(note=f"calibrated {after.text}")
-        for cell, after in zip(number_cells(models["ece"]), calibrated, strict=True)
+        for cell, after in zip(number_cells(models["ECE"]), calibrated, strict=True)
     ]
-    columns["Brier"] = number_cells(models["brier"])
+    columns["Brier"] = number_cells(models["Brier"])
     caption = (
         "Test pairs: metrics with 95 % intervals. ECE, the expected calibration error, and Brier are better low; – is "
         "undefined, as the precision where no pair is called interacting"
@@ -222,7 +222,7 @@ def _model_cells(models: pd.DataFrame) -> list[Cell]:
 
 def _of_strata(strata: pd.DataFrame, order: pd.Series) -> list[Block]:
     """AUROC in strata, or one sentence where all pairs are of the same one."""
-    found = strata[(strata["Metric"] == "auroc") & (strata["Pairs"] > 0)]
+    found = strata[(strata["Metric"] == "AUROC") & (strata["Pairs"] > 0)]
     if len(set(found["Stratum"])) == 1:
         first = found.iloc[0]
         seen = _STRATA[first["Stratum"]]
@@ -242,7 +242,7 @@ def _drawn(
     is_tested = baseline_scores["Split"] == REPORTED_SPLIT
     shown = {model: table[is_tested] for model, table in zip(ARCHITECTURES, scored, strict=True)}
     tested = baseline_scores[is_tested]
-    curves = curve_plots(shown | {_shown(reference): tested.assign(Probability=sigmoid(tested[reference]))})
+    curves = curve_plots(shown | {_shown(reference): tested.assign(Probability=sigmoid(logits_of(reference, tested)))})
     table = of_reference.rename(columns={"Difference": "Value"}).assign(Kind="model")
     name = f"AUROC minus that of {_shown(reference)}, 95 % interval"
     columns = {

@@ -74,24 +74,27 @@ def data_part(
         Group("The data, checked", [Points([*_cleaning(proteins_report, pairs_report), *_audit(leakage_audit)])]),
     ]
     if plot is not None:
-        drawn = picture_of(plot, "Pairs of each protein in positives and in negatives, and proteins in two splits")
+        words = "Pairs of each protein in positives and in negatives, and proteins in two splits"
+        drawn = picture_of(plot, words, colours="scale")
         blocks.append(Folded("Pairs of each protein, by split", [Gallery([drawn], is_wide=True)]))
     return Section("data", "The data", blocks, list(cautions.of_split(leakage_audit)))
 
 
-def training_part(records: Mapping[str, pd.DataFrame], plots: Mapping[str, bytes | None]) -> Section:
+def training_part(records: Mapping[str, pd.DataFrame | None], plots: Mapping[str, bytes | None]) -> Section:
     """Show how each model was trained.
 
     Parameters
     ----------
-    records : mapping of DataFrame
+    records : mapping of DataFrame, optional
         By model: `training_record`.
     plots : mapping of bytes, optional
         By model: PNG of loss and MCC over the epochs.
     """
     words = "Loss and MCC of {} over {:.0f} epochs"
     pictures = [
-        picture_of(png, words.format(model, records[model]["epoch"].max())) for model, png in plots.items() if png
+        picture_of(png, words.format(model, record["Epoch"].max()))
+        for model, record in records.items()
+        if record is not None and (png := plots[model])
     ]
     blocks = [Folded("How each model was trained", [Gallery(pictures)])] if pictures else []
     return Section("training", "How each model was trained", blocks)
@@ -112,13 +115,13 @@ def models_part(
     evaluation : EvaluationParameters
         How decisions and intervals were made.
     descriptions : sequence of dict
-        Of `evaluation`, for every model of the registry: `model`, its number of `weights`, and its `card`.
+        Of `evaluation`, for every model that was measured: `model`, its number of `weights`, and its `card`.
     plots : mapping of mapping
         By model: its `evaluation_plots`, with the PNG `summary`.
     """
     settings = {description["model"]: description["card"]["settings"] for description in descriptions}
     words = "ROC and precision-recall curves, confusion matrix and calibration of {} on test pairs"
-    pictures = [picture_of(drawn["summary"], words.format(model)) for model, drawn in plots.items()]
+    pictures = [picture_of(drawn["summary"], words.format(model), colours="scale") for model, drawn in plots.items()]
     blocks: list[Block] = [
         Facts(_facts(run, evaluation, descriptions[0]["card"])),
         Folded(

@@ -87,13 +87,13 @@ def network_figure(network: "nx.Graph[str]", *, seed: int) -> Figure:
     """
     import networkx as nx  # slow to import
 
-    strongest = sorted(network.edges(data=True), key=lambda edge: -edge[2]["probability"])[:_SHOWN_EDGES]
+    strongest = sorted(network.edges(data=True), key=lambda edge: -edge[2]["Probability"])[:_SHOWN_EDGES]
     shown: nx.Graph[str] = nx.Graph()
     shown.add_edges_from(strongest)
     place = nx.spring_layout(shown, seed=seed, k=1.2 / np.sqrt(len(shown)))
     figure = Figure(figsize=(6.4, 6.4), layout="constrained", dpi=200)
     axes = figure.subplots()
-    colours = [ACCENT if known else GREY for _, _, known in shown.edges(data="known", default=False)]
+    colours = [ACCENT if known else GREY for _, _, known in shown.edges(data="Known", default=False)]
     nx.draw_networkx_edges(shown, place, ax=axes, edge_color=colours, width=0.8)
     nx.draw_networkx_nodes(shown, place, ax=axes, node_size=30, node_color=MAIN, linewidths=0)
     nx.draw_networkx_labels(shown, place, ax=axes, font_size=6, verticalalignment="bottom")

@@ -5,18 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from esm2_amp.models.unlikeness import SPREAD, UNLIKENESS
-
 if TYPE_CHECKING:
     import networkx as nx
 
 logger = logging.getLogger(__name__)
-
-_OF_EDGES = {
-    "Logit": "logit", "Probability": "probability", "CalibratedProbability": "calibrated_probability",
-    "Rank1": "rank_1", "Rank2": "rank_2", "Above1": "above_1", "Above2": "above_2", "Known": "known",
-    "InTraining": "in_training", SPREAD: "spread", UNLIKENESS: "unlikeness",
-}  # fmt: skip
 
 
 def candidate_network(
@@ -38,7 +30,7 @@ def candidate_network(
     Returns
     -------
     network : Graph
-        Nodes are the proteins that have an edge, with the columns of `proteins` and their `degree`; edges have the
+        Nodes are the proteins that have an edge, with the columns of `proteins` and their `Degree`; edges have the
         columns of the candidates. Both lack what is empty. Protein1 is the first node of an edge.
     """
     import networkx as nx  # slow to import
@@ -52,11 +44,11 @@ def candidate_network(
         )  # fmt: skip
     network: nx.Graph[str] = nx.Graph()
     for row in edges.to_dict("records"):
-        of_edge = {name: row[column] for column, name in _OF_EDGES.items() if column in row}
-        network.add_edge(row["Protein1"], row["Protein2"], **_filled(of_edge))
+        protein_1, protein_2 = row.pop("Protein1"), row.pop("Protein2")
+        network.add_edge(protein_1, protein_2, **_filled(row))
     of_proteins = proteins.set_index("Entry").loc[list(network)].to_dict("index")
     for entry, attributes in of_proteins.items():
-        network.nodes[entry].update(_filled(attributes), degree=int(network.degree[entry]))
+        network.nodes[entry].update(_filled(attributes), Degree=int(network.degree[entry]))
     return network
 
 

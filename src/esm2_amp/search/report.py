@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
+from esm2_amp.columns import with_column_names
 from esm2_amp.search.study import counted_trials
 
 _FOLD = "fold"
@@ -42,15 +43,15 @@ def best_parameters(study: optuna.Study) -> dict[str, Any]:
 
 
 def trials_table(study: optuna.Study) -> pd.DataFrame:
-    """Every trial that counts: `trial`, `state`, `value`, its parameters, `seconds`, and `reason` where it failed."""
+    """Every trial that counts: `Trial`, `State`, `Value`, its parameters, `Seconds`, and `Reason` where it failed."""
     rows = [
         {
-            "trial": trial.number,
-            "state": trial.state.name.lower(),
-            "value": trial.value,
+            "Trial": trial.number,
+            "State": trial.state.name.lower(),
+            "Value": trial.value,
             **trial.params,
-            "seconds": trial.duration.total_seconds() if trial.duration else None,
-            "reason": trial.user_attrs.get("reason", ""),
+            "Seconds": trial.duration.total_seconds() if trial.duration else None,
+            "Reason": trial.user_attrs.get("reason", ""),
         }
         for trial in counted_trials(study)
     ]
@@ -58,13 +59,13 @@ def trials_table(study: optuna.Study) -> pd.DataFrame:
 
 
 def epochs_table(study: optuna.Study) -> pd.DataFrame:
-    """Every finished fold's epochs: `trial`, `fold`, then the columns of a fit's record."""
+    """Every finished fold's epochs: `Trial`, `Fold`, then what a fit records."""
     records = []
     for trial in counted_trials(study):
         for fold, record in enumerate(kept_folds(trial)):
             record.insert(0, "fold", fold)
             record.insert(0, "trial", trial.number)
-            records.append(record)
+            records.append(with_column_names(record))
     return pd.concat(records, ignore_index=True)
 
 

@@ -24,7 +24,15 @@ from numpy.typing import ArrayLike, NDArray
 from esm2_amp.progress import Progress
 from esm2_amp.statistics.calibration import calibration_interval
 from esm2_amp.statistics.metrics import pair_metrics
-from esm2_amp.statistics.weighted import METRICS, Floats, Ranking, metrics_of_sums, pair_terms, sum_influence
+from esm2_amp.statistics.weighted import (
+    METRIC_COLUMNS,
+    METRICS,
+    Floats,
+    Ranking,
+    metrics_of_sums,
+    pair_terms,
+    sum_influence,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +41,7 @@ Rows = NDArray[np.int64]
 CONFIDENCE: Final = 0.95
 NOT_DISTINGUISHABLE: Final = "not distinguishable"
 
-_LOWER_IS_BETTER: Final = ("loss", "brier", "ece")
+_LOWER_IS_BETTER: Final = ("Loss", "Brier", "ECE")
 _LOWEST: Final = np.array([-1.0 if name == "mcc" else 0.0 for name in METRICS])
 _HIGHEST: Final = np.array([np.inf if name == "loss" else 1.0 for name in METRICS])
 
@@ -112,8 +120,8 @@ def intervals(sample: Replicates) -> pd.DataFrame:
     Returns
     -------
     table : DataFrame
-        `Model`, `Metric`, `Value`, `Low`, `High`; NaN where undefined. Where no pair contradicts a value, such as a
-        recall of 1, the bootstrap finds no spread and the interval is that value alone.
+        `Model`, `Metric`, of `METRIC_COLUMNS`, `Value`, `Low`, `High`; NaN where undefined. Where no pair contradicts
+        a value, such as a recall of 1, the bootstrap finds no spread and the interval is that value alone.
     """
     rows = []
     for model, values, replicates, influence in zip(*sample[:4], strict=True):
@@ -122,7 +130,7 @@ def intervals(sample: Replicates) -> pd.DataFrame:
         errors = slice(len(METRICS), None)
         at = METRICS.index("ece")
         low[at], high[at] = calibration_interval(values[errors], spread[:, errors], CONFIDENCE)
-        rows += [(model, *row) for row in zip(METRICS, values, low, high, strict=False)]
+        rows += [(model, *row) for row in zip(METRIC_COLUMNS, values, low, high, strict=False)]
     return pd.DataFrame(rows, columns=["Model", "Metric", "Value", "Low", "High"])
 
 
@@ -141,7 +149,7 @@ def paired_differences(sample: Replicates) -> pd.DataFrame:
         models = sample.models[first], sample.models[second]
         values, replicates, influence = (part[first] - part[second] for part in sample[1:4])
         low, high = values + _limits(_spread(replicates, influence, sample.a, sample.b))
-        for row in zip(METRICS, values, low, high, strict=False):
+        for row in zip(METRIC_COLUMNS, values, low, high, strict=False):
             rows.append((*models, *row, _verdict(models, *row)))
     return pd.DataFrame(rows, columns=["ModelA", "ModelB", "Metric", "Difference", "Low", "High", "Verdict"])
 

@@ -108,19 +108,19 @@ def undefined(metrics: Metrics) -> str:
     return f"{', '.join(names)} ({why})" if names else ""
 
 
-def comparison_table(metrics: Mapping[str, Mapping[str, float | None]]) -> pd.DataFrame:
+def comparison_table(rows: Mapping[str, Mapping[str, float | None]]) -> pd.DataFrame:
     """Metrics of several models side by side.
 
     Parameters
     ----------
-    metrics : mapping of model name to its metrics
-        As from `pair_metrics`, on the same pairs; further numbers, such as `auroc_low` and `auroc_high`, are kept.
+    rows : mapping of model name to its metrics
+        By the names of their columns, `AUROC` among them, on the same pairs.
 
     Returns
     -------
     table : DataFrame
         `Model` and one column a metric; best AUROC first, undefined AUROC last.
     """
-    table: pd.DataFrame = pd.DataFrame.from_dict(dict(metrics), orient="index").apply(pd.to_numeric)
-    table = table.sort_values("auroc", ascending=False, na_position="last", kind="stable")
+    table: pd.DataFrame = pd.DataFrame.from_dict(dict(rows), orient="index").apply(pd.to_numeric)
+    table = table.sort_values("AUROC", ascending=False, na_position="last", kind="stable")
     return table.rename_axis("Model").reset_index()

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from esm2_amp.columns import column_name
 from esm2_amp.statistics.calibration import N_BINS
 from esm2_amp.statistics.metrics import decisions, sigmoid
 from esm2_amp.statistics.operating_points import ODDS, precision_at_odds
@@ -22,6 +23,8 @@ SUM_METRICS: Final = (
 )  # fmt: skip
 METRICS: Final = (*RANK_METRICS, *SUM_METRICS)
 """All of `pair_metrics`, the expected calibration error, and precision at prevalences 1:10 and 1:100."""
+METRIC_COLUMNS: Final = tuple(map(column_name, METRICS))
+"""What tables call them."""
 
 N_TERMS: Final = 6 + N_BINS
 

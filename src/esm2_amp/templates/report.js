@@ -28,7 +28,7 @@ const enlarged = document.getElementById("enlarged");
 document.querySelectorAll(".enlarge").forEach((button) => {
   button.addEventListener("click", () => {
     const small = button.querySelector("img");
-    Object.assign(enlarged.querySelector("img"), { src: small.src, alt: small.alt });
+    Object.assign(enlarged.querySelector("img"), { src: small.src, alt: small.alt, className: small.className });
     enlarged.showModal();
   });
 });

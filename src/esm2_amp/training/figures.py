@@ -16,7 +16,7 @@ def training_figure(
     Parameters
     ----------
     record : DataFrame
-        The record of `esm2_amp.training.fit.Fit`; for an ensemble those of its members, which `member` tells apart.
+        `training_record` of `model_training`; of an ensemble with the `Member` that a row is of.
     title : str
         Title of the figure.
     before : mapping, optional
@@ -25,20 +25,22 @@ def training_figure(
         Whether the training values were measured with dropout, which the validation values never are.
     """
     figure = Figure(figsize=(9, 3), layout="constrained")
-    panels = {"loss": "Binary cross-entropy", "mcc": "MCC", "auroc": "AUROC"}
-    fits = [of_fit for _, of_fit in record.groupby("member")] if "member" in record else [record]
+    panels = {"Loss": "Binary cross-entropy", "MCC": "MCC", "AUROC": "AUROC"}
+    fits = [of_fit for _, of_fit in record.groupby("Member")] if "Member" in record else [record]
     of_training = "training (with dropout)" if with_dropout else "training"
     width, faint = (1.5, 1.0) if len(fits) == 1 else (0.9, 0.7)
     for axes, (metric, name) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
         for number, of_fit in enumerate(fits):
             words = (of_training, "validation", "selected epoch") if number == 0 else (None, None, None)
             drawn = {"linewidth": width, "alpha": faint}
-            axes.plot(of_fit["epoch"], of_fit[f"training_{metric}"], color=MAIN, label=words[0], **drawn)
-            axes.plot(of_fit["epoch"], of_fit[f"validation_{metric}"], color=ACCENT, label=words[1], **drawn)
-            selected = of_fit.loc[of_fit["selected"], "epoch"].iloc[0]
+            axes.plot(of_fit["Epoch"], of_fit[f"Training{metric}"], color=MAIN, label=words[0], **drawn)
+            axes.plot(of_fit["Epoch"], of_fit[f"Validation{metric}"], color=ACCENT, label=words[1], **drawn)
+            selected = of_fit.loc[of_fit["Selected"], "Epoch"].iloc[0]
             axes.axvline(selected, color=GREY, linewidth=1, linestyle=":", label=words[2])
         if before is not None:
-            axes.axhline(before[f"validation_{metric}"], color=ACCENT, linewidth=1, linestyle="--", label="before")
+            axes.axhline(
+                before[f"validation_{metric.lower()}"], color=ACCENT, linewidth=1, linestyle="--", label="before"
+            )
         axes.set(xlabel="Epoch", ylabel=name)
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from esm2_amp.columns import with_column_names
 from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable
 from esm2_amp.parameters.encoder_pretraining import PretrainingParameters
@@ -110,7 +111,7 @@ def pretrain_encoder(
         Without the language-model head.
     record : DataFrame
         Perplexity of training crops and held-out proteins per epoch; with a teacher, how near its states are, too; and
-        `precision`, `teacher_precision`, the number formats that `auto` was.
+        `Precision`, `TeacherPrecision`, the number formats that `auto` was.
 
     Raises
     ------
@@ -123,7 +124,7 @@ def pretrain_encoder(
 
     parameters = _with_precision(parameters, run.device)
     model, data = _model_and_data(_corpora(sequences), teacher_states, parameters, run.device)
-    record = fit_language_model(
+    measured = fit_language_model(
         model,
         data,
         epochs=parameters.epochs,
@@ -132,9 +133,9 @@ def pretrain_encoder(
         folder=checkpoints,
         device=run.device,
     )
-    record["precision"] = parameters.precision
+    record = with_column_names(measured).assign(Precision=parameters.precision)
     if parameters.teacher is not None:
-        record["teacher_precision"] = parameters.distillation.precision
+        record["TeacherPrecision"] = parameters.distillation.precision
     return model.network.esm, record
 
 
@@ -169,9 +170,9 @@ def describe_encoder(
     from esm2_amp.report.cards import MeasuredValue, model_card
 
     used, of_teacher = record.iloc[0], parameters.distillation.precision
-    parameters = _at_precisions(parameters, used["precision"], used.get("teacher_precision", of_teacher))
+    parameters = _at_precisions(parameters, used["Precision"], used.get("TeacherPrecision", of_teacher))
     encoder, counted = load(), counted_perplexities(*_corpora(sequences))
-    last = float(record["held_out_perplexity"].iloc[-1])
+    last = float(record["HeldOutPerplexity"].iloc[-1])
     agreement = _agreement(record)
     logger.info(
         "Perplexity of held-out proteins: %.2f; by bigrams %.2f, by amino-acid frequencies %.2f",
@@ -237,10 +238,10 @@ def _model_and_data(
 
 def _agreement(record: pd.DataFrame) -> _Agreement | None:
     """That of the last epoch; None where there was no teacher."""
-    if "held_out_cosine" not in record:
+    if "HeldOutCosine" not in record:
         return None
     last = record.iloc[-1]
-    return _Agreement(float(last["held_out_cosine"]), float(last["held_out_constant_cosine"]))
+    return _Agreement(float(last["HeldOutCosine"]), float(last["HeldOutConstantCosine"]))
 
 
 def _corpora(sequences: pd.DataFrame) -> tuple[Corpus, Corpus]:
@@ -256,8 +257,8 @@ def _perplexity_figure(record: pd.DataFrame, counted: Perplexities) -> Figure:
 
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     axes = figure.subplots()
-    axes.plot(record["epoch"], record["training_perplexity"], label="training crops", color="#0072B2")
-    axes.plot(record["epoch"], record["held_out_perplexity"], label="held-out proteins", color="#D55E00")
+    axes.plot(record["Epoch"], record["TrainingPerplexity"], label="training crops", color="#0072B2")
+    axes.plot(record["Epoch"], record["HeldOutPerplexity"], label="held-out proteins", color="#D55E00")
     axes.axhline(counted.bigram, color="0.5", linestyle="--", label="held-out proteins, by bigrams")
     axes.axhline(counted.frequencies, color="0.5", linestyle=":", label="held-out proteins, by frequencies")
     axes.set(xlabel="Epoch", ylabel="Perplexity of residues")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from esm2_amp.columns import column_name
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.model_training import ARCHITECTURES
@@ -146,7 +147,7 @@ def score_baselines(
     Returns
     -------
     scores : DataFrame
-        Columns of `identify`, then the logits of each baseline under its name.
+        Columns of `identify`, then the logits of each baseline under its `column_name`.
     metrics : dict
         Baseline → its metrics, as those of a model.
 
@@ -173,7 +174,7 @@ def score_baselines(
         started = time.monotonic()
         logit = baseline_logits(name, train, held_out, views, parameters.baselines, seed=run.seed)
         metrics[name] = assess(name, scores, logit, parameters.threshold).metrics
-        scores[name] = logit
+        scores[column_name(name)] = logit
         logger.info("baseline %s: fitted and scored in %s", name, in_words(time.monotonic() - started))
     if not metrics:
         raise InputError(
@@ -234,7 +235,7 @@ def compare_models(
     comparison = compare(
         baseline_scores, baseline_metrics, scored, metrics, replicates=parameters.replicates, seed=run.seed
     )
-    logger.info("%s, %s pairs:", _title(run), f"{comparison.models['n_pairs'].iloc[0]:,}")
+    logger.info("%s, %s pairs:", _title(run), f"{comparison.models['Pairs'].iloc[0]:,}")
     for line in comparison_lines(comparison, reference_of(baseline_scores)):
         logger.info("%s", line)
     return comparison
@@ -304,7 +305,9 @@ def plot_comparison(
     return {**drawn, "sureness/risk_coverage": risk_coverage_figure(risk_coverage, MEASURES, _title(run))}
 
 
-def describe_models(run: RunParameters, parameters: EvaluationParameters, *descriptions_then_plots: Any) -> Section:
+def describe_models(
+    run: RunParameters, parameters: EvaluationParameters, *descriptions_then_plots: Any | None
+) -> Section:
     """Say for the report which models were measured and how, with the figures of each.
 
     Parameters
@@ -314,13 +317,22 @@ def describe_models(run: RunParameters, parameters: EvaluationParameters, *descr
     parameters : EvaluationParameters
         Threshold, baselines, and replicates of the bootstrap.
     *descriptions_then_plots : dict
-        The `description` of every model of the registry, in its order, then the PNGs of their `evaluation_plots`.
+        The `description` of every model of the registry, in its order, then the PNGs of their `evaluation_plots`; None
+        for a model that isn't evaluated yet.
+
+    Raises
+    ------
+    InputError
+        No model is evaluated.
     """
     from esm2_amp.report.run import models_part
 
     half = len(ARCHITECTURES)
-    descriptions, plots = descriptions_then_plots[:half], descriptions_then_plots[half:]
-    return models_part(run, parameters, descriptions, dict(zip(ARCHITECTURES, plots, strict=True)))
+    descriptions = [description for description in descriptions_then_plots[:half] if description]
+    if not descriptions:
+        raise InputError("There is no evaluated model to describe; run `kedro run --pipeline=evaluation` first")
+    plots = dict(zip(ARCHITECTURES, descriptions_then_plots[half:], strict=True))
+    return models_part(run, parameters, descriptions, {model: drawn for model, drawn in plots.items() if drawn})
 
 
 def _title(run: RunParameters) -> str:

@@ -11,7 +11,7 @@ from esm2_amp.pipelines.evaluation.nodes import (
     plot_comparison,
     score_baselines,
 )
-from esm2_amp.pipelines.groups import in_group
+from esm2_amp.pipelines.groups import in_group, report_part
 from esm2_amp.pipelines.per_model import for_every_model
 
 
@@ -31,13 +31,19 @@ def create_pipeline() -> Pipeline:
         group="evaluation",
         tags="evaluation",
     )
-    return each + in_group("evaluation", _comparison())
+    shown = [f"{model}.{part}" for part in ("description", "evaluation_plots") for model in ARCHITECTURES]
+    description = Node(
+        describe_models,
+        inputs=["params:run", "params:evaluation", *shown],
+        outputs="models_part",
+        name="describe_models",
+    )
+    return each + in_group("evaluation", _comparison()) + report_part("evaluation", description, tags="evaluation")
 
 
 def _comparison() -> Pipeline:
     scored, metrics = ([f"{model}.{table}" for model in ARCHITECTURES] for table in ("scored_pairs", "metrics"))
     tables = ["model_comparison", "model_differences", "model_strata"]
-    shown = [f"{model}.{part}" for part in ("description", "evaluation_plots") for model in ARCHITECTURES]
     return Pipeline(
         [
             Node(
@@ -63,12 +69,6 @@ def _comparison() -> Pipeline:
                 inputs=["params:run", *tables, "risk_coverage", "baseline_scores", *scored],
                 outputs="comparison_plots",
                 name="plot_comparison",
-            ),
-            Node(
-                describe_models,
-                inputs=["params:run", "params:evaluation", *shown],
-                outputs="models_part",
-                name="describe_models",
             ),
         ],
         tags="evaluation",

@@ -300,12 +300,17 @@ def measure_residues(
         Of `esm2_amp.regions.residue_enrichment.both_views`: what the finer view adds.
     """
     from esm2_amp.regions.coverage import measure
-    from esm2_amp.regions.residue_enrichment import both_views, residue_enrichment
+    from esm2_amp.regions.residue_enrichment import (
+        CONTRAST_COLUMNS,
+        VIEW_COLUMNS,
+        both_views,
+        residue_enrichment,
+    )
 
     group = segments[["Protein1", "Protein2", "Group"]].drop_duplicates(["Protein1", "Protein2"])
     of_kept = residues.merge(group, on=["Protein1", "Protein2"])
     if of_kept.empty:
-        return pd.DataFrame(columns=["group", "region_type"]), pd.DataFrame(columns=["group", "region_type"])
+        return pd.DataFrame(columns=list(CONTRAST_COLUMNS)), pd.DataFrame(columns=list(VIEW_COLUMNS))
     found = residue_enrichment(
         of_kept,
         measure(regions, proteins, report),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from esm2_amp.columns import with_column_names
 from esm2_amp.parameters.feature_extraction import ExtractionParameters
 from esm2_amp.parameters.finetuning import FinetuningParameters
 from esm2_amp.parameters.run import Device, RunParameters
@@ -91,8 +92,14 @@ def finetune_encoder(
     )
     before = {name: model.card[name] for name in ("features", "selected_epoch")}
     kept = {name: value for name, value in model.card.items() if name not in _OF_THE_MODEL_BEFORE}
-    card = kept | {"finetuning": {"settings": parameters.model_dump(), "before": before}, "seed": run.seed}
-    return tuned.encoder, model._replace(network=tuned.network, card=card, average_protein=None), tuned.record
+    selected = tuned.record[tuned.record["selected"]].iloc[0].drop("selected").astype(float).to_dict()
+    card = kept | {
+        "finetuning": {"settings": parameters.model_dump(), "before": before},
+        "seed": run.seed,
+        "selected_epoch": selected,
+    }
+    described = model._replace(network=tuned.network, card=card, average_protein=None)
+    return tuned.encoder, described, with_column_names(tuned.record)
 
 
 def describe_finetuned(
@@ -142,13 +149,11 @@ def describe_finetuned(
     )
     label = pairs.loc[pairs["split"] == "validation", "label"].to_numpy()
     logit = score_pairs(tuned.network, validation, batch_size=run.scoring_batch_size, device=resolve_device(run.device))
-    before = tuned.card["finetuning"]["before"]["selected_epoch"]
-    selected = record[record["selected"]].iloc[0].drop("selected").astype(float).to_dict()
+    before, selected = tuned.card["finetuning"]["before"]["selected_epoch"], tuned.card["selected_epoch"]
     options = extraction.embedding.model_dump(exclude={"tokens_per_batch"}) | {"stored_as": extraction.stored_as}
     features = {"encoder": encoder.source, "fingerprint": encoder.fingerprint, "options": options}
     card = tuned.card | {
         "features": {"width": encoder.width, **features},
-        "selected_epoch": selected,
         "temperature": fit_temperature(label, logit, tuned.architecture),
         "versions": {name: version(name) for name in ("esm2_amp", "torch", "lightning", "peft")},
     }

@@ -306,14 +306,14 @@ def measure_enrichment(
         seed=run.seed,
     )
     summary = summarise(table, small, parameters.fewest_pairs)
-    annotated = table[table["p"].notna()]
-    called = annotated[annotated["verdict"].isin([ENRICHED, DEPLETED])]
-    compared, different = (part[["group", "region_type"]].drop_duplicates() for part in (annotated, called))
-    for line in different.merge(summary)["summary"]:
+    annotated = table[table["P"].notna()]
+    called = annotated[annotated["Verdict"].isin([ENRICHED, DEPLETED])]
+    compared, different = (part[["Group", "RegionType"]].drop_duplicates() for part in (annotated, called))
+    for line in different.merge(summary)["Summary"]:
         logger.info("%s", line)
     if others := len(compared) - len(different):
         logger.info("%d other groups and types of region: no different from chance", others)
-    for line in summary.loc[summary["group"].isin(small.index), "summary"]:
+    for line in summary.loc[summary["Group"].isin(small.index), "Summary"]:
         logger.info("%s", line)
     return table, summary
 
@@ -352,7 +352,7 @@ def write_workbook(
     from esm2_amp.regions.segments import SHEET_NAMES
 
     sheets = {
-        f"Hit rates, {SHEET_NAMES.get(str(group), group)}": side_by_side(part) for group, part in rates.groupby("group")
+        f"Hit rates, {SHEET_NAMES.get(str(group), group)}": side_by_side(part) for group, part in rates.groupby("Group")
     }
     others = {"Enrichment": table, "In words": summary, "Segments": segments, "Proteins": proteins}
     return sheets | others | ({"Problems": problems} if len(problems) else {})

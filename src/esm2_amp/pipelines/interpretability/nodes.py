@@ -59,8 +59,7 @@ def select_explained_pairs(
     Returns
     -------
     explained_pairs : DataFrame
-        `Protein1`, `Protein2`, `Label`, `Probability` and `Prediction` as the evaluation has them, and the rows `a`,
-        `b` of the partners among the protein features.
+        `Protein1`, `Protein2`, `Label`, `Probability` and `Prediction` as the evaluation has them.
 
     Raises
     ------
@@ -90,9 +89,8 @@ def select_explained_pairs(
         )
     positions = np.searchsorted(rows, chosen).tolist()
     drawn = draw_pairs(is_true_positive(found), parameters.pairs, positions, run.seed)
-    table = found.join(of_split[["a", "b"]].astype("int64")).astype({"Label": "int8"})
-    columns = ["Protein1", "Protein2", "Label", "Probability", "Prediction", "a", "b"]
-    return table.iloc[drawn][columns].reset_index(drop=True)
+    columns = ["Protein1", "Protein2", "Label", "Probability", "Prediction"]
+    return found.iloc[drawn][columns].astype({"Label": "int8"}).reset_index(drop=True)
 
 
 def _scored(

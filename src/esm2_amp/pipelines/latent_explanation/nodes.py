@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from esm2_amp.columns import with_column_names
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.methods import LOW_AUROC, explain
 from esm2_amp.explanation.results import Explanations
@@ -106,7 +107,7 @@ def train_autoencoder(
     result = reconstruct(fit.network, table, resolve_device(run.device))
     report = reconstruction_table(table, result.squared_error, group, TOKENS[tokens])
     latents = latent_table(features.entries, TOKENS[tokens], result.latents)
-    return fit.network, latents, fit.record, report
+    return fit.network, latents, with_column_names(fit.record), report
 
 
 def check_sizes(network: Autoencoder, width: int, latent: int, path: Path) -> None:
@@ -233,7 +234,7 @@ def train_latent_network(
     metrics = _measured("AE_DNN", pairs.loc[pairs["split"] == "test", "label"], logit)
     card = {"model": "AE_DNN", "latents_of": model, "settings": own.model_dump(), "seed": run.seed,
             "data": run.data_name, "test": metrics}  # fmt: skip
-    return TrainedModel("AE_DNN", fit.network, card), fit.record, metrics
+    return TrainedModel("AE_DNN", fit.network, card), with_column_names(fit.record), metrics
 
 
 def draw_latent_training(

@@ -5,6 +5,7 @@ from collections.abc import Hashable
 
 import pandas as pd
 
+from esm2_amp.columns import column_name
 from esm2_amp.parameters.model_release import ReleaseParameters
 from esm2_amp.pipelines.types import TrainedModel
 
@@ -46,7 +47,7 @@ def release_model(
 
     shown = comparison[comparison["Model"].isin([model.architecture, *BASELINES])].set_index("Model")
     metrics = {name: {metric: _with_interval(row, metric) for metric in REPORTED} for name, row in shown.iterrows()}
-    evaluation = {"split": "test", "pairs": int(shown["n_pairs"].iloc[0]), "metrics": metrics}
+    evaluation = {"split": "test", "pairs": int(shown["Pairs"].iloc[0]), "metrics": metrics}
     card = {**model.card, "name": parameters.name, "evaluation": evaluation}
     page = model_card(
         "pair_model.md.j2",
@@ -71,7 +72,8 @@ def release_model(
 
 
 def _with_interval(row: pd.Series, metric: str) -> list[float | None]:
-    values = row[[metric, f"{metric}_low", f"{metric}_high"]].astype(float)
+    name = column_name(metric)
+    values = row[[name, f"{name}Low", f"{name}High"]].astype(float)
     return [None if math.isnan(value) else value for value in values]
 
 

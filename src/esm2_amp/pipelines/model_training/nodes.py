@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from esm2_amp.columns import with_column_names
 from esm2_amp.parameters.model_training import ARCHITECTURES, ModelParameters, with_values
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.types import Figure, PairNetwork, Pairs, ProteinFeatures, Section, TrainedModel, TrainingVectors
@@ -44,7 +45,7 @@ def train_model(
     -------
     model : TrainedModel
     record : DataFrame
-        One row per epoch; of an ensemble first the `member`, counted from 1.
+        One row per epoch; of an ensemble first the `Member`, counted from 1.
     figure : Figure
         Loss and MCC over the epochs.
     """
@@ -84,11 +85,11 @@ def train_model(
         "unlikeness": {"proteins": len(trained), "kept": 0 if vectors is None else len(vectors.vectors)},
         "versions": {name: version(name) for name in ("esm2_amp", "torch", "lightning")},
     }
-    known = frozenset(seen.str[:SEQUENCE_DIGITS])
+    known, table = frozenset(seen.str[:SEQUENCE_DIGITS]), with_column_names(record)
     return (
         TrainedModel(architecture, network, card, known, training.average_protein(), vectors),
-        record,
-        training_figure(record, f"{architecture}, {run.data_name}", with_dropout=bool(network.sizes.get("dropout"))),
+        table,
+        training_figure(table, f"{architecture}, {run.data_name}", with_dropout=bool(network.sizes.get("dropout"))),
     )
 
 
@@ -117,13 +118,14 @@ def refit_model(
     return model._replace(card={**model.card, "search": best}), record, figure
 
 
-def describe_training(*records_then_plots: Any) -> Section:
+def describe_training(*records_then_plots: Any | None) -> Section:
     """Show for the report how each model was trained.
 
     Parameters
     ----------
     *records_then_plots : DataFrame, then bytes, optional
-        The `training_record` of every model of the registry, in its order, then the PNGs of their `training_plot`.
+        The `training_record` of every model of the registry, in its order, then the PNGs of their `training_plot`;
+        None for a model that isn't trained yet.
     """
     from esm2_amp.report.run import training_part
 

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from esm2_amp.parameters.model_training import ARCHITECTURES
-from esm2_amp.pipelines.groups import in_group
+from esm2_amp.pipelines.groups import report_part
 from esm2_amp.pipelines.model_training.nodes import describe_training, refit_model, train_model
 from esm2_amp.pipelines.per_model import for_every_model
 
@@ -49,4 +49,4 @@ def _for_every_model(node: Node) -> Pipeline:
     each = for_every_model([node], inputs=inputs, parameters={"params:run"}, group=_GROUP, tags="model_training")
     shown = [f"{model}.{table}" for table in ("training_record", "training_plot") for model in ARCHITECTURES]
     description = Node(describe_training, inputs=shown, outputs="training_part", name="describe_training")
-    return each + in_group(_GROUP, Pipeline([description], tags="model_training"))
+    return each + report_part(_GROUP, description, tags="model_training")

@@ -140,7 +140,7 @@ def measure_model(
     logger.info(
         "%s, trained on %s, on %s pairs of %s: AUROC %.3f (%.3f to %.3f); C1 %s, C2 %s, C3 %s, unknown %s",
         name, model.card.get("data", "data that its folder doesn't name"), f"{len(scored):,}", run.data_name,
-        row["auroc"], row["auroc_low"], row["auroc_high"],
+        row["AUROC"], row["AUROCLow"], row["AUROCHigh"],
         *(f"{(scored['Seen'] == stratum).sum():,}" for stratum in ("C1", "C2", "C3", "unknown")),
     )  # fmt: skip
     trained_on = model.card.get("data", "unknown")
