@@ -11,17 +11,20 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from Bio import SeqIO
 from click.testing import CliRunner
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from kedro.runner import SequentialRunner
 from packaging.requirements import Requirement
 
+import esm2_amp
 from conftest import ROOT, Demonstration, context_of, kedro_run
 from esm2_amp import cli
 from esm2_amp.app.options import RunOptions
@@ -42,6 +45,7 @@ RUNS = [command for command in COMMANDS if re.match(r"(kedro run|esm2_amp)\b", c
 INSTALLATIONS = [command for command in COMMANDS if command.startswith("pip install")]
 ELSEWHERE = ("python3 -m venv", "pytest", "git clone", "cd ", ". ", "source ", "tar ")
 """Executed by .ci/run, or no command of the project."""
+COLUMNS_SHOWN = ("Probability", "CalibratedProbability", "Spread", "Unlikeness")
 OTHERS = [c for c in COMMANDS if c not in RUNS and c not in INSTALLATIONS and not c.startswith(ELSEWHERE)]
 FILES = {
     "proteins": "proteins.fasta",
@@ -227,3 +231,26 @@ def test_ladder_has_the_figures_of_the_shipped_models(page):
         for cell, metric in zip(row.split("|")[2:-1], shown.values(), strict=True):
             value, low, high = metrics[metric]
             assert cell.strip().strip("*") == f"{value:.3f} ({low:.3f}–{high:.3f})", words
+
+
+def test_planted_truth_has_the_ranges_of_all_measured_trainings():
+    script = ROOT / "tests/benchmarks/bench_planted_truth.py"
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert found.stdout in PAGES["explanations.md"]
+
+
+def test_readme_shows_the_best_rows_of_the_first_command():
+    proteins = ROOT / "data/01_raw/examples/proteins.fasta"
+    entries = [record.id.split("|")[1] for record in SeqIO.parse(proteins, "fasta")]
+    predicted = esm2_amp.predict(proteins, list(combinations(entries, 2)), model="ppi_mini")
+    best = predicted.sort_values("Probability", ascending=False).head(5)
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| (\d+) \|$", README, flags=re.M)
+    assert f"the five best of the {len(predicted)} rows" in " ".join(README.split())
+    for shown, (_, row) in zip(rows, best.iterrows(), strict=True):
+        values = (
+            f"{row['Probability']:.3f} {row['CalibratedProbability']:.3f} {row['Spread']:.2f} {row['Unlikeness']:.0f}"
+        )
+        assert shown == (row["Protein1"], row["Protein2"], *values.split())
+    card = json.loads((ROOT / "data/06_models/ppi_mini/model/card.json").read_text())
+    precision = card["evaluation"]["metrics"]["ESM2_DPM"]["precision_at_1_100"][0]
+    assert f"interacting, {100 * precision:.1f} % would be right there" in " ".join(README.split())
