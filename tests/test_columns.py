@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from esm2_amp.columns import column_name, with_column_names
 from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.statistics.weighted import METRIC_COLUMNS, METRICS
-from tables import is_in_style
+from output_tables import is_in_style
 
 MEASURES = st.lists(st.from_regex("[a-z]{2,8}[0-9]?", fullmatch=True), min_size=1, max_size=4).map("_".join)
 

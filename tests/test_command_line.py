@@ -127,7 +127,7 @@ def test_mistake_in_a_configuration_file_is_told_with_the_file(written, words, d
     ("parameters", "words"),
     {
         "network.heads=7": ["must be divisible by heads, got width 32, heads 7"],
-        "training.micro_batch_size=7": ["micro_batch_size must divide batch_size 64, got 7"],
+        "training.micro_batch_size=7": ["micro_batch_size must divide batch_size 32, got 7"],
     }.items(),
 )
 def test_wrong_settings_of_a_model(parameters, words, data):

@@ -30,7 +30,7 @@ from esm2_amp import cli
 from esm2_amp.app.options import RunOptions
 from esm2_amp.explanation.attention import MODELS_WITH_ATTENTION
 from esm2_amp.models.registry import MODELS
-from tables import problems_of_tables
+from output_tables import problems_of_tables
 
 README = (ROOT / "README.md").read_text()
 PAGES = {file.name: file.read_text() for file in sorted((ROOT / ".readme").glob("*.md"))}

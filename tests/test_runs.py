@@ -24,7 +24,7 @@ from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.storage import load_model
 from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
-from tables import problems_of_tables
+from output_tables import problems_of_tables
 
 bootstrap_project(ROOT)
 PIPELINES = [name for name in pipelines if name not in ("__default__", "results", "refit")]
