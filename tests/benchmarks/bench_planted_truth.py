@@ -26,7 +26,14 @@ METHODS = {
     "attention_rollout": "attention rollout",
     "attention_last_layer": "attention, last layer",
 }
-RESIDUES = {"Share": "motif residues among the top 12", "AtMotif": "peaks within 6 residues of the motif"}
+RESIDUES = {
+    ("residues", "Share"): "motif residues among the top 12",
+    ("residues, averaged with their neighbours", "Share"): "the same, averaged with their neighbours",
+    ("changed sequence", "Share"): "the same, by changing the sequence",
+    ("residues", "AtMotif"): "peak within 6 residues of the motif",
+}
+BY_CHANCE = {"Share": "motif residues, by chance", "AtMotif": "peak, by chance"}
+IN_LOGITS = "fall of the logit beyond random windows"
 
 
 def measures(folder: Path, model: str) -> Iterator[tuple[str, Any]]:
@@ -39,9 +46,12 @@ def measures(folder: Path, model: str) -> Iterator[tuple[str, Any]]:
             yield f"{name}, {words}", planted.loc[(method, top), "Rate"]
         yield f"chance, {words}", planted.xs(top, level="Top")["Chance"].iloc[0]
     residues = pd.read_csv(folder / model / "explanation/planted_residues.csv").set_index("Method")
-    for column, words in RESIDUES.items():
-        yield words, residues.loc["residues", column]
-        yield f"chance, {words}", residues.loc["residues", f"{column}ByChance"]
+    for (method, column), words in RESIDUES.items():
+        yield words, residues.loc[method, column]
+    for column, words in BY_CHANCE.items():
+        yield words, residues.loc["residues", f"{column}ByChance"]
+    deletion = pd.read_csv(folder / model / "explanation/residue_deletion.csv").set_index("Method")
+    yield IN_LOGITS, deletion.loc["Attribution", "Difference"]
 
 
 def table(measured: pd.DataFrame) -> str:
@@ -54,10 +64,9 @@ def table(measured: pd.DataFrame) -> str:
 
 
 def _range(values: pd.Series, measure: str) -> str:
-    if measure == "AUROC":
-        return f"{values.median():.3f} ({values.min():.3f}–{values.max():.3f})"
-    median, low, high = (f"{100 * value:.0f}" for value in (values.median(), values.min(), values.max()))
-    return f"{median} %" if low == high else f"{median} % ({low}–{high})"
+    digits, factor, unit = {"AUROC": (3, 1, ""), IN_LOGITS: (1, 1, "")}.get(measure, (0, 100, " %"))
+    median, low, high = (f"{factor * value:.{digits}f}" for value in (values.median(), values.min(), values.max()))
+    return f"{median}{unit}" if low == high else f"{median}{unit} ({low}–{high})"
 
 
 def main() -> None:
