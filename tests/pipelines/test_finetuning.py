@@ -80,12 +80,12 @@ def test_card_page_record_and_plot(tuned):
     assert record["Epoch"].tolist() == [1, 2]
     selected = record[record["Selected"]].iloc[0]
     card, before = tuned.card, tuned.card["finetuning"]["before"]
-    assert card["selected_epoch"]["validation_auroc"] == pytest.approx(selected["ValidationAUROC"])
+    assert card["selected_epoch"]["validation_auroc"] == pytest.approx(selected["ValidationAUROC"], abs=1e-6)
     assert card["finetuning"]["settings"]["rank"] == 2
     assert before["features"]["fingerprint"] == load_encoder(str(TINY)).fingerprint
     assert before["selected_epoch"] == load_model(tuned.folder / "06_models/ESM2_DPM/model").card["selected_epoch"]
     page = (tuned.folder / TUNED / "encoder/README.md").read_text()
-    values = before["selected_epoch"]["validation_auroc"], selected["ValidationAUROC"]
+    values = (of["selected_epoch"]["validation_auroc"] for of in (before, card))
     assert "| AUROC | {:.4f} | {:.4f} |".format(*values) in page
     assert "rank 2, alpha 16, dropout 0, beside query, key, value of the last layer" in page
     assert (tuned.folder / "08_reporting/ESM2_DPM_finetuned/training.png").stat().st_size > 5000
