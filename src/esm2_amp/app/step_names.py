@@ -6,7 +6,6 @@ from kedro.pipeline.node import Node
 
 from esm2_amp.errors import InputError, did_you_mean
 from esm2_amp.parameters.model_training import ARCHITECTURES
-from esm2_amp.pipelines.groups import REPORT_PART
 
 
 def short_name(node: Node) -> str:
@@ -55,6 +54,8 @@ def full_namespaces(given: Iterable[str] | None, nodes: Iterable[Node]) -> list[
     InputError
         Nothing of the run has a name that is given.
     """
+    from esm2_amp.pipelines.groups import REPORT_PART  # imported late: options are read before the pipelines are
+
     if given is None:
         return None
     namespaces = sorted({node.namespace for node in nodes if node.namespace})
