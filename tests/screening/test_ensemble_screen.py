@@ -97,7 +97,7 @@ def test_candidates_tell_spread_and_unlikeness(architecture, features, tmp_path)
     for name in ("Spread", "Unlikeness"):
         pd.testing.assert_series_equal(of_query[name].sort_index(), rows[name].sort_index(), check_names=False)
     edge = network.edges[candidates.loc[0, "Protein1"], candidates.loc[0, "Protein2"]]
-    assert (edge["spread"], edge["unlikeness"]) == tuple(candidates.loc[0, ["Spread", "Unlikeness"]])
+    assert (edge["Spread"], edge["Unlikeness"]) == tuple(candidates.loc[0, ["Spread", "Unlikeness"]])
 
 
 def test_single_model_of_old_has_neither(features, tmp_path):
