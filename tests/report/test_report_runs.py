@@ -126,7 +126,11 @@ def hashes_of_weights(data):
 def test_a_model_that_was_trained_and_evaluated_alone_is_shown_as_it_is_now(data, go):
     before, _ = hashes_of_weights(data)
     alone = "--namespaces=ESM2_DPM"
-    go("--pipeline=model_training", alone, "--params=ESM2_DPM.settings.training={epochs: 1, learning_rate: 0.01}")
+    go(
+        "--pipeline=model_training",
+        alone,
+        "--params=ESM2_DPM.settings.training.learning_rate=0.01,ESM2_DPM.settings.training.epochs=1",
+    )
     go("--pipeline=evaluation", alone)
     go("--pipeline=report")
     html = (data / "08_reporting/report.html").read_text()

@@ -77,7 +77,7 @@ def test_replicates_are_those_of_evaluation():
     sample = bootstrap(label, {"model": logit}, a, b, replicates=REPLICATES, seed=SEED)
     table = intervals(sample).set_index("Metric")
     low, high = found.limits()
-    accuracy, brier = table.loc["accuracy"], table.loc["brier"]
+    accuracy, brier = table.loc["Accuracy"], table.loc["Brier"]
     np.testing.assert_allclose(1 - found.values[-1, 0], accuracy["Value"])
     np.testing.assert_allclose([found.values[-1, 1], low[-1, 1], high[-1, 1]], brier[["Value", "Low", "High"]].tolist())
     np.testing.assert_allclose([1 - high[-1, 0], 1 - low[-1, 0]], accuracy[["Low", "High"]].tolist())
