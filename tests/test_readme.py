@@ -233,7 +233,7 @@ def test_ladder_has_the_figures_of_the_shipped_models(page):
             assert cell.strip().strip("*") == f"{value:.3f} ({low:.3f}–{high:.3f})", words
 
 
-def test_planted_truth_has_the_ranges_of_all_measured_trainings():
+def test_planted_truth_has_the_measured_figures():
     script = ROOT / "tests/benchmarks/bench_planted_truth.py"
     found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert found.stdout in PAGES["explanations.md"]
