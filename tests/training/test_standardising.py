@@ -16,6 +16,7 @@ NETWORKS = {
     "ESM2_DPM": {"h1": 9, "h2": 7, "h3": 5},
     "ESM2_GRU": {"h1": 4, "h2": 3, "layers": 2},
     "ESM2_MEAN": {"h1": 4, "h2": 3},
+    "AE_DNN": {"h1": 4, "h2": 3},
     "ESM2_AMPS": {"h1": 4, "h2": 3, "layers": 2, "heads": 8, "feed_forward": 8},
 }
 
@@ -28,7 +29,7 @@ def settings_of(architecture: str, **training: object) -> ModelParameters:
 
 
 def pairs_of(architecture: str, count: int, seed: int) -> Pairs:
-    tokens = 1 if architecture == "ESM2_DPM" else 10
+    tokens = 1 if architecture in ("ESM2_DPM", "AE_DNN") else 10
     draw = torch.Generator().manual_seed(1)
     table = torch.randn(30, tokens, WIDTH, generator=draw) * torch.arange(1.0, WIDTH + 1) + 7
     table[..., 2] = 5  # never varies

@@ -1,7 +1,7 @@
 """The base of all networks of pairs: which vectors of a protein they read, and how they are stored."""
 
 from copy import deepcopy
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -31,12 +31,13 @@ class PairNetwork(nn.Module, PyTorchModelHubMixin):
         return dict(self._hub_mixin_config)  # type: ignore[arg-type]
 
     def first_map(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias of the linear map that alone reads the vectors, where the network has one.
+        """Weight and bias of the linear map that alone reads the vectors.
 
-        Its weight has the shape (outputs, D), or (outputs, k · D) where it reads k vectors side by side. A network
-        without one raises NotImplementedError.
+        Its weight has the shape (outputs, D), or (outputs, k · D) where it reads k vectors side by side. By default it
+        is the first layer of the head. A network that reads vectors otherwise has its own `for_vectors_as_they_are`.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no linear map that alone reads the vectors")
+        first = cast("nn.Sequential", self.mlp_layers)[0]
+        return cast("Tensor", first.weight), cast("Tensor", first.bias)
 
     def for_vectors_as_they_are(self, mean: Tensor, deviation: Tensor) -> Self:
         """The network that gives for vectors x what this one gives for (x − mean) / deviation.

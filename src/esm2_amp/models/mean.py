@@ -1,8 +1,6 @@
 """ESM2_MEAN: the ablation without an encoder (METHOD section 3)."""
 
-from typing import cast
-
-from torch import Tensor, nn
+from torch import Tensor
 
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.heads import mean_over_tokens, mlp_head
@@ -24,11 +22,6 @@ class ESM2MEAN(PairNetwork):
     def __init__(self, width: int, h1: int, h2: int) -> None:
         super().__init__()
         self.mlp_layers = mlp_head(width, h1, h2)
-
-    def first_map(self) -> tuple[Tensor, Tensor]:
-        """The first layer."""
-        first = cast("nn.Linear", self.mlp_layers[0])
-        return first.weight, first.bias
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs: (B, T, D) → (B,)."""
