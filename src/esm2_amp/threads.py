@@ -13,7 +13,7 @@ _VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 _WAITING: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 """By which a user says how the threads of GNU's OpenMP wait, PyTorch's on Linux."""
 
-_SPINS: Final = 10_000
+SPINS: Final = 10_000
 """Turns of the loop before a waiting thread sleeps, less than a millisecond; GNU's OpenMP makes 300,000."""
 
 
@@ -40,7 +40,7 @@ def wait_shortly() -> None:
     called before PyTorch is imported.
     """
     if not any(variable in os.environ for variable in _WAITING):
-        os.environ["GOMP_SPINCOUNT"] = str(_SPINS)
+        os.environ["GOMP_SPINCOUNT"] = str(SPINS)
 
 
 def limit_threads() -> None:

@@ -19,11 +19,11 @@ from measuring import report
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from esm2_amp.models.amp import ESM2AMPS
-from esm2_amp.threads import _SPINS
+from esm2_amp.threads import SPINS
 
 WAYS = {
     "OpenMP's default": {},
-    f"{_SPINS} turns": {"GOMP_SPINCOUNT": str(_SPINS)},
+    f"{SPINS} turns": {"GOMP_SPINCOUNT": str(SPINS)},
     "no turns": {"OMP_WAIT_POLICY": "PASSIVE"},
 }
 
