@@ -49,6 +49,7 @@ NETWORKS = {
     "ESM2_DPM": {"h1": 32, "h2": 16, "h3": 8},
     "ESM2_GRU": {"h1": 16, "h2": 8, "layers": 2, "dropout": 0.0},
     "ESM2_MEAN": {"h1": 16, "h2": 8},
+    "ESM2_SIAM": {"h1": 24, "h2": 16, "h3": 8},
 }
 needs_accelerator = pytest.mark.skipif(DEVICE.type == "cpu", reason="no accelerator: no speeds to report")
 

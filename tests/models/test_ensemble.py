@@ -26,6 +26,7 @@ SIZES = {
     "ESM2_DPM": {"h1": 9, "h2": 6, "h3": 5},
     "ESM2_GRU": {"h1": 7, "h2": 5, "layers": 2},
     "ESM2_MEAN": {"h1": 7, "h2": 5},
+    "ESM2_SIAM": {"h1": 9, "h2": 7, "h3": 5},
 }
 CARD = {"features": {"encoder": "facebook/esm2_t6_8M_UR50D", "fingerprint": "3b" * 32}}
 

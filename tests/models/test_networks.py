@@ -13,8 +13,10 @@ SIZES = {
     "ESM2_DPM": {"h1": 12, "h2": 8, "h3": 4},
     "ESM2_GRU": {"h1": 10, "h2": 6, "layers": 2, "dropout": 0.1},
     "ESM2_MEAN": {"h1": 10, "h2": 6},
+    "ESM2_SIAM": {"h1": 12, "h2": 8, "h3": 6, "dropout": 0.1},
 }
 BAGS_OF_TOKENS = ("ESM2_AMPS", "ESM2_AMP_CSE", "ESM2_MEAN")
+SYMMETRIC = (*BAGS_OF_TOKENS, "ESM2_SIAM")
 
 
 def network_of(name, width=WIDTH):
@@ -35,6 +37,7 @@ def tokens_of(network, pairs=5, width=WIDTH):
         "ESM2_DPM": ["mean"],
         "ESM2_GRU": [f"segment{i}" for i in range(10)],
         "ESM2_MEAN": [f"segment{i}" for i in range(10)],
+        "ESM2_SIAM": [f"segment{i}" for i in range(10)],
     }.items(),
 )
 def test_tokens_read_are_those_of_the_method(name, read):
@@ -57,10 +60,11 @@ def test_swapping_partners_changes_only_what_reads_in_order(name):
     tokens = tokens_of(network)
     with torch.inference_mode():
         unchanged = torch.isclose(network(tokens), network(torch.cat(tokens.chunk(2, dim=1)[::-1], dim=1)), atol=1e-5)
-    assert unchanged.tolist() == [name in BAGS_OF_TOKENS] * 5
+    assert unchanged.tolist() == [name in SYMMETRIC] * 5
+    assert network.symmetric == (name in SYMMETRIC)
 
 
-@pytest.mark.parametrize("name", ["ESM2_AMPS", "ESM2_AMP_CSE", "ESM2_GRU", "ESM2_MEAN"])
+@pytest.mark.parametrize("name", ["ESM2_AMPS", "ESM2_AMP_CSE", "ESM2_GRU", "ESM2_MEAN", "ESM2_SIAM"])
 def test_shuffling_segments_changes_only_what_reads_in_order(name):
     network = network_of(name).eval()
     tokens = tokens_of(network)
@@ -81,8 +85,8 @@ def test_gradient_reaches_every_parameter(name):
 def test_head_starts_kaiming_normal_with_zero_biases(name):
     sizes = SIZES[name] | {"h1": 400, "h2": 300}
     network = build_network(MODELS[name].config(architecture=name, **sizes), WIDTH)
-    head = network.dnn_layers if name == "ESM2_DPM" else network.mlp_layers
-    linear = [layer for layer in head if isinstance(layer, torch.nn.Linear)]
+    parts = {"ESM2_DPM": ["dnn_layers"], "ESM2_SIAM": ["tower", "mlp_layers"]}.get(name, ["mlp_layers"])
+    linear = [layer for part in parts for layer in getattr(network, part) if isinstance(layer, torch.nn.Linear)]
     for layer in linear:
         assert not layer.bias.any()
     for layer in linear[:2]:
@@ -99,10 +103,31 @@ def test_gru_starts_orthogonal_with_zero_biases():
 
 
 def test_unknown_name_lists_the_models():
-    with pytest.raises(InputError, match="one of ESM2_AMPS, ESM2_AMP_CSE, ESM2_DPM, ESM2_GRU, ESM2_MEAN, got 'AMPS'"):
+    with pytest.raises(
+        InputError, match="one of ESM2_AMPS, ESM2_AMP_CSE, ESM2_DPM, ESM2_GRU, ESM2_MEAN, ESM2_SIAM, got 'AMPS'"
+    ):
         network_class("AMPS")
 
 
 def test_heads_that_do_not_divide_the_width():
     with pytest.raises(InputError, match="divisible by heads, got width 25, heads 4"):
         network_of("ESM2_AMPS", width=25)
+
+
+def test_siamese_network_reads_statistics_of_the_segments_of_each_protein():
+    network = network_of("ESM2_SIAM").eval()
+    tokens = tokens_of(network)
+    of_both = []
+    for segments in (tokens[:, :10].numpy(), tokens[:, 10:].numpy()):
+        found = [segments.mean(axis=1), np.sqrt(segments.var(axis=1) + 1e-6)]
+        of_both.append(network.tower(torch.from_numpy(np.concatenate(found, axis=1))))
+    a, b = of_both
+    expected = network.mlp_layers(torch.cat([a + b, a * b], dim=1)).squeeze(1)
+    torch.testing.assert_close(network(tokens), expected)
+
+
+def test_segments_that_are_alike_have_gradients():
+    network = network_of("ESM2_SIAM").eval()
+    tokens = tokens_of(network)[:, :1].repeat(1, 20, 1).requires_grad_()
+    network(tokens).sum().backward()
+    assert tokens.grad.isfinite().all()

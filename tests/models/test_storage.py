@@ -13,10 +13,11 @@ from torch import nn
 
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
-from esm2_amp.models.registry import MODELS
+from esm2_amp.models.registry import MODELS, build_network
 from esm2_amp.models.storage import TrainedModel, load_model, read_published_state, save_model
 
 GOLDEN = Path(__file__).parents[1] / "data/golden"
+PUBLISHED = [name for name in MODELS if name != "ESM2_SIAM"]
 
 
 def logit_of(model: TrainedModel, tokens: torch.Tensor) -> np.ndarray:
@@ -32,7 +33,7 @@ def published_amps(width: int, h1: int, h2: int, feed_forward: int) -> nn.Module
     return nn.ModuleDict({"transformer_encoder": encoder, "mlp_layers": mlp})
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", PUBLISHED)
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_published_weights_give_the_published_logits(name, prefix, tmp_path):
     state = read_published_state(GOLDEN / f"{name}.pth")
@@ -52,7 +53,7 @@ def test_published_weights_of_another_width(tmp_path):
     np.testing.assert_allclose(logit_of(model, tokens), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_folder_holds_all_that_a_model_is(name, tmp_path):
     published = load_model(GOLDEN / f"{name}.pth", name)
     save_model(published._replace(card={"seed": 3, "note": "α"}), tmp_path / "model")
@@ -69,6 +70,20 @@ def test_folder_holds_all_that_a_model_is(name, tmp_path):
     assert (model.architecture, model.card) == (name, card)
     tokens = torch.from_numpy(np.load(GOLDEN / f"{name}_io.npz")["x"])
     np.testing.assert_array_equal(logit_of(model, tokens), logit_of(published, tokens))
+
+
+def test_siamese_network_returns_from_a_folder_and_from_a_checkpoint(tmp_path):
+    sizes = {"h1": 12, "h2": 7, "h3": 5}
+    network = build_network(MODELS["ESM2_SIAM"].config(architecture="ESM2_SIAM", **sizes), 16).eval()
+    model = TrainedModel("ESM2_SIAM", network, {})
+    save_model(model, tmp_path / "model")
+    torch.save({"model_state_dict": network.state_dict()}, tmp_path / "w.pth")
+    tokens = torch.randn(4, 20, 16)
+    for read in (load_model(tmp_path / "model"), load_model(tmp_path / "w.pth", "ESM2_SIAM")):
+        assert {**sizes, "width": 16}.items() <= read.network.sizes.items()
+        np.testing.assert_array_equal(logit_of(read, tokens), logit_of(model, tokens))
+    with pytest.raises(InputError, match="looks like those of ESM2_SIAM"):
+        load_model(tmp_path / "w.pth", "ESM2_MEAN")
 
 
 def test_weights_of_another_model_are_told_from_those_of_the_card(tmp_path):
@@ -133,7 +148,7 @@ def test_published_file_that_is_none(tmp_path):
 
 @pytest.mark.parametrize(
     ("held", "asked"),
-    [(held, asked) for held, asked in permutations(MODELS, 2) if {held, asked} != {"ESM2_AMPS", "ESM2_AMP_CSE"}],
+    [(held, asked) for held, asked in permutations(PUBLISHED, 2) if {held, asked} != {"ESM2_AMPS", "ESM2_AMP_CSE"}],
 )
 def test_weights_of_another_model(held, asked):
     with pytest.raises(

@@ -102,6 +102,7 @@ def test_report_of_training_and_evaluation_names_what_makes_the_rest(reporting, 
     ):
         assert words in shown.text
     assert table_of(shown, "Test pairs")["Model"][0]
+    assert "again after" not in shown.text
 
 
 def test_parts_that_are_there_are_shown_without_the_others(data, go):
@@ -131,8 +132,12 @@ def test_a_model_that_was_trained_and_evaluated_alone_is_shown_as_it_is_now(data
         alone,
         "--params=ESM2_DPM.settings.training.learning_rate=0.01,ESM2_DPM.settings.training.epochs=1",
     )
+    go("--pipeline=report")
+    assert "Trained again after they were measured: ESM2_DPM. Their figures" in shown_in(data).text
     go("--pipeline=evaluation", alone)
     go("--pipeline=report")
+    assert "Trained again" not in shown_in(data).text
+    assert "Measured again after the models were compared: ESM2_DPM. Tables" in shown_in(data).text
     html = (data / "08_reporting/report.html").read_text()
     for model in MODELS:
         epochs = 1 if model == "ESM2_DPM" else 2

@@ -23,6 +23,7 @@ NETWORKS = {
     "ESM2_DPM": {"h1": 16, "h2": 8, "h3": 4},
     "ESM2_GRU": {"h1": 8, "h2": 4, "layers": 2, "dropout": 0.3},
     "ESM2_MEAN": {"h1": 8, "h2": 4},
+    "ESM2_SIAM": {"h1": 8, "h2": 6, "h3": 4, "dropout": 0.1},
 }
 # a patience of 0 changes the learning rate within the few epochs, as a resumed fit must, too
 PLATEAU = {"factor": 0.5, "patience": 0, "floor": 1e-8}

@@ -16,6 +16,7 @@ NETWORKS = {
     "ESM2_DPM": {"h1": 9, "h2": 7, "h3": 5},
     "ESM2_GRU": {"h1": 4, "h2": 3, "layers": 2},
     "ESM2_MEAN": {"h1": 4, "h2": 3},
+    "ESM2_SIAM": {"h1": 6, "h2": 4, "h3": 3},
     "AE_DNN": {"h1": 4, "h2": 3},
     "ESM2_AMPS": {"h1": 4, "h2": 3, "layers": 2, "heads": 8, "feed_forward": 8},
 }

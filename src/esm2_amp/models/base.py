@@ -49,12 +49,16 @@ class PairNetwork(nn.Module, PyTorchModelHubMixin):
         mean, deviation : Tensor, shape (D,), float
             Of each dimension; no deviation is 0.
         """
+        blocks = self.first_map()[0].shape[1] // len(mean)  # vectors that the map reads side by side
+        return self._folded(mean.repeat(blocks), deviation.repeat(blocks))
+
+    def _folded(self, shift: Tensor, scale: Tensor) -> Self:
+        """The network whose first linear map reads x where that of this one reads (x − shift) / scale."""
         network = deepcopy(self)
         weight, bias = network.first_map()
-        blocks = weight.shape[1] // len(mean)  # vectors that the map reads side by side
         with torch.no_grad():
-            weight /= deviation.repeat(blocks)
-            bias -= weight @ mean.repeat(blocks)
+            weight /= scale
+            bias -= weight @ shift
         return network
 
     def forward(self, tokens: Tensor) -> Tensor:

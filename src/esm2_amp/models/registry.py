@@ -9,12 +9,14 @@ from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.dpm import ESM2DPM
 from esm2_amp.models.gru import ESM2GRU
 from esm2_amp.models.mean import ESM2MEAN
+from esm2_amp.models.siam import ESM2SIAM
 from esm2_amp.parameters.model_training import (
     AEDNNParameters,
     DPMParameters,
     GRUParameters,
     MeanParameters,
     NetworkParameters,
+    SiameseParameters,
     TransformerParameters,
 )
 
@@ -32,6 +34,7 @@ MODELS: dict[str, ModelEntry] = {
     "ESM2_DPM": ModelEntry(ESM2DPM, DPMParameters),
     "ESM2_GRU": ModelEntry(ESM2GRU, GRUParameters),
     "ESM2_MEAN": ModelEntry(ESM2MEAN, MeanParameters),
+    "ESM2_SIAM": ModelEntry(ESM2SIAM, SiameseParameters),
 }
 
 LATENT_MODELS: dict[str, ModelEntry] = {"AE_DNN": ModelEntry(AEDNN, AEDNNParameters)}

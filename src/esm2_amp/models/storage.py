@@ -461,7 +461,10 @@ def read_published_state(file: Path) -> dict[str, Tensor]:
 def _kind_of(state: Mapping[str, Tensor]) -> str:
     """The model whose names these are; AMPS and AMP_CSE share all theirs."""
     stems = {name.split(".")[0] for name in state}
-    marks = {"transformer_encoder": "ESM2_AMPS or ESM2_AMP_CSE", "gru": "ESM2_GRU", "dnn_layers": "ESM2_DPM"}
+    marks = {
+        "transformer_encoder": "ESM2_AMPS or ESM2_AMP_CSE",
+        **{"gru": "ESM2_GRU", "dnn_layers": "ESM2_DPM", "tower": "ESM2_SIAM"},
+    }
     found = [kind for stem, kind in marks.items() if stem in stems]
     return found[0] if found else "ESM2_MEAN" if "mlp_layers" in stems else "no model this project knows"
 
@@ -476,6 +479,10 @@ def _sizes(state: Mapping[str, Tensor], architecture: str) -> dict[str, Any]:
             "h2": state["dnn_layers.3.weight"].shape[0],
             "h3": state["dnn_layers.6.weight"].shape[0],
         }
+    if architecture == "ESM2_SIAM":
+        h1, statistics = state["tower.0.weight"].shape
+        h2, h3 = state["tower.4.weight"].shape[0], state["mlp_layers.0.weight"].shape[0]
+        return {"width": statistics // 2, "h1": h1, "h2": h2, "h3": h3}
     h1, width = state["mlp_layers.0.weight"].shape
     sizes = {"width": width, "h1": h1, "h2": state["mlp_layers.2.weight"].shape[0]}
     if architecture == "ESM2_GRU":

@@ -10,7 +10,7 @@ from esm2_amp.parameters.run import TrainingPrecision
 Size = Annotated[int, Field(ge=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
-Architecture = Literal["ESM2_AMPS", "ESM2_AMP_CSE", "ESM2_DPM", "ESM2_GRU", "ESM2_MEAN"]
+Architecture = Literal["ESM2_AMPS", "ESM2_AMP_CSE", "ESM2_DPM", "ESM2_GRU", "ESM2_MEAN", "ESM2_SIAM"]
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
 """Names of the networks of pairs, in the order in which they are shown."""
 
@@ -64,6 +64,16 @@ class DPMParameters(NetworkParameters):
     h3: Size
 
 
+class SiameseParameters(NetworkParameters):
+    """Sizes of `ESM2SIAM`."""
+
+    architecture: Literal["ESM2_SIAM"]
+    h1: Size
+    h2: Size
+    h3: Size
+    dropout: Dropout = 0.2
+
+
 class AEDNNParameters(NetworkParameters):
     """Sizes of `AEDNN`."""
 
@@ -73,7 +83,7 @@ class AEDNNParameters(NetworkParameters):
 
 
 AnyNetworkParameters = Annotated[
-    TransformerParameters | GRUParameters | MeanParameters | DPMParameters | AEDNNParameters,
+    TransformerParameters | GRUParameters | MeanParameters | DPMParameters | SiameseParameters | AEDNNParameters,
     Field(discriminator="architecture"),
 ]
 

@@ -11,6 +11,7 @@ from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.evaluation.comparison import against, logits_of, reference_of
 from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.report import cautions
+from esm2_amp.report.earlier import measured_since
 from esm2_amp.report.parts import (
     Block,
     Caution,
@@ -77,7 +78,8 @@ def comparison_chapter(
             _drawn(reference, baseline_scores, scored, of_reference),
         ),
     ]
-    return Section("comparison", "Models and baselines", blocks, _cautions(models, of_reference, reference))
+    since = measured_since(models, dict(zip(ARCHITECTURES, scored, strict=True)))
+    return Section("comparison", "Models and baselines", blocks, [*since, *_cautions(models, of_reference, reference)])
 
 
 def pair_evaluation_chapter(

@@ -40,7 +40,7 @@ _SHOWN_DIGITS: Final = 12
 _NOT_REPORTED: Final = ("read", "kept", "positives", "negatives")
 
 
-def run_chapter(data: Section, models: Section, training: Section | None) -> Section:
+def run_chapter(data: Section, models: Section, training: Section | None, since: list[str]) -> Section:
     """Describe what was run, so that it can be understood and run again.
 
     Parameters
@@ -51,10 +51,12 @@ def run_chapter(data: Section, models: Section, training: Section | None) -> Sec
         Of `models_part`.
     training : Section, optional
         Of `training_part`.
+    since : list of str
+        Of `esm2_amp.report.earlier.trained_since`.
     """
     facts, *of_models = models.blocks
     blocks = [facts, *data.blocks, *of_models, *(training.blocks if training else ())]
-    return Section("run", "What was run", blocks, data.cautions)
+    return Section("run", "What was run", blocks, [*since, *data.cautions])
 
 
 def data_part(

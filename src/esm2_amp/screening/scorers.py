@@ -18,6 +18,7 @@ from esm2_amp.models.dpm import ESM2DPM
 from esm2_amp.models.ensemble import Ensemble, members_of
 from esm2_amp.models.gru import ESM2GRU
 from esm2_amp.models.mean import ESM2MEAN
+from esm2_amp.models.siam import ESM2SIAM
 
 Prepared = tuple[Tensor, ...]
 """What a scorer computes once for each of n proteins: tensors whose first axis are the proteins."""
@@ -155,6 +156,36 @@ class MeanScorer(Scorer):
         """Logits: shape (r,), float32."""
         logit: Tensor = self._rest(prepared[0][a] + prepared[0][b])
         return logit.float().squeeze(-1)
+
+
+class SiameseScorer(Scorer):
+    """The tower once a protein; of the MLP's first layer, which reads sum and product, the sum's part, too."""
+
+    def __init__(self, network: ESM2SIAM) -> None:
+        super().__init__(network)
+        self._tower = network.protein_vectors
+        self._first, self._rest = _split(network.mlp_layers)
+        h3, both = self._first.weight.shape
+        self._of_sum, self._of_product = self._first.weight.split(both // 2, dim=1)  # (h3, h2) each
+        self.floats_per_pair, self.floats_per_protein = both // 2 + 2 * h3, both // 2 + h3
+
+    def prepare(self, vectors: Tensor) -> Prepared:
+        """The tower's vector of each protein, (n, h2), and its part of the sum's, half of the bias with it, (n, h3)."""
+        of_protein = self._tower(self._read(vectors))
+        return of_protein, F.linear(of_protein, self._of_sum, self._first.bias / 2)
+
+    def score(self, a: Prepared, b: Prepared) -> Tensor:
+        """Logits: shape (r, c), float32."""
+        return self._logit(a[0][:, None] * b[0], a[1][:, None] + b[1])
+
+    def score_rows(self, prepared: Prepared, a: Tensor, b: Tensor) -> Tensor:
+        """Logits: shape (r,), float32."""
+        of_protein, of_sum = prepared
+        return self._logit(of_protein[a] * of_protein[b], of_sum[a] + of_sum[b])
+
+    def _logit(self, product: Tensor, of_sum: Tensor) -> Tensor:
+        logit: Tensor = self._rest(F.linear(product, self._of_product) + of_sum).float()
+        return logit[..., 0]
 
 
 class TransformerScorer(Scorer):
@@ -327,6 +358,7 @@ class EnsembleScorer(Scorer):
 _SCORERS: Final[dict[type[PairNetwork], type[Scorer]]] = {
     ESM2DPM: DPMScorer,
     ESM2MEAN: MeanScorer,
+    ESM2SIAM: SiameseScorer,
     TransformerPairNetwork: TransformerScorer,
     ESM2GRU: GRUScorer,
     Ensemble: EnsembleScorer,
