@@ -3,9 +3,9 @@
     python tests/benchmarks/bench_extraction.py [--bernett DIR] [--proteins N] [--rounds N] [--write]
 
 150 proteins of the Bernett gold standard of at most 1022 residues go through random weights of `esm2_mini` and of the
-two smallest ESM-2 shapes. `--write` stores the rates, from which the README has its times. The rows take turns, so that other work on the machine slows all of them alike; it slows most those whose
-threads wait for one another. `--threads 1` compares without that. protloc_mex_X needs `pip install protloc_mex_X`; its
-row is skipped where it can't be imported.
+two smallest ESM-2 shapes. `--write` stores the rates, from which the README has its times. The rows take turns, so that
+other work on the machine slows all of them alike; it slows most those whose threads wait for one another. `--threads 1`
+compares without that. protloc_mex_X needs `pip install protloc_mex_X`; its row is skipped where it can't be imported.
 
 Tried, and left out because it didn't pay (one Zen 5 core, t6_8M; attention is 49 % of the time in float32 and 60 % in
 bfloat16): GELU and residual sums fused into oneDNN's linear maps (no faster), weights through torch.utils.mkldnn

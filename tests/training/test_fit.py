@@ -142,7 +142,8 @@ def interrupt_at(epoch):
 
 
 def fit_and_record(folder: Path) -> None:
-    fit(folder / "checkpoints", settings_of(epochs=30, warmup_steps=150)).record.to_csv(folder / "record.csv")
+    settings = settings_of(epochs=30, warmup_steps=150, decay="cosine")
+    fit(folder / "checkpoints", settings).record.to_csv(folder / "record.csv")
 
 
 def test_fit_killed_at_random_moments_gives_the_same_record(tmp_path, killed):
@@ -329,6 +330,15 @@ def test_diverging_fit_ends_with_the_reason(fit, tmp_path):
             fit_trial(*pairs, settings, name="t", device="cpu", seed=1, on_epoch=lambda *_: None)
         else:
             fit_network(*pairs, settings, folder=tmp_path, device="cpu", seed=1)
+
+
+@pytest.mark.parametrize("warmup_steps", [0, 20])
+def test_learning_rate_falls_along_a_cosine_after_it_has_risen(warmup_steps, tmp_path):
+    """5 epochs of 13 steps: the last step of each has this share of the learning rate."""
+    record = fit(tmp_path, settings_of(warmup_steps=warmup_steps, decay="cosine")).record
+    steps = 13 * np.arange(1, 6)
+    expected = np.minimum(1, steps / max(1, warmup_steps)) * (1 + np.cos(np.pi * (steps - 1) / 65)) / 2
+    np.testing.assert_allclose(record["learning_rate"], 1e-2 * expected)
 
 
 def test_learning_rate_rises_in_the_first_steps(tmp_path):

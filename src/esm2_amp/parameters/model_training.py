@@ -111,8 +111,11 @@ class TrainingParameters(Parameters):
         Pairs held in memory at once; gradients are summed up to `batch_size`. Must divide it.
     epochs : int
         Epochs of a fit, at most.
+    decay : {"plateau", "cosine"}
+        How the learning rate is lowered: where the validation loss doesn't fall, as published, or after every step,
+        along half a cosine that ends at 0 with the last of `epochs` (Loshchilov and Hutter 2017, without restarts).
     plateau : PlateauParameters
-        When the learning rate is lowered.
+        When the learning rate is lowered by `plateau`.
     pair_order : {"as_given", "random"}
         Whether a training pair is read as A-B as its file has it, or as A-B or B-A, drawn anew each epoch. For
         networks that are not symmetric, where the order in the file may predict the label (see the leakage audit).
@@ -143,6 +146,7 @@ class TrainingParameters(Parameters):
     batch_size: Count = 256
     micro_batch_size: Count | None = None
     epochs: Count
+    decay: Literal["plateau", "cosine"] = "plateau"
     plateau: PlateauParameters = PlateauParameters()
     pair_order: Literal["as_given", "random"] = "as_given"
     selection: Literal["best_validation_mcc", "last_epoch"] = "best_validation_mcc"

@@ -1,5 +1,6 @@
 """The Lightning modules of training: the pair classifier and its data."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -74,7 +75,7 @@ class MeasuredModule(L.LightningModule):
 
 
 class PairClassifier(MeasuredModule):
-    """A network under AdamW and ReduceLROnPlateau, whose tokens are gathered from a table of protein vectors.
+    """A network under AdamW, whose tokens are gathered from a table of protein vectors.
 
     Parameters
     ----------
@@ -106,6 +107,11 @@ class PairClassifier(MeasuredModule):
             return pair_tokens(self.host_table, a, b).to(device), label.to(device)
         assert isinstance(self.device_table, Tensor)
         return pair_tokens(self.device_table, a.to(device), b.to(device)), label.to(device)
+
+    @override
+    def on_train_start(self) -> None:
+        """Count the steps of the whole fit, along which the learning rate may fall."""
+        self._all_steps = self.trainer.estimated_stepping_batches
 
     @override
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
@@ -144,13 +150,20 @@ class PairClassifier(MeasuredModule):
 
     @override
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Raise the learning rate in the first steps."""
-        if (step := self.trainer.global_step + 1) <= self.settings.warmup_steps:
-            for group in optimizer.param_groups:
-                group["lr"] = self.settings.learning_rate * step / self.settings.warmup_steps
+        """Set the learning rate where the step decides it: in the first steps, and along a cosine."""
+        settings, step = self.settings, self.trainer.global_step  # from 0
+        if settings.decay == "plateau" and step >= settings.warmup_steps:
+            return
+        share = min(1.0, (step + 1) / max(1, settings.warmup_steps))
+        if settings.decay == "cosine":
+            share *= (1 + math.cos(math.pi * step / self._all_steps)) / 2
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * share
 
     @override
     def on_train_epoch_end(self) -> None:
+        if self.settings.decay == "cosine":
+            return
         # before the epoch's checkpoint is written: Lightning would step after it, and a resumed fit miss the step
         schedule = self.lr_schedulers()
         assert isinstance(schedule, ReduceLROnPlateau)
