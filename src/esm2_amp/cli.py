@@ -227,7 +227,7 @@ def evaluate(**arguments: Any) -> dict[str, Any]:
 @_ENCODER
 @_FOLDER
 def train(split: str, epochs: int | None, **arguments: Any) -> dict[str, Any]:
-    """Train the five models on labelled pairs, and evaluate them.
+    """Train all models on labelled pairs, and evaluate them.
 
     esm2_amp train my.fasta labelled_pairs.csv -o trained
 

@@ -29,7 +29,7 @@ PIPELINES: Final = {
     "results": "evaluation, interpretability, functional_regions, report",
     "feature_extraction": "13 vectors of each protein, in a store: only proteins that it lacks are embedded",
     "pair_building": "pairs as rows of the features, their split, and an audit of its leakage",
-    "model_training": "the five models; one with --namespaces=ESM2_AMPS",
+    "model_training": "all models; one with --namespaces=ESM2_AMPS",
     "evaluation": "metrics with intervals of each model and of baselines; of any model on labelled pairs of yours",
     "interpretability": "which tokens and residues scores rest on, and how far to trust each method",
     "latent_explanation": "explanations by an autoencoder's latents, as latent_explanation.enabled adds them",

@@ -119,6 +119,8 @@ def products_of(network: PairNetwork) -> list[tuple[float, int, int]]:
     d = sizes["width"]
     if name == "ESM2DPM":
         return [(2, a, b) for a, b in ((sizes["h1"], sizes["h2"]), (sizes["h2"], sizes["h3"]), (sizes["h3"], 1))]
+    if name == "ESM2SIAM":
+        return [(1, sizes["h2"], sizes["h3"]), (1, sizes["h3"], 1)]
     head = [(1.0, d, sizes["h1"]), (1.0, sizes["h1"], sizes["h2"]), (1.0, sizes["h2"], 1)]
     if name == "ESM2MEAN":
         return head[1:]

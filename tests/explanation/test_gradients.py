@@ -110,10 +110,10 @@ def test_mean_gradient_is_known_where_a_pair_is_the_baseline():
     assert not found.attribution.any()
 
 
-@pytest.mark.parametrize(("name", "half"), [("ESM2_DPM", 1), ("ESM2_GRU", 10), ("ESM2_MEAN", 10)])
+@pytest.mark.parametrize(("name", "half"), [("ESM2_DPM", 1), ("ESM2_GRU", 10), ("ESM2_MEAN", 10), ("ESM2_SIAM", 10)])
 def test_every_network_is_explained(name, half):
     torch.manual_seed(5)
-    sizes = {"h1": 10, "h2": 6} | ({"h3": 4} if name == "ESM2_DPM" else {})
+    sizes = {"h1": 10, "h2": 6} | ({"h3": 4} if name in ("ESM2_DPM", "ESM2_SIAM") else {})
     network = build_network(MODELS[name].config(architecture=name, **sizes), WIDTH)
     found = attribute(network, some_pairs(half), parameters_of(max_steps=1600))
     assert found.attribution.shape == (7, 2 * half, WIDTH)

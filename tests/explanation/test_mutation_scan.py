@@ -54,7 +54,7 @@ def sequences() -> dict[str, str]:
 
 def network_of(name):
     torch.manual_seed(4)
-    sizes = {"h1": 12, "h2": 8} | ({"h3": 6} if name == "ESM2_DPM" else {})
+    sizes = {"h1": 12, "h2": 8} | ({"h3": 6} if name in ("ESM2_DPM", "ESM2_SIAM") else {})
     if name in ("ESM2_AMPS", "ESM2_AMP_CSE"):
         sizes |= {"layers": 1, "heads": 2, "feed_forward": 24}
     return build_network(MODELS[name].config(architecture=name, **sizes), 32).eval()

@@ -42,7 +42,8 @@ def assert_same(a: Kept, b: Kept) -> None:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "proteins"), [("ESM2_DPM", 300), ("ESM2_MEAN", 300), ("ESM2_AMPS", 60), ("ESM2_GRU", 60)]
+    ("architecture", "proteins"),
+    [("ESM2_DPM", 300), ("ESM2_MEAN", 300), ("ESM2_SIAM", 300), ("ESM2_AMPS", 60), ("ESM2_GRU", 60)],
 )
 def test_every_number_is_that_of_brute_force(architecture, proteins, tmp_path):
     network = network_of(architecture)

@@ -184,7 +184,7 @@ def check_pair_files(given: Mapping[str, Any], split: str) -> None:
 
 
 def with_shared_training(configured: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters in which the values of the group `training` stand in the settings of each of the five models.
+    """Parameters in which the values of the group `training` stand in the settings of each model.
 
     The last of these that gives a value counts: the model's own settings in the parameter files, `training` in the
     files, `training` after `--params=`, the model's own settings after `--params=`.

@@ -23,6 +23,7 @@ from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.feature_extraction import EmbeddingParameters
+from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.progress import Progress
 from esm2_amp.protein import SIDES, segment_bounds
 
@@ -232,8 +233,8 @@ def check_network(network: PairNetwork) -> None:
     """Raise InputError unless a network reads vectors of proteins, and not such as are made of them."""
     if network.protein_tokens.stop is None:
         raise InputError(
-            "Residues can be explained only of a model that reads the vectors of proteins (ESM2_AMPS, ESM2_AMP_CSE, "
-            f"ESM2_DPM, ESM2_GRU, ESM2_MEAN), but {type(network).__name__} reads others; explain one of these"
+            f"Residues can be explained only of a model that reads the vectors of proteins ({', '.join(ARCHITECTURES)}), "
+            f"but {type(network).__name__} reads others; explain one of these"
         )
 
 
