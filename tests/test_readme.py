@@ -220,7 +220,7 @@ def test_a_table_of_another_style_is_found(columns, words, tmp_path):
 def test_ladder_has_the_figures_of_the_shipped_models(page):
     text = README if page == "README.md" else PAGES[page]
     headings, columns = {"accuracy": "accuracy", "MCC": "mcc", "AUROC": "auroc", "AUPR": "aupr"}, {}
-    for name, network in {"ppi_mini": "ESM2_DPM", "ppi_mini_amps": "ESM2_AMPS"}.items():
+    for name, network in {"ppi_mini": "ESM2_SIAM", "ppi_mini_amps": "ESM2_AMPS"}.items():
         card = json.loads((ROOT / "data/06_models" / name / "model/card.json").read_text())
         metrics = card["evaluation"]["metrics"]
         columns |= {f"`{network}` on `esm2_mini`": metrics[network], "composition, boosted": metrics["composition"],
@@ -263,11 +263,16 @@ def test_readme_shows_the_best_rows_of_the_first_command():
     best = predicted.sort_values("Probability", ascending=False).head(5)
     rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| (\d+) \|$", README, flags=re.M)
     assert f"the five best of the {len(predicted)} rows" in " ".join(README.split())
+    names = predicted["Protein1"] + "-" + predicted["Protein2"]
+    ranks = dict(zip(names, predicted["Probability"].rank(ascending=False).astype(int), strict=True))
+    known = (ROOT / "data/01_raw/examples/README.md").read_text()
+    pairs, told = re.findall(r"\((\w{6}),\s(\w{6})\)", known), re.findall(r"(\d+)(?:st|nd|rd|th)\b", known)
+    assert sorted(ranks.get(f"{a}-{b}") or ranks[f"{b}-{a}"] for a, b in pairs) == list(map(int, told))
     for shown, (_, row) in zip(rows, best.iterrows(), strict=True):
         values = (
             f"{row['Probability']:.3f} {row['CalibratedProbability']:.3f} {row['Spread']:.2f} {row['Unlikeness']:.0f}"
         )
         assert shown == (row["Protein1"], row["Protein2"], *values.split())
     card = json.loads((ROOT / "data/06_models/ppi_mini/model/card.json").read_text())
-    precision = card["evaluation"]["metrics"]["ESM2_DPM"]["precision_at_1_100"][0]
+    precision = card["evaluation"]["metrics"]["ESM2_SIAM"]["precision_at_1_100"][0]
     assert f"interacting, {100 * precision:.1f} % would be right there" in " ".join(README.split())

@@ -186,7 +186,7 @@ def predict(
 def explain(
     proteins: Proteins,
     pairs: Pairs,
-    model: str | Path | TrainedModel = "ppi_mini_amps",
+    model: str | Path | TrainedModel = "ppi_mini",
     method: str = "integrated_gradients",
     *,
     background: Pairs | None = None,
@@ -235,7 +235,9 @@ def explain(
     Examples
     --------
     >>> import esm2_amp
-    >>> found = esm2_amp.explain("data/01_raw/examples/proteins.fasta", [("P63165", "P63279")], method="attention")
+    >>> found = esm2_amp.explain(
+    ...     "data/01_raw/examples/proteins.fasta", [("P63165", "P63279")], model="ppi_mini_amps", method="attention"
+    ... )
     >>> found.importance.shape
     (1, 24)
     >>> float(found.importance.filter(regex="^[AB]_").sum(axis=1).round(3).iloc[0])

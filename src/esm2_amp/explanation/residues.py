@@ -233,8 +233,8 @@ def check_network(network: PairNetwork) -> None:
     """Raise InputError unless a network reads vectors of proteins, and not such as are made of them."""
     if network.protein_tokens.stop is None:
         raise InputError(
-            f"Residues can be explained only of a model that reads the vectors of proteins ({', '.join(ARCHITECTURES)}), "
-            f"but {type(network).__name__} reads others; explain one of these"
+            "Residues can be explained only of a model that reads the vectors of proteins "
+            f"({', '.join(ARCHITECTURES)}), but {type(network).__name__} reads others; explain one of these"
         )
 
 
