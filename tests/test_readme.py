@@ -233,6 +233,29 @@ def test_ladder_has_the_figures_of_the_shipped_models(page):
             assert cell.strip().strip("*") == f"{value:.3f} ({low:.3f}–{high:.3f})", words
 
 
+OF_ESM2_8M = {
+    "five `ESM2_SIAM`": "ESM2_SIAM",
+    "five `ESM2_DPM`": "ESM2_DPM",
+    "three `ESM2_AMPS`": "ESM2_AMPS",
+    "`ESM2_MEAN`": "ESM2_MEAN",
+    "mean vectors of": "mean_vector_logistic",
+}
+
+
+@pytest.mark.parametrize("page", ["README.md", "measurements.md"])
+def test_ladder_has_the_figures_of_models_on_esm2_8m(page):
+    """`esm2_8m.csv` is the `model_comparison.csv` of `--env=esm2_8m` on the gold standard."""
+    text = README if page == "README.md" else PAGES[page]
+    measured = pd.read_csv(ROOT / "tests/data/measured/esm2_8m.csv").set_index("Model")
+    found = re.findall(r"^\| ([^|]*?)(?: on)? ESM-2 8M(?:, logistic regression)? \| (.*) \|$", text, flags=re.M)
+    assert len(found) == (1 if page == "README.md" else len(OF_ESM2_8M))
+    for words, cells in found:
+        row = measured.loc[OF_ESM2_8M[words]]
+        metrics = ["Accuracy", "AUROC", "AUPR"] if cells.count("|") == 2 else ["Accuracy", "MCC", "AUROC", "AUPR"]
+        expected = [f"{row[name]:.3f} ({row[f'{name}Low']:.3f}–{row[f'{name}High']:.3f})" for name in metrics]
+        assert cells.split(" | ") == expected, words
+
+
 def test_planted_truth_has_the_measured_figures():
     script = ROOT / "tests/benchmarks/bench_planted_truth.py"
     found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
