@@ -13,7 +13,7 @@ from esm2_amp.errors import InputError
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.ensemble import Ensemble, joined, member_logits, members_of
 from esm2_amp.models.registry import MODELS, build_network
-from esm2_amp.models.scoring import score_by_members, score_in_both_orders, score_pairs
+from esm2_amp.models.scoring import score_by_members, score_pairs
 from esm2_amp.models.storage import TrainedModel, load_model, save_model
 from esm2_amp.models.unlikeness import TrainingVectors
 from esm2_amp.pairs import Pairs
@@ -69,20 +69,6 @@ def test_single_network_has_no_spread():
     assert (members_of(network), joined([network])) == ([network], network)
     assert member_logits(network, pairs_of(network).tokens()).shape == (23, 1)
     assert score_by_members(network, pairs_of(network), batch_size=7, device=CPU).spread is None
-
-
-@pytest.mark.parametrize("name", ["ESM2_DPM", "ESM2_AMPS"])
-def test_both_orders_are_averaged_member_by_member(name):
-    ensemble = ensemble_of(name)
-    pairs = pairs_of(ensemble)
-    found = score_in_both_orders(ensemble, pairs, batch_size=50, device=CPU)
-    of_members = [
-        (score_pairs(member, pairs, batch_size=50, device=CPU)
-         + score_pairs(member, pairs.swapped(), batch_size=50, device=CPU)) / 2
-        for member in members_of(ensemble)
-    ]  # fmt: skip
-    np.testing.assert_allclose(found.members, np.stack(of_members, axis=1), atol=1e-5)
-    np.testing.assert_allclose(found.spread, np.std(of_members, axis=0), atol=1e-5)
 
 
 @pytest.mark.parametrize(

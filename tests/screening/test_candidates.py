@@ -15,7 +15,6 @@ from esm2_amp.screening.candidates import (
     COLUMNS,
     Calibration,
     calibration_of,
-    candidate_pairs,
     candidate_table,
     log_odds,
     partners_of_query,
@@ -23,7 +22,7 @@ from esm2_amp.screening.candidates import (
     ranks_of,
     score_distributions,
 )
-from esm2_amp.screening.kept import COARSE_EDGES
+from esm2_amp.screening.kept import COARSE_EDGES, candidate_pairs
 from esm2_amp.statistics.metrics import sigmoid
 
 

@@ -11,9 +11,9 @@ from test_scorers import logits_of, network_of, vectors_of
 from conftest import fill_disk_after
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.screening import ScreeningParameters
-from esm2_amp.screening.candidates import candidate_pairs, ranks_of
+from esm2_amp.screening.candidates import ranks_of
 from esm2_amp.screening.engine import Work, background_of, screen
-from esm2_amp.screening.kept import COARSE, COARSE_EDGES, EDGES, FINE, Keeping, Kept, Watch
+from esm2_amp.screening.kept import COARSE, COARSE_EDGES, EDGES, FINE, Keeping, Kept, Watch, candidate_pairs
 from esm2_amp.screening.tiles import WantedPairs
 
 P = 90

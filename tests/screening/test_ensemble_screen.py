@@ -19,6 +19,7 @@ from esm2_amp.pipelines.screening.nodes import list_candidates, screen_pairs
 from esm2_amp.protein import TOKENS
 from esm2_amp.screening.engine import Work, screen
 from esm2_amp.screening.kept import Keeping, Watch
+from esm2_amp.screening.rows import RowScorer
 from esm2_amp.screening.scorers import pairs_at_once, scorer_of
 
 P, WIDTH = 40, 16
@@ -59,6 +60,19 @@ def test_screen_is_that_of_brute_force(architecture, tmp_path):
     exact = both_orders(ensemble, table)
     np.testing.assert_allclose(logit, np.take_along_axis(exact, partner, 1), rtol=0, atol=1e-5 * np.abs(exact).max())
     assert kept.scores.sum() == P * (P - 1) / 2
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_both_orders_of_rows_are_averaged_member_by_member(architecture):
+    ensemble = ensemble_of(architecture)
+    table = vectors_of(ensemble, P)
+    a, b = np.random.default_rng(5).integers(P, size=(2, 100))
+    found = RowScorer(ensemble, table, torch.device("cpu")).scores_in_both_orders(a, b)
+    expected = np.stack([both_orders(member, table)[a, b] for member in members_of(ensemble)], axis=1)
+    tolerance = 1e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(found.members, expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(found.logit, expected.mean(axis=1), rtol=0, atol=tolerance)
+    np.testing.assert_allclose(found.spread, expected.std(axis=1), rtol=0, atol=tolerance)
 
 
 @pytest.fixture

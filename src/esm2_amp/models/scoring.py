@@ -71,13 +71,3 @@ def score_by_members(network: PairNetwork, pairs: Pairs, *, batch_size: int, dev
         progress.add(len(rows))
     members = torch.cat(parts) if parts else torch.empty(0, 1)
     return PairScores.of(members.numpy())
-
-
-def score_in_both_orders(network: PairNetwork, pairs: Pairs, *, batch_size: int, device: torch.device) -> PairScores:
-    """Each member's mean over the logits of A-B and B-A, where the network sees the order; arguments as above."""
-    scores = score_by_members(network, pairs, batch_size=batch_size, device=device)
-    if network.symmetric:
-        return scores
-    swapped = score_by_members(network, pairs.swapped(), batch_size=batch_size, device=device)
-    members, logit = ((one + other) / np.float32(2) for one, other in zip(scores, swapped, strict=True))
-    return PairScores(members, logit)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from esm2_amp.errors import InputError
 from esm2_amp.models.storage import TrainedModel
 from esm2_amp.models.unlikeness import SPREAD, UNLIKENESS
-from esm2_amp.screening.kept import COARSE, COARSE_EDGES, LARGEST_LOGIT, Kept, ScoredPairs
+from esm2_amp.screening.kept import COARSE, COARSE_EDGES, LARGEST_LOGIT, Kept, ScoredPairs, candidate_pairs
 from esm2_amp.screening.sureness import Sureness
 from esm2_amp.screening.tiles import Rows
 from esm2_amp.statistics.metrics import sigmoid
@@ -87,24 +87,6 @@ class Ranks(NamedTuple):
 
     rank: NDArray[np.int64]
     above: NDArray[np.float64]
-
-
-def candidate_pairs(kept: Kept) -> ScoredPairs:
-    """All pairs of which anything is kept, each once, best first; of equal scores the earlier proteins come first."""
-    partner, logit = kept.partners()
-    has_partner = partner >= 0
-    query = np.broadcast_to(kept.queries[:, None].astype(np.int32), partner.shape)[has_partner]
-    partner = partner[has_partner]
-    above = kept.pairs_above()
-    a = np.concatenate([np.minimum(query, partner), above.a])
-    b = np.concatenate([np.maximum(query, partner), above.b])
-    score = np.concatenate([logit[has_partner], above.logit])
-    order = np.lexsort((b, a))
-    a, b, score = a[order], b[order], score[order]
-    first = np.r_[True, (a[1:] != a[:-1]) | (b[1:] != b[:-1])] if len(a) else np.empty(0, bool)
-    a, b, score = a[first], b[first], score[first]
-    order = np.argsort(-score, kind="stable")
-    return ScoredPairs(a[order], b[order], score[order])
 
 
 def ranks_of(pairs: ScoredPairs, kept: Kept, background: Kept | None = None) -> tuple[Ranks, Ranks]:

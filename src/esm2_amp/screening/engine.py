@@ -24,8 +24,7 @@ from esm2_amp.pairs import hash_tensors
 from esm2_amp.parameters.run import Device, ResolvedPrecision
 from esm2_amp.parameters.screening import ScreeningParameters
 from esm2_amp.progress import Progress
-from esm2_amp.screening.candidates import candidate_pairs
-from esm2_amp.screening.kept import COARSE, EDGES, Keeping, Kept, PartOfScreen, Watch, keep
+from esm2_amp.screening.kept import COARSE, EDGES, Keeping, Kept, PartOfScreen, Watch, candidate_pairs, keep
 from esm2_amp.screening.scorers import Prepared, Scorer, pairs_at_once, scorer_of
 from esm2_amp.screening.store import ScreenStore
 from esm2_amp.screening.tiles import Tile, WantedPairs, sub_grids, tile_shape

@@ -345,3 +345,21 @@ def _each_once(at: Rows) -> list[Rows]:
 
 def _largest(keys: Keys, count: int) -> Keys:
     return np.partition(keys, -count, axis=1)[:, -count:] if keys.shape[1] > count else keys
+
+
+def candidate_pairs(kept: Kept) -> ScoredPairs:
+    """All pairs of which anything is kept, each once, best first; of equal scores the earlier proteins come first."""
+    partner, logit = kept.partners()
+    has_partner = partner >= 0
+    query = np.broadcast_to(kept.queries[:, None].astype(np.int32), partner.shape)[has_partner]
+    partner = partner[has_partner]
+    above = kept.pairs_above()
+    a = np.concatenate([np.minimum(query, partner), above.a])
+    b = np.concatenate([np.maximum(query, partner), above.b])
+    score = np.concatenate([logit[has_partner], above.logit])
+    order = np.lexsort((b, a))
+    a, b, score = a[order], b[order], score[order]
+    first = np.r_[True, (a[1:] != a[:-1]) | (b[1:] != b[:-1])] if len(a) else np.empty(0, bool)
+    a, b, score = a[first], b[first], score[first]
+    order = np.argsort(-score, kind="stable")
+    return ScoredPairs(a[order], b[order], score[order])

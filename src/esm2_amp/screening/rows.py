@@ -75,6 +75,15 @@ class RowScorer:
                 self._score_into(members[part], pool, a[part], b[part], count)
         return PairScores.of(members)
 
+    def scores_in_both_orders(
+        self, a: NDArray[np.int64], b: NDArray[np.int64], count: Callable[[int], None] = lambda rows: None
+    ) -> PairScores:
+        """As `scores`, each member's mean over the logits of A-B and B-A, where the network sees the order."""
+        scores = self.scores(a, b, count)
+        if self._scorer.symmetric:
+            return scores
+        return PairScores.of((scores.members + self.scores(b, a).members) / np.float32(2))
+
     def _parts(self, rows: int) -> Iterator[slice]:
         """All rows, or as many at a time as have proteins that fit in memory when they are prepared."""
         step = max(1, rows) if self._all_fit else self._rows_that_fit

@@ -46,6 +46,8 @@ class Scorer(ABC):
         Numbers that a prepared protein fills.
     members : int
         How many networks score each pair: of an ensemble its members, else one.
+    symmetric : bool
+        Whether swapping the partners leaves the logit as it is.
     """
 
     floats_per_pair: int
@@ -53,7 +55,7 @@ class Scorer(ABC):
     members: int = 1
 
     def __init__(self, network: PairNetwork) -> None:
-        self._network = network.eval()
+        self._network, self.symmetric = network.eval(), network.symmetric
         weight = next(network.parameters())
         self.device, self.dtype = weight.device, weight.dtype
 

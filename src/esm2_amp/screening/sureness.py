@@ -10,12 +10,11 @@ from torch import Tensor
 
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.ensemble import members_of
-from esm2_amp.models.scoring import score_in_both_orders
 from esm2_amp.models.storage import TrainedModel
 from esm2_amp.models.unlikeness import SPREAD, UNLIKENESS
-from esm2_amp.pairs import Pairs
 from esm2_amp.progress import Progress
 from esm2_amp.screening.kept import ScoredPairs
+from esm2_amp.screening.rows import RowScorer
 from esm2_amp.screening.tiles import Rows
 
 logger = logging.getLogger(__name__)
@@ -48,8 +47,6 @@ def sureness_of(
     features: ProteinFeatures,
     table: Tensor,
     candidates: ScoredPairs,
-    *,
-    batch_size: int,
     device: torch.device,
 ) -> Sureness:
     """How sure the scores of candidates are; an ensemble scores them again, to see how far its members differ.
@@ -65,15 +62,14 @@ def sureness_of(
     table : Tensor, shape (P, T / 2, D), float32 or float16
         The vectors of the proteins that the network reads.
     candidates : ScoredPairs
-        Of `esm2_amp.screening.candidates.candidate_pairs`.
-    batch_size : int
-        Pairs scored at once.
+        Of `esm2_amp.screening.kept.candidate_pairs`.
     device : torch.device
         Where they are scored.
     """
     progress = Progress(logger, "comparing proteins with those of the training", len(features.index))
     unlikeness, spread = model.unlikeness(features, progress.add), None
     if len(members_of(model.network)) > 1:
-        pairs = Pairs(table, *(torch.from_numpy(rows.astype(np.int64)) for rows in (candidates.a, candidates.b)))
-        spread = score_in_both_orders(model.network, pairs, batch_size=batch_size, device=device).spread
+        a, b = (rows.astype(np.int64) for rows in (candidates.a, candidates.b))
+        progress = Progress(logger, "comparing the members' scores of candidates", len(a))
+        spread = RowScorer(model.network, table, device).scores_in_both_orders(a, b, progress.add).spread
     return Sureness(spread, None if unlikeness is None else unlikeness.to_numpy())

@@ -201,10 +201,10 @@ def screen_pairs(
     """
     from esm2_amp.devices import resolve_device
     from esm2_amp.precision import resolve_precision
-    from esm2_amp.screening.candidates import calibration_of, candidate_pairs, log_odds
+    from esm2_amp.screening.candidates import calibration_of, log_odds
     from esm2_amp.screening.engine import Work, background_of, screen
     from esm2_amp.screening.inputs import rows_of_known, top_within, trained_proteins, wanted_pairs
-    from esm2_amp.screening.kept import Keeping
+    from esm2_amp.screening.kept import Keeping, candidate_pairs
     from esm2_amp.screening.known import studied_watch
     from esm2_amp.screening.sureness import sureness_of
 
@@ -231,9 +231,7 @@ def screen_pairs(
             "partners of each alone", parameters.threshold, 1 / (1 + np.exp(-best)), keeping.top,
         )  # fmt: skip
     background = background_of(work, table, kept, folder, parameters, run.seed) if names else None
-    sureness = sureness_of(
-        model, features, table, candidate_pairs(kept), batch_size=run.scoring_batch_size, device=work.scorer.device
-    )
+    sureness = sureness_of(model, features, table, candidate_pairs(kept), work.scorer.device)
     return Screened(entries, names, wanted, watch, rows, trained, kept, background, precision, sureness)
 
 
