@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from filelock import FileLock
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 
@@ -119,12 +120,18 @@ class Demonstration(NamedTuple):
 @pytest.fixture(scope="session")
 def demonstration_run(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
     """The default pipeline, run once."""
-    folder = tmp_path_factory.mktemp("demonstration")
-    planted = kedro_run(folder, "--pipeline=planted_data")
-    assert planted.exit_code == 0, planted.output
-    done = kedro_run_alone(folder)
-    assert done.exit_code == 0, done.output
-    return Demonstration(folder, done.output)
+    base = tmp_path_factory.getbasetemp()
+    of_all = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # processes of one test run share it
+    folder, output = of_all / "demonstration", of_all / "demonstration.txt"
+    folder.mkdir(exist_ok=True)
+    with FileLock(of_all / "demonstration.lock"):
+        if not output.exists():
+            planted = kedro_run(folder, "--pipeline=planted_data")
+            assert planted.exit_code == 0, planted.output
+            done = kedro_run_alone(folder)
+            assert done.exit_code == 0, done.output
+            output.write_text(done.output)
+    return Demonstration(folder, output.read_text())
 
 
 def fill_disk_after(files: int, patch: pytest.MonkeyPatch) -> None:

@@ -262,23 +262,6 @@ def test_planted_truth_has_the_measured_figures():
     assert found.stdout in PAGES["explanations.md"]
 
 
-@pytest.mark.parametrize(
-    ("name", "shape", "width"),
-    [("`esm2_mini`", "esm2_mini", 256), ("ESM-2 8M", "t6_8M", 320), ("ESM-2 35M", "t12_35M", 480)],
-)
-def test_encoders_have_the_measured_times_and_the_size_of_their_features(name, shape, width):
-    measured = pd.read_csv(ROOT / "tests/data/measured/extraction.csv").set_index(["Encoder", "Method"])
-    rates = measured.loc[shape, "TokensPerSecond"]
-    row = next(line for line in README.splitlines() if line.startswith(f"| {name} |"))
-    _, _, *cells, _ = (cell.strip() for cell in row.split("|"))
-    *times, _, disk = cells
-    for precision, shown in zip(("float32", "bfloat16"), times, strict=True):
-        minutes = 11e6 / rates[f"ours {precision}"] / 60
-        assert shown in ("", f"{minutes:.0f} min")
-    assert disk == f"{20_000 * 13 * width * 4 / 1e9:.1f} GB"
-    assert times[0]
-
-
 def test_readme_shows_the_best_rows_of_the_first_command():
     proteins = ROOT / "data/01_raw/examples/proteins.fasta"
     entries = [record.id.split("|")[1] for record in SeqIO.parse(proteins, "fasta")]

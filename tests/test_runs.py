@@ -216,7 +216,7 @@ def test_prediction_by_a_model_copied_elsewhere(data, go, tmp_path):
     np.testing.assert_allclose(predicted(data)["Probability"], scored["Probability"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [name for name in MODELS if name != "ESM2_SIAM"])
 def test_prediction_by_a_published_checkpoint(model, data, go, golden, tmp_path):
     proteins = pd.read_csv(golden / "proteins.csv")["Entry"]
     pairs = pd.DataFrame({"Protein1": proteins[:-1], "Protein2": proteins[1:].to_numpy()})
@@ -370,7 +370,7 @@ def test_labels_of_test_pairs_touch_neither_training_nor_choice(data, go):
     pairs = pd.read_csv(data / "01_raw/planted/test_pairs.csv")
     pairs.assign(Label=1 - pairs["Label"]).to_csv(data / "01_raw/planted/test_pairs.csv", index=False)
     shutil.rmtree(data / "06_models")
-    go("--params=evaluation.threshold=validation")
+    go("--pipelines=training,evaluation", "--params=evaluation.threshold=validation")
     for name, (card, weights) in expected.items():
         found_card, found = trained(data / f"06_models/{name}/model")
         audited = ("split",)  # which counts test pairs too

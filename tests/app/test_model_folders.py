@@ -63,7 +63,7 @@ def test_nearer_folder_of_the_same_name_is_taken(project):
 
 @pytest.mark.parametrize("name", ["releasd", "esm2_mini", "elsewhere"])
 def test_unknown_name_is_told_with_those_that_exist(name, project):
-    words = r"A model must be one of ESM2_AMPS, .*, ESM2_MEAN, ppi_mini, released, or the folder of a model, got"
+    words = r"A model must be one of ESM2_AMPS, .*, ESM2_SIAM, ppi_mini, released, or the folder of a model, got"
     with pytest.raises(InputError, match=words) as raised:
         check_model(name, "data/bernett", project)
     assert ("(did you mean released?)" in str(raised.value)) == (name == "releasd")

@@ -1,11 +1,11 @@
 """Tokens per second of feature extraction: ours beside protloc_mex_X, which the paper used, and plain padded batches.
 
-    python tests/benchmarks/bench_extraction.py [--bernett DIR] [--proteins N] [--rounds N] [--write]
+    python tests/benchmarks/bench_extraction.py [--bernett DIR] [--proteins N] [--rounds N]
 
 150 proteins of the Bernett gold standard of at most 1022 residues go through random weights of `esm2_mini` and of the
-two smallest ESM-2 shapes. `--write` stores the rates, from which the README has its times. The rows take turns, so that
-other work on the machine slows all of them alike; it slows most those whose threads wait for one another. `--threads 1`
-compares without that. protloc_mex_X needs `pip install protloc_mex_X`; its row is skipped where it can't be imported.
+two smallest ESM-2 shapes. The rows take turns, so that other work on the machine slows all of them alike; it slows
+most those whose threads wait for one another. `--threads 1` compares without that. protloc_mex_X needs `pip install
+protloc_mex_X`; its row is skipped where it can't be imported.
 
 Tried, and left out because it didn't pay (one Zen 5 core, t6_8M; attention is 49 % of the time in float32 and 60 % in
 bfloat16): GELU and residual sums fused into oneDNN's linear maps (no faster), weights through torch.utils.mkldnn
@@ -48,9 +48,7 @@ from esm2_amp.protein import TOKENS
 SHAPES = {"esm2_mini": (4, 256, 8), "t6_8M": (6, 320, 20), "t12_35M": (12, 480, 20)}
 """Layers, width and heads."""
 
-ROOT = Path(__file__).parents[2]
-BERNETT = ROOT / "../shared/bernett"
-MEASURED = ROOT / "tests/data/measured/extraction.csv"
+BERNETT = Path(__file__).parents[2] / "../shared/bernett"
 LONGEST = 1022
 CPU = torch.device("cpu")
 
@@ -139,8 +137,8 @@ def flops(shape: str, sequences: Sequence[str]) -> float:
     return sum(layers * (24 * width**2 * n + 4 * width * n**2) for n in (len(s) + 2 for s in sequences))
 
 
-def bench(shape: str, sequences: Sequence[str], rounds: int, tokens_per_batch: int) -> dict[str, float]:
-    """Print the table of one shape, and give the tokens per second of each row."""
+def bench(shape: str, sequences: Sequence[str], rounds: int, tokens_per_batch: int) -> None:
+    """Print the table of one shape."""
     model = random_esm(shape)
     encoder = Encoder(EsmWeights.from_model(model), shape)
     sizes = {"tokens_per_batch": tokens_per_batch, "whole_up_to": LONGEST, "window": LONGEST, "overlap": 100}
@@ -174,7 +172,6 @@ def bench(shape: str, sequences: Sequence[str], rounds: int, tokens_per_batch: i
         report(f"{name:24}{tokens / best:10,.0f}{tokens / np.median(spent):10,.0f}{first / best:10.2f}"
                f"{work / best:10.0f}{work / best / peak[name.split()[-1]]:10.0%}{deviation:10.1e}"
                f"{least_cosine(features[name], reference):10.6f}")  # fmt: skip
-    return {name: tokens / min(spent) for name, (_, *spent) in seconds.items()}
 
 
 def least_cosine(features: np.ndarray, reference: np.ndarray) -> float:
@@ -192,7 +189,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of PyTorch; 1 compares on a machine that others use")
     parser.add_argument("--tokens-per-batch", type=int, default=2048)
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
-    parser.add_argument("--write", action="store_true", help=f"store the rates as {MEASURED.relative_to(ROOT)}")
     arguments = parser.parse_args()
     if not (arguments.bernett / "proteins.fasta.gz").exists():
         sys.exit(f"{arguments.bernett} must hold proteins.fasta.gz of the Bernett gold standard; give --bernett DIR")
@@ -200,14 +196,8 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     sequences = chosen_proteins(arguments.bernett, arguments.proteins)
     report(f"{os.cpu_count()} processors, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    rates = [
-        (shape, *rate)
-        for shape in arguments.shapes
-        for rate in bench(shape, sequences, arguments.rounds, arguments.tokens_per_batch).items()
-    ]
-    if arguments.write:
-        table = pd.DataFrame(rates, columns=["Encoder", "Method", "TokensPerSecond"])
-        table.to_csv(MEASURED, index=False, float_format="%.6g")
+    for shape in arguments.shapes:
+        bench(shape, sequences, arguments.rounds, arguments.tokens_per_batch)
     report(f"\npeak memory of all rows {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from esm2_amp.report.earlier import measured_since, trained_since
+from esm2_amp.report.earlier import mark_of_card, mark_of_record, measured_since, trained_since
 from esm2_amp.statistics.metrics import pair_metrics
 
 LOSSES = [(0.71, 0.69), (0.61234567, 0.62345678), (0.52, 0.68)]
@@ -24,7 +24,6 @@ def epoch(row):
         ({"selected_epoch": epoch(1)}, record([1]), False),
         ({"selected_epoch": epoch(1)}, record([2]), True),
         ({"selected_epoch": epoch(1)}, record([1], [(0.71, 0.69), (0.61234567, 0.62355678)]), True),
-        ({"selected_epoch": epoch(1)}, None, False),
         ({"members": [epoch(0), epoch(2)]}, record([0, 2]), False),
         ({"members": [epoch(0), epoch(2)]}, record([0, 1]), True),
         ({"members": [epoch(0), epoch(2)]}, record([0]), True),
@@ -32,7 +31,8 @@ def epoch(row):
     ],
 )
 def test_a_training_since_the_evaluation_is_told(card, table, is_told):
-    told = list(trained_since([None, {"model": "ESM2_GRU", "card": card}], [record([0]), table]))
+    measured = {"ESM2_DPM": "1 2", "ESM2_GRU": mark_of_card(card)}
+    told = list(trained_since(measured, {"ESM2_GRU": mark_of_record(table), "ESM2_MEAN": "3 4"}))
     assert len(told) == is_told
     assert all(sentence.startswith("Trained again after they were measured: ESM2_GRU. ") for sentence in told)
 

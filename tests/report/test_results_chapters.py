@@ -41,7 +41,7 @@ def scored_of(logit):
     })  # fmt: skip
 
 
-MODELS = models_of(0.9, 0.95, 0.6, 0.5, 0.5)
+MODELS = models_of(0.9, 0.95, 0.6, 0.5, 0.5, 0.5)
 TIE = differences_of([{"ESM2_AMPS", "ESM2_AMP_CSE"}])
 
 
@@ -65,7 +65,7 @@ def test_comparison_names_a_best_model_only_where_there_is_one(differences, word
     scores = scored_of([1, -1, 1, -1])[["Protein1", "Protein2", "Split", "Seen", "Label"]].assign(Composition=0.0)
     strata = pd.DataFrame({"Model": MODELS["Model"], "Metric": "AUROC", "Stratum": "C3", "Pairs": 4, "Value": 0.5,
                            "Low": 0.4, "High": 0.6})  # fmt: skip
-    chapter = comparison_chapter(MODELS, differences, strata, scores, *[scored_of([1, -1, 1, -1])] * 5)
+    chapter = comparison_chapter(MODELS, differences, strata, scores, *[scored_of([1, -1, 1, -1])] * len(ARCHITECTURES))
     shown = read_page(render("data", [chapter]))
     assert words in shown.text
     assert ("tie:" in shown.text) == (differences is TIE)
@@ -77,7 +77,7 @@ def test_comparison_names_a_best_model_only_where_there_is_one(differences, word
 
 
 def test_most_confident_mistakes_are_listed_the_surest_first():
-    chapter = predictions_chapter(MODELS, TIE, PROTEINS, *[scored_of([-2, 1, 5, -9])] * 5)
+    chapter = predictions_chapter(MODELS, TIE, PROTEINS, *[scored_of([-2, 1, 5, -9])] * len(ARCHITECTURES))
     shown = read_page(render("data", [chapter]))
     (mistakes,) = [rows for caption, rows in shown.tables.items() if "mistakes" in caption]
     assert [[value for _, value in row][:2] for row in mistakes[1:]] == [
@@ -89,7 +89,7 @@ def test_most_confident_mistakes_are_listed_the_surest_first():
 
 
 def test_without_mistakes_none_are_listed():
-    chapter = predictions_chapter(MODELS, TIE, None, *[scored_of([2, -1, -5, 9])] * 5)
+    chapter = predictions_chapter(MODELS, TIE, None, *[scored_of([2, -1, -5, 9])] * len(ARCHITECTURES))
     assert "mistakes" not in read_page(render("data", [chapter])).text
 
 

@@ -150,12 +150,16 @@ class Caution(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A chapter of the report: its anchor, title and parts, and the cautions that stand at the top of the report."""
+    """A chapter of the report: its anchor, title and parts, and the cautions that stand at the top of the report.
+
+    The `marks` of models tell their trainings apart, for chapters that are made of parts from different runs.
+    """
 
     id: str
     title: str
     blocks: Sequence[Block]
     cautions: Sequence[str | Caution] = ()
+    marks: Mapping[str, str] = {}
 
 
 def sentences_of(cautions: Iterable[str | Caution]) -> list[str]:

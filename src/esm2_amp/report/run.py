@@ -11,6 +11,7 @@ from esm2_amp.parameters.evaluation import EvaluationParameters
 from esm2_amp.parameters.pair_building import SPLITS
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.report import cautions
+from esm2_amp.report.earlier import mark_of_card, mark_of_record, trained_since
 from esm2_amp.report.parts import (
     Block,
     Cell,
@@ -40,7 +41,7 @@ _SHOWN_DIGITS: Final = 12
 _NOT_REPORTED: Final = ("read", "kept", "positives", "negatives")
 
 
-def run_chapter(data: Section, models: Section, training: Section | None, since: list[str]) -> Section:
+def run_chapter(data: Section, models: Section, training: Section | None) -> Section:
     """Describe what was run, so that it can be understood and run again.
 
     Parameters
@@ -51,11 +52,10 @@ def run_chapter(data: Section, models: Section, training: Section | None, since:
         Of `models_part`.
     training : Section, optional
         Of `training_part`.
-    since : list of str
-        Of `esm2_amp.report.earlier.trained_since`.
     """
     facts, *of_models = models.blocks
     blocks = [facts, *data.blocks, *of_models, *(training.blocks if training else ())]
+    since = trained_since(models.marks, training.marks if training else {})
     return Section("run", "What was run", blocks, [*since, *data.cautions])
 
 
@@ -99,7 +99,8 @@ def training_part(records: Mapping[str, pd.DataFrame | None], plots: Mapping[str
         if record is not None and (png := plots[model])
     ]
     blocks = [Folded("How each model was trained", [Gallery(pictures)])] if pictures else []
-    return Section("training", "How each model was trained", blocks)
+    marks = {model: mark_of_record(record) for model, record in records.items() if record is not None}
+    return Section("training", "How each model was trained", blocks, marks=marks)
 
 
 def models_part(
@@ -132,7 +133,8 @@ def models_part(
         ),
         Folded("Each model's curves, decisions and calibration", [Gallery(pictures)]),
     ]
-    return Section("models", "The models", blocks)
+    marks = {description["model"]: mark_of_card(description["card"]) for description in descriptions}
+    return Section("models", "The models", blocks, marks=marks)
 
 
 def _facts(run: RunParameters, evaluation: EvaluationParameters, card: dict[str, Any]) -> list[tuple[str, str]]:

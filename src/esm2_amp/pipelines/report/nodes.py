@@ -5,29 +5,16 @@ from typing import Any
 import pandas as pd
 
 from esm2_amp.parameters.functional_regions import RegionParameters
-from esm2_amp.parameters.model_training import ARCHITECTURES, ModelParameters
+from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.pipelines.types import PredictionsFile, Section
 
 
-def summarise_run(
-    data: Section, models: Section, training: Section | None, *descriptions_then_records: Any | None
-) -> Section:
-    """Say what was run, so that it can be understood and run again: data, split, models, seeds, versions.
-
-    Parameters
-    ----------
-    data, models, training : Section
-        `data_part`, `models_part` and `training_part`.
-    *descriptions_then_records : dict, then DataFrame, optional
-        The `description` of every model of the registry, in its order, then their `training_record`.
-    """
-    from esm2_amp.report.earlier import trained_since
+def summarise_run(data: Section, models: Section, training: Section | None) -> Section:
+    """Say what was run, so that it can be understood and run again: data, split, models, seeds, versions."""
     from esm2_amp.report.run import run_chapter
 
-    half = len(ARCHITECTURES)
-    since = trained_since(descriptions_then_records[:half], descriptions_then_records[half:])
-    return run_chapter(data, models, training, list(since))
+    return run_chapter(data, models, training)
 
 
 def summarise_comparison(

@@ -30,7 +30,6 @@ _OF_REGIONS: Final = (
     *("enrichment_plots", "donut_plots", "coverage_plots", "pair_maps"),
 )
 _SCORED: Final = [f"{model}.scored_pairs" for model in ARCHITECTURES]
-_DESCRIBED: Final = [f"{model}.{part}" for part in ("description", "training_record") for model in ARCHITECTURES]
 _EXPLANATIONS: Final = [f"{model}.report_explanation" for model in EXPLAINED]
 
 
@@ -53,7 +52,7 @@ def _chapters() -> list[Node]:
     return [
         Node(
             summarise_run,
-            inputs=["data_part", "models_part", "training_part", *_DESCRIBED],
+            inputs=["data_part", "models_part", "training_part"],
             outputs="report_run",
             name="summarise_run",
         ),
