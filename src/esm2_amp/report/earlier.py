@@ -62,7 +62,12 @@ def measured_since(models: pd.DataFrame, scored: Mapping[str, pd.DataFrame]) -> 
     compared = models.set_index("Model")["Brier"]
     tests = {name: pairs[pairs["Split"] == REPORTED_SPLIT] for name, pairs in scored.items()}
     now = {name: pair_metrics(test["Label"], test["Logit"])["brier"] for name, test in tests.items()}
-    if names := [name for name, brier in now.items() if not math.isclose(brier, compared[name], rel_tol=_ROUNDED)]:
+    names = [
+        name
+        for name, brier in now.items()
+        if brier is not None and not math.isclose(brier, compared[name], rel_tol=_ROUNDED)
+    ]
+    if names:
         yield (
             f"Measured again after the models were compared: {', '.join(names)}. Tables and curves side by side are of "
             "the evaluation before; `kedro run --pipeline=results` makes them anew."
