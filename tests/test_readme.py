@@ -7,6 +7,7 @@ marked commands are executed by .ci/run, in a fresh environment.
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -112,12 +113,18 @@ def flat(params: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
+@pytest.fixture(scope="module")
+def finished(demonstration_run: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of a finished run's data folder: a rehearsal locks it."""
+    return Path(shutil.copytree(demonstration_run.folder, tmp_path_factory.mktemp("finished") / "data"))
+
+
 @pytest.mark.parametrize("command", RUNS)
-def test_run_is_accepted(command, demonstration_run: Demonstration, tmp_path):
+def test_run_is_accepted(command, finished: Path, tmp_path):
     program, *words = shlex.split(command)
     options = options_of_short_command(words) if program == "esm2_amp" else words[1:]
-    options = in_test_environment(options, demonstration_run.folder, tmp_path)
-    exit_code, output = kedro_run(demonstration_run.folder, "--runner=test_readme.Rehearsal", *options)
+    options = in_test_environment(options, finished, tmp_path)
+    exit_code, output = kedro_run(finished, "--runner=test_readme.Rehearsal", *options)
     needs_an_earlier_one = "yet; run `kedro run --pipeline=" in output
     assert exit_code == 0 or needs_an_earlier_one, output
 
