@@ -26,6 +26,9 @@ from esm2_amp.cli import run
 from esm2_amp.splits import similarity
 
 ROOT = Path(__file__).parents[1]
+PUBLISHED = ("ESM2_AMPS", "ESM2_AMP_CSE", "ESM2_DPM", "ESM2_GRU", "ESM2_MEAN")
+"""The networks of the published code, of which there are golden values."""
+
 DATA_FOLDER = "ESM2_AMP_TEST_DATA"
 """The environment variable that conf/test/globals.yml reads."""
 

@@ -18,7 +18,7 @@ from PIL import Image
 from scipy.special import expit
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
-from conftest import ROOT, context_of, needs_mmseqs
+from conftest import PUBLISHED, ROOT, context_of, needs_mmseqs
 from esm2_amp.columns import column_name
 from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.models.registry import MODELS
@@ -216,7 +216,7 @@ def test_prediction_by_a_model_copied_elsewhere(data, go, tmp_path):
     np.testing.assert_allclose(predicted(data)["Probability"], scored["Probability"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("model", [name for name in MODELS if name != "ESM2_SIAM"])
+@pytest.mark.parametrize("model", PUBLISHED)
 def test_prediction_by_a_published_checkpoint(model, data, go, golden, tmp_path):
     proteins = pd.read_csv(golden / "proteins.csv")["Entry"]
     pairs = pd.DataFrame({"Protein1": proteins[:-1], "Protein2": proteins[1:].to_numpy()})

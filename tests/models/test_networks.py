@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from conftest import PUBLISHED
 from esm2_amp.errors import InputError
 from esm2_amp.models.registry import MODELS, build_network, network_class
 from esm2_amp.protein import TOKENS
@@ -81,7 +82,7 @@ def test_gradient_reaches_every_parameter(name):
     assert not [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "ESM2_SIAM"])
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_head_starts_kaiming_normal_with_zero_biases(name):
     sizes = SIZES[name] | {"h1": 400, "h2": 300}
     network = build_network(MODELS[name].config(architecture=name, **sizes), WIDTH)

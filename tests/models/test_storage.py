@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+from conftest import PUBLISHED
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.registry import MODELS, build_network
 from esm2_amp.models.storage import TrainedModel, load_model, read_published_state, save_model
 
 GOLDEN = Path(__file__).parents[1] / "data/golden"
-PUBLISHED = [name for name in MODELS if name != "ESM2_SIAM"]
 
 
 def logit_of(model: TrainedModel, tokens: torch.Tensor) -> np.ndarray:

@@ -67,7 +67,9 @@ def test_both_orders_of_rows_are_averaged_member_by_member(architecture):
     ensemble = ensemble_of(architecture)
     table = vectors_of(ensemble, P)
     a, b = np.random.default_rng(5).integers(P, size=(2, 100))
-    found = RowScorer(ensemble, table, torch.device("cpu")).scores_in_both_orders(a, b)
+    counted = []
+    found = RowScorer(ensemble, table, torch.device("cpu")).scores_in_both_orders(a, b, counted.append)
+    assert sum(counted) == (100 if ensemble.symmetric else 200)
     expected = np.stack([both_orders(member, table)[a, b] for member in members_of(ensemble)], axis=1)
     tolerance = 1e-5 * np.abs(expected).max()
     np.testing.assert_allclose(found.members, expected, rtol=0, atol=tolerance)

@@ -35,14 +35,8 @@ class ESM2SIAM(PairNetwork):
 
     def __init__(self, width: int, h1: int, h2: int, h3: int, dropout: float = 0.2) -> None:
         super().__init__()
-        self.tower = nn.Sequential(
-            *(nn.Linear(2 * width, h1), nn.LayerNorm(h1), nn.ReLU(), nn.Dropout(dropout)),
-            *(nn.Linear(h1, h2), nn.LayerNorm(h2)),
-        )
-        self.mlp_layers = nn.Sequential(
-            *(nn.Linear(2 * h2, h3), nn.LayerNorm(h3), nn.ReLU(), nn.Dropout(dropout)),
-            nn.Linear(h3, 1),
-        )
+        self.tower = nn.Sequential(*_hidden(2 * width, h1, dropout), nn.Linear(h1, h2), nn.LayerNorm(h2))
+        self.mlp_layers = nn.Sequential(*_hidden(2 * h2, h3, dropout), nn.Linear(h3, 1))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits of pairs: (B, 20, D) → (B,)."""
@@ -65,6 +59,10 @@ class ESM2SIAM(PairNetwork):
     def for_vectors_as_they_are(self, mean: Tensor, deviation: Tensor) -> Self:
         """The same with the scale in the first layer, where a shift of the segments leaves their deviation as it is."""
         return self._folded(torch.cat([mean, torch.zeros_like(mean)]), deviation.repeat(2))
+
+
+def _hidden(size_in: int, size_out: int, dropout: float) -> list[nn.Module]:
+    return [nn.Linear(size_in, size_out), nn.LayerNorm(size_out), nn.ReLU(), nn.Dropout(dropout)]
 
 
 def statistics(segments: Tensor) -> Tensor:

@@ -463,7 +463,9 @@ def _kind_of(state: Mapping[str, Tensor]) -> str:
     stems = {name.split(".")[0] for name in state}
     marks = {
         "transformer_encoder": "ESM2_AMPS or ESM2_AMP_CSE",
-        **{"gru": "ESM2_GRU", "dnn_layers": "ESM2_DPM", "tower": "ESM2_SIAM"},
+        "gru": "ESM2_GRU",
+        "dnn_layers": "ESM2_DPM",
+        "tower": "ESM2_SIAM",
     }
     found = [kind for stem, kind in marks.items() if stem in stems]
     return found[0] if found else "ESM2_MEAN" if "mlp_layers" in stems else "no model this project knows"

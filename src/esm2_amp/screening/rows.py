@@ -42,6 +42,8 @@ class RowScorer:
         Pairs of a part: about the work that is lost where a run is killed.
     members : int
         How many networks score each pair: of an ensemble its members, else one.
+    symmetric : bool
+        Whether swapping the partners leaves the logit as it is.
     fingerprint : str
         Of the network, the vectors and the kind of device, which with the pairs decide the logits.
     """
@@ -50,7 +52,7 @@ class RowScorer:
         self._scorer, self._table = scorer_of(network.to(device)), table
         digest = hash_tensors(table, *(weight.cpu() for weight in network.state_dict().values()))
         self.fingerprint = f"{type(network).__name__} {device.type} {digest}"
-        self.members = self._scorer.members
+        self.members, self.symmetric = self._scorer.members, self._scorer.symmetric
         fewest, most = _PART_ROWS
         self.part_rows = min(most, max(fewest, _PART_FLOATS // self._scorer.floats_per_pair))
         fitting = PREPARED_BYTES // (4 * self._scorer.floats_per_protein)
@@ -78,11 +80,14 @@ class RowScorer:
     def scores_in_both_orders(
         self, a: NDArray[np.int64], b: NDArray[np.int64], count: Callable[[int], None] = lambda rows: None
     ) -> PairScores:
-        """As `scores`, each member's mean over the logits of A-B and B-A, where the network sees the order."""
+        """As `scores`, each member's mean over the logits of A-B and B-A, where the network sees the order.
+
+        Each pair is then scored, and counted, twice.
+        """
         scores = self.scores(a, b, count)
-        if self._scorer.symmetric:
+        if self.symmetric:
             return scores
-        return PairScores.of((scores.members + self.scores(b, a).members) / np.float32(2))
+        return PairScores.of((scores.members + self.scores(b, a, count).members) / np.float32(2))
 
     def _parts(self, rows: int) -> Iterator[slice]:
         """All rows, or as many at a time as have proteins that fit in memory when they are prepared."""

@@ -1,7 +1,8 @@
 """Networks rearranged for scoring many pairs of few proteins: what is common to many pairs is computed once (METHOD 9).
 
 The first linear layer of DPM and MEAN splits into one product a protein; the first encoder layer of the transformers
-normalises and maps single tokens; the GRU reads A before it sees B. The scores equal the network's, but for rounding.
+normalises and maps single tokens; the GRU reads A before it sees B; the tower of SIAM reads single proteins. The scores
+equal the network's, but for rounding.
 """
 
 from abc import ABC, abstractmethod

@@ -70,6 +70,8 @@ def sureness_of(
     unlikeness, spread = model.unlikeness(features, progress.add), None
     if len(members_of(model.network)) > 1:
         a, b = (rows.astype(np.int64) for rows in (candidates.a, candidates.b))
-        progress = Progress(logger, "comparing the members' scores of candidates", len(a))
-        spread = RowScorer(model.network, table, device).scores_in_both_orders(a, b, progress.add).spread
+        scorer = RowScorer(model.network, table, device)
+        orders = 1 if scorer.symmetric else 2
+        progress = Progress(logger, "comparing the members' scores of candidates", orders * len(a))
+        spread = scorer.scores_in_both_orders(a, b, progress.add).spread
     return Sureness(spread, None if unlikeness is None else unlikeness.to_numpy())
