@@ -17,6 +17,7 @@ from esm2_amp.evaluation.uncertainty import (
     uncertainty_lines,
 )
 from esm2_amp.models.scoring import PairScores
+from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.report.parts import Group, Missing, Table
 from esm2_amp.report.uncertainty import uncertainty_chapter
 from esm2_amp.statistics.metrics import sigmoid
@@ -141,3 +142,15 @@ def test_chapter_leaves_out_ensembles_where_there_are_none(found):
 def test_chapter_of_an_older_evaluation_names_the_command():
     (block,) = uncertainty_chapter(None, None, None).blocks
     assert isinstance(block, Missing) and block.command == "kedro run --pipeline=evaluation"
+
+
+@pytest.mark.parametrize("measures", [1, 2, 3])
+def test_the_key_of_all_models_lies_within_the_figure(measures):
+    shown = dict(list(MEASURES.items())[:measures])
+    rows = [(model, measure, coverage) for model in ARCHITECTURES for measure in shown for coverage in (0.5, 1.0)]
+    curves = pd.DataFrame(rows, columns=["Model", "Measure", "Coverage"])
+    figure = risk_coverage_figure(curves.assign(Error=0.3, ErrorLow=0.2, ErrorHigh=0.4), shown, "drawn pairs")
+    figure.canvas.draw()
+    (key,) = figure.legends
+    inside = key.get_window_extent()
+    assert inside.x0 >= 0 and inside.x1 <= figure.bbox.x1 and inside.y0 >= 0

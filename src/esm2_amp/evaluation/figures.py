@@ -152,7 +152,7 @@ def risk_coverage_figure(table: pd.DataFrame, measures: Mapping[str, str], title
         axes.set_title(f"by {words}", fontsize=_TEXT)
         axes.set_xlim(0, 1)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, **_LEGEND, loc="outside lower center", ncols=len(models),
+    figure.legend(handles, labels, **_LEGEND, loc="outside lower center", ncols=3,
                   title="bands: 95 % intervals by bootstrap over proteins", title_fontsize=_SMALL)  # fmt: skip
     return figure
 
