@@ -62,6 +62,12 @@ needs_mmseqs = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(autouse=True)
+def _same_draws_in_any_order() -> None:
+    """Networks without a seed of their own start from the same weights, whichever tests ran before."""
+    torch.manual_seed(0)
+
+
 class Outcome(NamedTuple):
     """How a run ended, and what it said."""
 
