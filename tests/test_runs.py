@@ -106,7 +106,7 @@ def test_threshold_chosen_on_validation_pairs_makes_the_decisions(data, go):
 def test_imported_features_leave_out_the_baselines_that_read_sequences(data, go, tmp_path):
     go("--pipeline=feature_export")
     shutil.move(data / "04_feature/published_layout.h5", tmp_path / "features.h5")
-    output = go(f"--params=features={tmp_path / 'features.h5'}")
+    output = go("--pipelines=training,evaluation", f"--params=features={tmp_path / 'features.h5'}")
     assert "baseline composition: left out, the imported features come without sequences" in " ".join(output.split())
     table = pd.read_csv(data / "08_reporting/model_comparison.csv")
     assert set(table["Model"]) == {*MODELS, *BASELINES} - {"composition"}

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -89,15 +90,17 @@ def test_runs_at_the_same_time_give_what_each_gives_alone(tmp_path):
         assert found[0] == found[1]
 
 
-def test_a_folder_of_its_own_takes_all_that_a_run_writes(data, demonstration_run, go, tmp_path):
+def test_a_folder_of_its_own_takes_all_that_a_run_of_own_proteins_writes(data, demonstration_run, go, tmp_path):
     before = results_in(data)
-    output = go(f"--params=output={tmp_path / 'mine'}")
+    shutil.copy(data / "01_raw/planted/proteins.fasta", tmp_path / "mine.fasta")
+    output = go(f"--params=proteins={tmp_path / 'mine.fasta'},output={tmp_path / 'mine'}")
+    assert "Functional regions are left out: none are given for these proteins" in " ".join(output.split())
+    assert "place_annotations" not in output
     after = results_in(data)
     assert after.keys() == before.keys()
     assert [file for file, content in before.items() if after[file] != content and "/store/" not in str(file)] == []
     for earlier, mine in (
         ("08_reporting/model_comparison.csv", "model_comparison.csv"),
-        ("08_reporting/functional_regions/hit_rates.csv", "hit_rates.csv"),
         ("06_models/ESM2_AMPS/model/config.json", "06_models/ESM2_AMPS/model/config.json"),
         ("07_model_output/ESM2_AMPS/scored_pairs.csv", "ESM2_AMPS/scored_pairs.csv"),
         ("08_reporting/ESM2_AMPS/explanation/attention_tokens.csv", "ESM2_AMPS/explanation/attention_tokens.csv"),

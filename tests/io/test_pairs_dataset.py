@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from kedro.io.core import DatasetError
 
 from esm2_amp.io import pairs as pairs_module
 from esm2_amp.io.pairs import PairsDataset, columns_of_first_row
@@ -42,6 +43,22 @@ def test_pairs_of_string_are_read(tmp_path):
     file.write_text("protein1 protein2 combined_score\n9606.ENSP00000000233 9606.ENSP00000356607 173\n")
     read = PairsDataset(str(file)).load().frame
     assert read.to_dict("index") == {2: {"Protein1": "9606.ENSP00000000233", "Protein2": "9606.ENSP00000356607"}}
+
+
+def test_pairs_of_psi_mi_tab_are_read(tmp_path):
+    file = tmp_path / "intact.txt"
+    file.write_text(
+        "#ID(s) interactor A\tID(s) interactor B\tAlt. ID(s) interactor A\tInteraction detection method(s)\n"
+        'uniprotkb:P01308\tchebi:"CHEBI:15996"\tintact:EBI-7090529|uniprotkb:Q5EEX2\tpsi-mi:"MI:0018"(two hybrid)\n'
+    )
+    read = PairsDataset(str(file)).load().frame
+    assert read.to_dict("index") == {2: {"Protein1": "uniprotkb:P01308", "Protein2": 'chebi:"CHEBI:15996"'}}
+
+
+def test_blanks_in_a_header_separate_no_cells(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("name of A\tname of B\nx\ty\n")
+    with pytest.raises(DatasetError, match="got 'name of A', 'name of B';"):
+        PairsDataset(str(tmp_path / "pairs.tsv")).load()
 
 
 @pytest.mark.parametrize(

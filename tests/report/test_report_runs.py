@@ -200,14 +200,6 @@ def test_new_pairs_are_shown_with_names_as_they_are(data, go):
     assert found[["Protein1", "Protein2"]].to_numpy().tolist() == [["<b>x</b>", "y"], ["NA", "007"]]
 
 
-def test_own_proteins_without_regions_are_reported_without_them(data, go, tmp_path):
-    shutil.copy(data / "01_raw/planted/proteins.fasta", tmp_path / "mine.fasta")
-    output = go(f"--params=proteins={tmp_path / 'mine.fasta'}")
-    assert "Functional regions are left out: none are given for these proteins" in " ".join(output.split())
-    assert "place_annotations" not in output
-    assert "write_report" in output
-
-
 def test_missing_results_of_the_evaluation_are_told(tmp_path):
     exit_code, output = kedro_run(tmp_path, "--pipeline=report")
     assert exit_code == 1

@@ -66,7 +66,7 @@ def test_95_percent_intervals_hold_the_truth_in_95_percent_of_simulations(n_prot
     monkeypatch.setattr("esm2_amp.statistics.intervals.pair_metrics", lambda *_: {})
     generator = np.random.default_rng(1)
     held = []
-    for simulation in range(500):
+    for simulation in range(300):
         pairs = draw_pairs(generator, n_proteins, 2000, effect, noise)
         sample = bootstrap(*pairs, replicates=79, seed=simulation)
         tables = intervals(sample), paired_differences(sample)
@@ -74,8 +74,8 @@ def test_95_percent_intervals_hold_the_truth_in_95_percent_of_simulations(n_prot
         held.append((low <= expected) & (expected <= high))
     coverage = np.mean(held, axis=0).reshape(3, -1)
     assert (coverage.mean(axis=1) > 0.93).all() and (coverage.mean(axis=1) < 0.97).all()
-    # Each metric's own coverage within three standard errors of 500 simulations.
-    assert (coverage > 0.92).all() and (coverage < 0.98).all()
+    # Each metric's own coverage within three standard errors of 300 simulations.
+    assert (coverage > 0.912).all() and (coverage < 0.988).all()
 
 
 def test_the_variance_counts_each_two_pairs_that_share_a_protein_once():

@@ -30,6 +30,9 @@ _LOOK_AT_REGIONS = {"__default__", "results"}
 _OF_PAIR_EVALUATION = {"proteins", "features", "pairs", "model", "checkpoint", "encoder"}
 """Options by which `evaluation` measures a model on given pairs, not the models trained here on their test pairs."""
 
+_SPLITTING = {"training", "pair_building"}
+"""Pipelines that split the given pairs; `evaluation` beside them is that of the test pairs."""
+
 _OF_NODES = ("node_names", "from_nodes", "to_nodes")
 """Options that name steps."""
 
@@ -112,7 +115,7 @@ def _of_given_pairs(names: list[str], given: Mapping[str, Any]) -> list[str]:
     """The names, with those in place of `evaluation` and `explanation` that suit the files given."""
     if "regions" in given:
         names = ["explanation_in_regions" if name == "explanation" else name for name in names]
-    if "evaluation" not in names or not _OF_PAIR_EVALUATION.intersection(given):
+    if "evaluation" not in names or _SPLITTING.intersection(names) or not _OF_PAIR_EVALUATION.intersection(given):
         return names
     if "pairs" not in given or not {"proteins", "features"}.intersection(given):
         raise InputError(

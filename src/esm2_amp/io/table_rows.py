@@ -12,6 +12,13 @@ logger = logging.getLogger(__name__)
 _HEADER_WITHIN: Final = 20
 """Rows among which the header is looked for."""
 
+_PSI_MI_TAB: Final = {
+    "#id(s) interactor a": "protein1",
+    "id(s) interactor a": "protein1",
+    "id(s) interactor b": "protein2",
+}
+"""What the columns of both partners are called in the format of IntAct, MINT and BioGRID."""
+
 NumberedRow = tuple[int, Sequence[Any]]
 """The number of a row in the file, of a row of several lines that of the last one; and its cells."""
 
@@ -165,4 +172,5 @@ def _quoted(cells: Iterable[Any]) -> str:
 
 
 def _normalised(cell: object) -> str:
-    return text_of(cell).strip().casefold()
+    name = text_of(cell).strip().casefold()
+    return _PSI_MI_TAB.get(name, name)

@@ -136,7 +136,9 @@ def _layout(name: str, text: bytes, usual: str, wanted: WantedColumns) -> tuple[
         raise InputError(
             f"{name} must have a header and at least one row, got nothing; check that it was written whole"
         )
-    raise missing_columns(name, max((rows[0][1] for rows in heads.values()), key=len), wanted)
+    # a header may have blanks within its cells
+    first_rows = [rows[0][1] for separator, rows in heads.items() if separator != " "] or [heads[" "][0][1]]
+    raise missing_columns(name, max(first_rows, key=len), wanted)
 
 
 def _head(text: bytes, separator: str) -> list[NumberedRow]:
