@@ -1,8 +1,11 @@
 """The short commands: names for runs of pipelines, no second way of running."""
 
+import json
 import shutil
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from kedro.framework.startup import bootstrap_project
@@ -10,6 +13,8 @@ from kedro.framework.startup import bootstrap_project
 from conftest import DATA_FOLDER, ROOT, Demonstration, kedro_run
 from esm2_amp import cli
 from esm2_amp.app.options import RunOptions
+from esm2_amp.evaluation.baselines import BASELINES
+from esm2_amp.models.registry import MODELS
 from esm2_amp.pipeline_registry import PIPELINES
 
 WORDS = {
@@ -68,6 +73,29 @@ def test_prediction_is_that_of_kedro_run(demonstration_run: Demonstration, tmp_p
     long = kedro_run(data, "--pipeline=prediction", f"--params={options}")
     assert long.exit_code == 0, long.output
     assert (tmp_path / "short.csv").read_bytes() == (tmp_path / "long.csv").read_bytes()
+
+
+def test_models_are_trained_measured_and_used_where_nothing_was_before(tmp_path, monkeypatch):
+    proteins, trained = ROOT / "data/01_raw/planted/proteins.fasta", tmp_path / "trained"
+    labelled = pd.read_csv(ROOT / "data/01_raw/planted/train_pairs.csv", dtype=str).head(400)
+    labelled.to_csv(tmp_path / "pairs.csv", index=False)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv(DATA_FOLDER, str(tmp_path / "data"))
+    bootstrap_project(ROOT)
+    options = ["--split=random", "--epochs=1", "-o", str(trained), "--env=test"]
+    done = invoked("train", str(proteins), str(tmp_path / "pairs.csv"), *options)
+    assert done.exit_code == 0, done.output
+    measured = pd.read_csv(trained / "model_comparison.csv").set_index("Model")
+    assert set(measured.index) == {*MODELS, *BASELINES}
+    split = json.loads((trained / "05_model_input/split_report.json").read_text())
+    assert (measured["Pairs"] == split["test"]["pairs"]).all()
+    assert (trained / "report.html").exists()
+    options = ["-m", "ESM2_AMPS", f"--params=output={trained}", "--env=test"]
+    done = invoked("predict", str(proteins), str(tmp_path / "pairs.csv"), *options)
+    assert done.exit_code == 0, done.output
+    scored = pd.read_csv(trained / "ESM2_AMPS/scored_pairs.csv").set_index(["Protein1", "Protein2"])["Probability"]
+    predicted = pd.read_csv(trained / "predicted_pairs.csv").set_index(["Protein1", "Protein2"])["Probability"]
+    np.testing.assert_allclose(predicted[scored.index], scored, rtol=1e-5)
 
 
 def test_help_lists_commands_pipelines_and_options():
