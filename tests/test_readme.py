@@ -269,6 +269,18 @@ def test_planted_truth_has_the_measured_figures():
     assert found.stdout in PAGES["explanations.md"]
 
 
+@pytest.mark.parametrize(
+    ("name", "shape"), [("`esm2_mini`", "esm2_mini"), ("ESM-2 8M", "t6_8M"), ("ESM-2 35M", "t12_35M")]
+)
+def test_times_of_extraction_are_those_of_the_measured_rates(name, shape):
+    measured = pd.read_csv(ROOT / "tests/data/measured/extraction.csv").set_index(["Shape", "Row"])["TokensPerSecond"]
+    published, *ours = (measured[shape, row] for row in ("protloc_mex_X float32", "ours float32", "ours bfloat16"))
+    tokens = 20_000 * (560 + len(("cls", "eos")))
+    assert f"| {name} | {' | '.join(f'{tokens / rate / 60:.0f} min' for rate in ours)} |" in README
+    beside = " | ".join(f"{rate:,.0f} ({rate / published:.1f} times)" for rate in ours)
+    assert f"| {name} | {published:,.0f} | {beside} |" in PAGES["measurements.md"]
+
+
 def test_readme_shows_the_best_rows_of_the_first_command():
     proteins = ROOT / "data/01_raw/examples/proteins.fasta"
     entries = [record.id.split("|")[1] for record in SeqIO.parse(proteins, "fasta")]

@@ -1,6 +1,6 @@
 """Tokens per second of feature extraction: ours beside protloc_mex_X, which the paper used, and plain padded batches.
 
-    python tests/benchmarks/bench_extraction.py [--bernett DIR] [--proteins N] [--rounds N]
+    python tests/benchmarks/bench_extraction.py [--bernett DIR] [--proteins N] [--rounds N] [--write]
 
 150 proteins of the Bernett gold standard of at most 1022 residues go through random weights of `esm2_mini` and of the
 two smallest ESM-2 shapes. The rows take turns, so that other work on the machine slows all of them alike; it slows
@@ -49,6 +49,7 @@ SHAPES = {"esm2_mini": (4, 256, 8), "t6_8M": (6, 320, 20), "t12_35M": (12, 480, 
 """Layers, width and heads."""
 
 BERNETT = Path(__file__).parents[2] / "../shared/bernett"
+MEASURED = Path(__file__).parents[1] / "data/measured/extraction.csv"
 LONGEST = 1022
 CPU = torch.device("cpu")
 
@@ -137,8 +138,8 @@ def flops(shape: str, sequences: Sequence[str]) -> float:
     return sum(layers * (24 * width**2 * n + 4 * width * n**2) for n in (len(s) + 2 for s in sequences))
 
 
-def bench(shape: str, sequences: Sequence[str], rounds: int, tokens_per_batch: int) -> None:
-    """Print the table of one shape."""
+def bench(shape: str, sequences: Sequence[str], rounds: int, tokens_per_batch: int) -> pd.DataFrame:
+    """Print the table of one shape; tokens per second of each row."""
     model = random_esm(shape)
     encoder = Encoder(EsmWeights.from_model(model), shape)
     sizes = {"tokens_per_batch": tokens_per_batch, "whole_up_to": LONGEST, "window": LONGEST, "overlap": 100}
@@ -172,6 +173,8 @@ def bench(shape: str, sequences: Sequence[str], rounds: int, tokens_per_batch: i
         report(f"{name:24}{tokens / best:10,.0f}{tokens / np.median(spent):10,.0f}{first / best:10.2f}"
                f"{work / best:10.0f}{work / best / peak[name.split()[-1]]:10.0%}{deviation:10.1e}"
                f"{least_cosine(features[name], reference):10.6f}")  # fmt: skip
+    rates = {name: tokens / min(spent[1:]) for name, spent in seconds.items()}
+    return pd.DataFrame({"Shape": shape, "Row": rates.keys(), "TokensPerSecond": rates.values()})
 
 
 def least_cosine(features: np.ndarray, reference: np.ndarray) -> float:
@@ -189,6 +192,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of PyTorch; 1 compares on a machine that others use")
     parser.add_argument("--tokens-per-batch", type=int, default=2048)
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--write", action="store_true", help="store the rates for the README and its test")
     arguments = parser.parse_args()
     if not (arguments.bernett / "proteins.fasta.gz").exists():
         sys.exit(f"{arguments.bernett} must hold proteins.fasta.gz of the Bernett gold standard; give --bernett DIR")
@@ -196,8 +200,11 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     sequences = chosen_proteins(arguments.bernett, arguments.proteins)
     report(f"{os.cpu_count()} processors, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    for shape in arguments.shapes:
-        bench(shape, sequences, arguments.rounds, arguments.tokens_per_batch)
+    rates = pd.concat(
+        bench(shape, sequences, arguments.rounds, arguments.tokens_per_batch) for shape in arguments.shapes
+    )
+    if arguments.write:
+        rates.round(0).to_csv(MEASURED, index=False)
     report(f"\npeak memory of all rows {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
