@@ -53,6 +53,14 @@ def test_packaged_command_runs_away_from_the_checkout(installed):
     assert (sorted(same), other) == (sorted(files), [[], []])
 
 
+def test_packaged_command_without_a_configuration_says_what_it_needs(installed, tmp_path):
+    command, environment = installed / "site/bin/esm2_amp", os.environ | {"PYTHONPATH": str(installed / "site")}
+    words = [sys.executable, command, "predict", "mine.fasta"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"Error: {tmp_path}/conf must be a folder of configuration files; start in the project" in done.stderr
+
+
 def test_lock_holds_a_fitting_version_of_every_requirement():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = (ROOT / "requirements.lock").read_text().splitlines()

@@ -1,12 +1,16 @@
 """The short commands: names for runs of pipelines, no second way of running."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from Bio import SeqIO
 from click.testing import CliRunner
 from kedro.framework.startup import bootstrap_project
 
@@ -96,6 +100,18 @@ def test_models_are_trained_measured_and_used_where_nothing_was_before(tmp_path,
     scored = pd.read_csv(trained / "ESM2_AMPS/scored_pairs.csv").set_index(["Protein1", "Protein2"])["Probability"]
     predicted = pd.read_csv(trained / "predicted_pairs.csv").set_index(["Protein1", "Protein2"])["Probability"]
     np.testing.assert_allclose(predicted[scored.index], scored, rtol=1e-5)
+
+
+def test_commands_work_outside_of_the_project(tmp_path):
+    entries = list(SeqIO.parse(ROOT / "data/01_raw/examples/proteins.fasta", "fasta"))[:2]
+    SeqIO.write(entries, tmp_path / "mine.fasta", "fasta")
+    words = ["mine.fasta", "-m", "ppi_mini", "--encoder", str(ROOT / "data/06_models/esm2_mini"), "-o", "scores.csv"]
+    environment = os.environ | {DATA_FOLDER: str(tmp_path / "data"), "KEDRO_ENV": "test"}
+    command = [sys.executable, "-m", "esm2_amp", "predict", *words]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rich_logging" not in done.stdout
+    assert len(pd.read_csv(tmp_path / "scores.csv")) == 1
 
 
 def test_help_lists_commands_pipelines_and_options():

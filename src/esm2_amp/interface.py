@@ -14,12 +14,11 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import pandas as pd
 from kedro.io import DatasetError
-from kedro.utils import find_kedro_project
 from pydantic import ValidationError
 from torch import Tensor
 
 from esm2_amp.app.mistakes import one_or_a_list, place_and_words
-from esm2_amp.app.model_folders import check_model, model_folder
+from esm2_amp.app.model_folders import check_model, find_project, model_folder
 from esm2_amp.devices import resolve_device
 from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.errors import InputError
@@ -433,16 +432,10 @@ def _as_text(value: object) -> str:
 # ---- models, encoders and settings
 
 
-def _project() -> Path | None:
-    """The project around the working directory, or else around the installed package."""
-    found = find_kedro_project(Path.cwd()) or find_kedro_project(Path(__file__).parent)
-    return None if found is None else Path(found)
-
-
 def _model_of(model: str | Path | TrainedModel) -> TrainedModel:
     if isinstance(model, TrainedModel):
         return model
-    project, given = _project(), Path(model).expanduser()
+    project, given = find_project(), Path(model).expanduser()
     for name in (str(model), str(given.absolute())):
         folder = (project or Path.cwd()) / model_folder(name, "data", project)
         if (folder / "config.json").is_file():
@@ -469,7 +462,7 @@ def _encoder_of(trained: TrainedModel, encoder: str | Path | None) -> str:
 
 def _place_of_encoder(encoder: str) -> str:
     """Where an encoder lies, seen from the working directory or the project; a name on the hub as it is."""
-    folders = [Path(), *([project, project / _MODELS] if (project := _project()) else [])]
+    folders = [Path(), *([project, project / _MODELS] if (project := find_project()) else [])]
     places = [folder / Path(encoder).expanduser() for folder in folders]
     return next((str(place) for place in places if place.exists()), encoder)
 

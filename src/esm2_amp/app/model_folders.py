@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from kedro.utils import find_kedro_project
+from kedro.utils import find_kedro_project, is_kedro_project
 
 from esm2_amp.errors import InputError, did_you_mean
 from esm2_amp.parameters.model_training import ARCHITECTURES
@@ -14,9 +14,15 @@ _SHIPPED = Path("data") / _LAYER
 """Where the models lie that come with the project, whatever the data folder of the environment."""
 
 
+def find_project() -> Path | None:
+    """The project around the working directory, or else the checkout that this package is in; None without either."""
+    checkout = Path(__file__).parents[3]
+    return find_kedro_project(Path.cwd()) or (checkout if is_kedro_project(checkout) else None)
+
+
 def project_folder() -> Path:
-    """The project around the working directory; outside of one, the working directory."""
-    return find_kedro_project(Path.cwd()) or Path.cwd()
+    """The project of `find_project`; without one, the working directory."""
+    return find_project() or Path.cwd()
 
 
 def model_folder(name: str, data: str, project: Path | None = None) -> Path:

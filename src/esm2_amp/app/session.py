@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from esm2_amp.app.mistakes import one_or_a_list, place_and_words
+from esm2_amp.app.model_folders import find_project
 from esm2_amp.app.step_names import check_names, full_names, full_namespaces
 from esm2_amp.errors import InputError
 from esm2_amp.pipeline_registry import PIPELINES, pipelines_for
@@ -53,6 +54,9 @@ class UserError(KedroCliError):
 class Session(KedroSession):
     """Kedro's session, which runs the pipelines that suit the parameters, and refuses unknown names of pipelines."""
 
+    def __init__(self, *, project_path: Path | str | None = None, **options: Any) -> None:
+        super().__init__(project_path=project_path or find_project(), **options)
+
     def run(
         self, pipeline_name: str | None = None, pipeline_names: list[str] | None = None, *args: Any, **kwargs: Any
     ) -> dict[str, Any]:
@@ -79,7 +83,12 @@ class Session(KedroSession):
 
     def _check_environment(self) -> None:
         conf, environment = Path(self._conf_source), self.store.get("env")
-        if environment and conf.is_dir():
+        if not conf.is_dir():
+            raise InputError(
+                f"{conf} must be a folder of configuration files; start in the project's folder, or give another as "
+                "--conf-source=DIR"
+            )
+        if environment:
             check_names("--env", [environment], sorted(path.name for path in conf.iterdir() if path.is_dir()))
 
     def load_context(self) -> KedroContext:
