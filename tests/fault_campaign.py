@@ -108,6 +108,9 @@ STATES: Final = {
 }
 """What a run that goes on reads: the file after whose creation it is interrupted to have its state damaged."""
 
+OF_MODELS: Final = {"scans": "*/explanation/scans", "checkpoints": "*/checkpoints"}
+"""Data sets of all models at once, whose folder also holds what other pipelines write: what of it is theirs."""
+
 _MEMORY_FILE_SYSTEM: Final = 1 << 33
 _PAGE: Final = 4096
 _ROOM_FOR_A_LOG: Final = 1 << 16
@@ -615,8 +618,8 @@ def written_by(pipeline: str, data: Path) -> Iterator[Path]:
             continue
         if isinstance(dataset, ExplanationsDataset) and pipeline == "latent_explanation":
             continue  # shares its folders with other methods
-        if name == "scans":  # in the folders of the models, which hold what other pipelines write
-            yield from path.glob("*/explanation/scans")
+        if name in OF_MODELS:
+            yield from path.glob(OF_MODELS[name])
             continue
         yield path
         yield path.with_suffix(".pdf")
