@@ -298,10 +298,17 @@ def differences(found: Path, expected: Path) -> list[str]:
     lines += [
         f"other {name}"
         for name in here.keys() & there.keys()
-        if here[name].read_bytes() != there[name].read_bytes()
-        and comparable(name, here[name]) != comparable(name, there[name])
+        if here[name].read_bytes() != there[name].read_bytes() and not _same(name, here[name], there[name])
     ]
     return sorted(lines)
+
+
+def _same(name: str, found: Path, expected: Path) -> bool:
+    known = comparable(name, expected)
+    try:
+        return comparable(name, found) == known
+    except Exception:  # a file cut short can't be read as what it should be
+        return False
 
 
 def half_written(data: Path, undisturbed: Undisturbed) -> list[str]:

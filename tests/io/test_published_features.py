@@ -123,6 +123,21 @@ def test_failed_export_leaves_the_earlier_file(frame, path, monkeypatch):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def test_export_that_a_full_disk_cuts_in_silence_leaves_the_earlier_file(frame, path, monkeypatch):
+    frame.to_hdf(path, key="df", mode="w")
+    before, to_hdf = path.read_bytes(), pd.DataFrame.to_hdf
+
+    def full_disk(self, file, **options):
+        to_hdf(self, file, **options)
+        with Path(file).open("rb+") as written:
+            written.truncate(written.seek(0, 2) // 2)
+
+    monkeypatch.setattr(pd.DataFrame, "to_hdf", full_disk)
+    with pytest.raises(DatasetError, match="not all of it could be written; the disk may be full"):
+        PublishedFeaturesDataset(str(path)).save(PublishedFeatures(["P1"], np.ones((1, 13, 2), "f4")))
+    assert path.read_bytes() == before
+
+
 def write_datasets(path, datasets):
     """A dataset per protein, as UniProt and bio_embeddings write embeddings."""
     with tables.open_file(path, "w") as file:

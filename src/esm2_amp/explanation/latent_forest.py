@@ -152,7 +152,8 @@ def _fitted(forest: RandomForestClassifier, pairs: LabelledPairs, name: str) -> 
         forest.set_params(n_estimators=done + some, warm_start=done > 0).fit(*pairs)
         done += some
         progress.add(some)
-    forest.set_params(warm_start=False)
+    # several threads would add up the votes in the order in which they finish, and round them so
+    forest.set_params(warm_start=False, n_jobs=1)
     return forest
 
 

@@ -8,6 +8,7 @@ can run code when it is read. So everything is unpickled by an allow-list: plain
 that pandas writes for such a table. A file whose pickles name anything else is refused, and none of its code runs.
 """
 
+import errno
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -83,6 +84,8 @@ class PublishedFeaturesDataset(InputFileDataset[PublishedFeatures]):
         frame.insert(0, "Entry", data.entries)
         with replacing_file(self._filepath) as part:
             frame.to_hdf(part, key=_KEY, mode="w")
+            if not _holds(part, frame):
+                raise OSError(errno.ENOSPC, "not all of it could be written; the disk may be full")
 
 
 def read_published_features(path: Path) -> PublishedFeatures:
@@ -121,6 +124,18 @@ def read_published_features(path: Path) -> PublishedFeatures:
             raise InputError(f"{name} must hold at least one protein, got a table without rows")
         tokens, width = _tokens_and_width(name, store.select(_KEY, start=0, stop=0))
         return _read_rows(name, store, rows, tokens, width)
+
+
+def _holds(path: Path, frame: pd.DataFrame) -> bool:
+    """Whether a file can be read back as the table: PyTables closes one on a full disk without an error."""
+    try:
+        with pd.HDFStore(path, mode="r") as store:
+            return all(
+                frame[start : start + _ROWS_AT_ONCE].equals(store.select(_KEY, start=start, stop=start + _ROWS_AT_ONCE))
+                for start in range(0, len(frame), _ROWS_AT_ONCE)
+            )
+    except Exception:  # PyTables and pandas raise many kinds for a damaged file
+        return False
 
 
 def _columns_of(token: str, width: int) -> list[str]:
