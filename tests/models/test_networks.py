@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from conftest import PUBLISHED
 from esm2_amp.errors import InputError
+from esm2_amp.models.amp import ESM2AMPS, SelfAttention
 from esm2_amp.models.registry import MODELS, build_network, network_class
 from esm2_amp.protein import TOKENS
 
@@ -132,3 +134,44 @@ def test_segments_that_are_alike_have_gradients():
     tokens = tokens_of(network)[:, :1].repeat(1, 20, 1).requires_grad_()
     network(tokens).sum().backward()
     assert tokens.grad.isfinite().all()
+
+
+def attention_of(kind, dropout=0.3):
+    torch.manual_seed(4)
+    attention = nn.MultiheadAttention(16, 4, dropout=dropout, batch_first=True)
+    return SelfAttention.of(attention) if kind is SelfAttention else attention
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_attention_is_that_of_pytorch_with_its_gradients(training):
+    found = []
+    for kind in (nn.MultiheadAttention, SelfAttention):
+        attention = attention_of(kind, dropout=0.0).train(training)
+        tokens = torch.randn(3, 20, 16, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        mixed, weights = attention(tokens, tokens, tokens, need_weights=False)
+        assert weights is None
+        gradients = torch.autograd.grad(mixed.square().sum(), [tokens, *attention.parameters()])
+        found.append([mixed, *gradients])
+    for of_pytorch, ours in zip(*found, strict=True):
+        torch.testing.assert_close(ours, of_pytorch, rtol=1e-4, atol=1e-5)
+
+
+def test_attention_drops_the_share_of_its_weights_that_is_asked_for_while_it_is_trained():
+    attention, tokens = attention_of(SelfAttention, dropout=0.3), torch.randn(2, 500, 16)
+    whole = attention.eval()(tokens, tokens, tokens, need_weights=False)[0]
+    torch.manual_seed(0)
+    dropped = torch.stack([attention.train()(tokens, tokens, tokens, need_weights=False)[0] for _ in range(50)])
+    assert not torch.equal(dropped[0], dropped[1])
+    torch.testing.assert_close(dropped.mean(dim=0), whole, atol=0.05, rtol=0)
+
+
+def test_initial_weights_are_those_of_a_pytorch_encoder():
+    torch.manual_seed(7)
+    network = ESM2AMPS(16, 10, 6, layers=2, heads=4, feed_forward=20)
+    torch.manual_seed(7)
+    layer = nn.TransformerEncoderLayer(16, 4, 20, 0.3, batch_first=True, norm_first=True)
+    encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    mine, theirs = network.transformer_encoder.state_dict(), encoder.state_dict()
+    assert mine.keys() == theirs.keys()
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+    assert all(parameter.requires_grad for parameter in network.parameters())

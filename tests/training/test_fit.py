@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import log_loss, matthews_corrcoef, roc_auc_score
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from esm2_amp.errors import DivergedError, InputError
-from esm2_amp.models.registry import MODELS
+from esm2_amp.models.registry import MODELS, build_network
 from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.training.callbacks import EpochRecord
@@ -94,6 +95,20 @@ def test_seed_decides_the_fit(tmp_path):
     first, same, other = (fit(tmp_path / name, seed=seed) for name, seed in (("a", 1), ("b", 1), ("c", 2)))
     assert_same(first, same)
     assert not first.record.equals(other.record)
+
+
+def test_steps_are_those_of_adamw_with_the_settings(tmp_path):
+    given = {"learning_rate": 3e-3, "weight_decay": 0.1, "beta2": 0.5, "batch_size": 200, "epochs": 3}
+    settings = settings_of("ESM2_MEAN", **given, selection="last_epoch")
+    table, (a, b, label), _ = separable_pairs("ESM2_MEAN")
+    torch.manual_seed(1)
+    network = build_network(settings.network, WIDTH)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, betas=(0.9, 0.5), weight_decay=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        binary_cross_entropy_with_logits(network(torch.cat((table[a], table[b]), dim=1)), label).backward()
+        optimizer.step()
+    torch.testing.assert_close(fit(tmp_path, settings).network.state_dict(), network.state_dict(), rtol=1e-4, atol=1e-6)
 
 
 def test_global_random_state_is_left_alone(tmp_path):

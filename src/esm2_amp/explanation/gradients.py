@@ -7,16 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from esm2_amp.explanation.context import ModelContext
+from esm2_amp.explanation.paths import PathIntegrator
 from esm2_amp.explanation.results import Explanation, Explanations, LabelledArray, importance_table
 from esm2_amp.explanation.selection import pair_ids
 from esm2_amp.features import ProteinFeatures
 from esm2_amp.models.base import PairNetwork
-from esm2_amp.models.scoring import score_pairs
 from esm2_amp.models.storage import TrainedModel
 from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.interpretability import GradientParameters
@@ -40,7 +39,7 @@ class Attributions(NamedTuple):
     delta : ndarray, shape (B,), float64
         Sum of a pair's attributions minus (logit − baseline_logit); 0 for an exact integral.
     steps : ndarray, shape (B,), int64
-        Steps that each pair took.
+        Points at which the gradient was computed for each pair.
     gradient : ndarray, shape (B, T, D), float32, optional
         Mean gradient of the logit along the path; times the pair's distance from the baseline it is the attribution.
     """
@@ -168,8 +167,7 @@ def integrated_gradients(
 ) -> Attributions:
     """Attribute the logits of pairs to their features.
 
-    Where the attributions of too few pairs add up, the others are integrated again with twice the steps, up to
-    `parameters.max_steps`.
+    What a pair gets doesn't depend on the others, but for rounding.
 
     Parameters
     ----------
@@ -187,47 +185,25 @@ def integrated_gradients(
         Whether the mean gradients are returned beside the attributions, in as much memory again.
     """
     network, pairs, baseline = network.to(device).eval(), pairs.to(device), baseline.to(device)
-    logit = score_pairs(network, pairs, batch_size=parameters.internal_batch, device=device)
     with torch.inference_mode():
         baseline_logit = float(network(baseline[None]))
     count = len(pairs)
     blank = np.empty((count, *baseline.shape), dtype=np.float32)
     gradient = np.empty_like(blank) if keep_gradient else None
-    found = Attributions(blank, logit, baseline_logit, np.empty(count), np.zeros(count, dtype=np.int64), gradient)
-    rows, steps = torch.arange(count), parameters.steps
+    logit, delta, steps = np.empty(count, dtype=np.float32), np.empty(count), np.empty(count, dtype=np.int64)
+    found = Attributions(blank, logit, baseline_logit, delta, steps, gradient)
+    progress = Progress(logger, "Integrated Gradients, pairs", count)
     with _frozen(network):
-        while True:
-            _integrate(found, rows, steps, network, pairs, baseline, parameters.internal_batch)
-            outside = np.flatnonzero(found.error > parameters.tolerance)
-            steps *= 2
-            if steps > parameters.max_steps or len(outside) <= (1 - parameters.share) * count:
-                break
-            rows = torch.from_numpy(outside)
+        for rows in torch.arange(count).split(parameters.internal_batch):
+            tokens, at = pairs.tokens(rows.to(device)), rows.numpy()
+            along = PathIntegrator(network, tokens, baseline, parameters).integrate()
+            values = (along.gradient * (tokens - baseline)).cpu().numpy()
+            if gradient is not None:
+                gradient[at] = along.gradient.cpu().numpy()
+            found.attribution[at], found.logit[at], found.steps[at] = values, along.logit.numpy(), along.steps.numpy()
+            found.delta[at] = values.sum(axis=(1, 2), dtype=np.float64) - (found.logit[at] - baseline_logit)
+            progress.add(len(rows))
     return found
-
-
-def _integrate(
-    found: Attributions,
-    rows: Tensor,
-    steps: int,
-    network: PairNetwork,
-    pairs: Pairs,
-    baseline: Tensor,
-    batch_size: int,
-) -> None:
-    """Write the attributions, delta, steps and, where wanted, gradients of some pairs into `found`."""
-    method = IntegratedGradients(network, multiply_by_inputs=False)
-    progress = Progress(logger, f"Integrated Gradients in {steps} steps, pairs", len(rows))
-    for part in rows.split(batch_size):
-        tokens = pairs.tokens(part.to(pairs.table.device))
-        gradient = method.attribute(tokens, baseline[None], n_steps=steps, internal_batch_size=batch_size).detach()
-        values, at = gradient * (tokens - baseline), part.numpy()
-        if found.gradient is not None:
-            found.gradient[at] = gradient.cpu().numpy()
-        found.attribution[at] = values.cpu().numpy()
-        found.delta[at] = values.double().sum(dim=(1, 2)).cpu().numpy() - (found.logit[at] - found.baseline_logit)
-        found.steps[at] = steps
-        progress.add(len(part))
 
 
 @contextmanager

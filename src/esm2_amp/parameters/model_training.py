@@ -103,6 +103,9 @@ class TrainingParameters(Parameters):
     ----------
     learning_rate, weight_decay : float
         Learning rate and weight decay of AdamW.
+    beta2 : float
+        Decay of AdamW's mean of squared gradients. A smaller one follows sooner where gradients grow of a sudden, as
+        those of attention do once it has found what to look at.
     warmup_steps : int
         Steps of the optimiser over which the learning rate rises from 0, as transformers need where it is high.
     batch_size : int
@@ -142,6 +145,7 @@ class TrainingParameters(Parameters):
 
     learning_rate: Positive
     weight_decay: Annotated[float, Field(ge=0)]
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     batch_size: Count = 256
     micro_batch_size: Count | None = None
