@@ -5,13 +5,23 @@ part misses is known, not estimated. Where attention turns from one token to ano
 small part of the path: halving the parts that miss most brings the points there.
 """
 
-from typing import Final, NamedTuple
+import copy
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import starmap
+from typing import Any, Final, NamedTuple, Self
 
 import torch
 from captum.attr import IntegratedGradients
 from torch import Tensor, nn
 
+from esm2_amp.cluster import Cluster
+from esm2_amp.devices import resolve_device
+from esm2_amp.models.base import PairNetwork
 from esm2_amp.parameters.interpretability import GradientParameters
+from esm2_amp.parameters.run import Device
 
 POINTS: Final = 4
 """Gauss-Legendre points on each half of a part that is halved."""
