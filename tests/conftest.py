@@ -5,13 +5,14 @@ import errno
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -23,7 +24,11 @@ from kedro.io import DataCatalog
 
 from esm2_amp.app.session import Session
 from esm2_amp.cli import run
+from esm2_amp.cluster import Cluster
 from esm2_amp.splits import similarity
+
+if TYPE_CHECKING:
+    from dask.distributed import LocalCluster
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ("ESM2_AMPS", "ESM2_AMP_CSE", "ESM2_DPM", "ESM2_GRU", "ESM2_MEAN")
@@ -192,6 +197,43 @@ def go(data: Path) -> Callable[..., str]:
         return output
 
     return run_on
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator["LocalCluster"]:
+    """Two workers of one thread, by Dask."""
+    from dask.distributed import LocalCluster  # noqa: PLC0415 - slow to import
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as started:
+        yield started
+
+
+@pytest.fixture
+def cluster(workers: "LocalCluster") -> Cluster:
+    """The two workers as a run knows them."""
+    return Cluster(workers.scheduler_address, "cpu")
+
+
+@pytest.fixture
+def kill_worker(workers: "LocalCluster") -> Callable[[], None]:
+    """Kill a worker, in whose place Dask starts another."""
+    return lambda: os.kill(next(iter(workers.workers.values())).pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def losing_a_worker(kill_worker: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Kill a worker once a cluster has given two results; these and all later ones are listed."""
+    results, listed = Cluster.results, []
+
+    def killing(*given: Any) -> Iterator[Any]:
+        for result in results(*given):
+            listed.append(result)
+            if len(listed) == 2:
+                kill_worker()
+            yield result
+
+    monkeypatch.setattr(Cluster, "results", killing)
+    return listed
 
 
 # Its server has the imports behind it, and each child starts from there.

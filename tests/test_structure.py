@@ -6,9 +6,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src/esm2_amp"
 ORDER = [
-    *["errors", "files", "checked_tensors", "checked_json", "progress", "protein", "names", "columns", "cluster"],
+    *["errors", "files", "checked_tensors", "checked_json", "progress", "protein", "names", "columns"],
     *["threads"],
-    *["parameters", "statistics", "figures", "devices", "precision", "validation"],
+    *["parameters", "cluster", "statistics", "figures", "devices", "precision", "validation"],
     *["features", "pairs", "models", "splits", "synthetic", "training", "encoder"],
     *["finetuning", "search", "evaluation", "regions", "screening"],
     *["prediction", "explanation", "report", "io"],

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import Any, Final, TypeVar
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from esm2_amp.errors import InputError
+from esm2_amp.parameters.run import Device, RunParameters
 
 logger = logging.getLogger(__name__)
 
@@ -19,48 +21,84 @@ Shared = TypeVar("Shared")
 Result = TypeVar("Result")
 
 
-def results_of_workers(
-    function: Callable[..., Result], shared: Any, parts: Iterable[tuple[Any, ...]], address: str, parameter: str
-) -> Iterator[Result]:
-    """The result of each part of some work, as soon as a worker has it.
+class Cluster(NamedTuple):
+    """The workers of a Dask cluster, which share work.
 
-    The parts of a worker that is lost are submitted to others.
-
-    Parameters
+    Attributes
     ----------
-    function : callable
-        Takes `shared` and the values of one part. It must be importable on the workers.
-    shared : object
-        What all parts have in common. Each worker gets it once; the scheduler keeps a copy for workers to come.
-    parts : iterable of tuple
-        The further arguments of `function` for each part, read when a worker is free for them.
     address : str
-        Address of a Dask scheduler, such as `tcp://host:8786`.
-    parameter : str
-        Name of the parameter that the address comes from, for messages.
-
-    Yields
-    ------
-    result : object
-        In the order in which workers finish.
-
-    Raises
-    ------
-    InputError
-        Dask isn't installed, or no scheduler or no worker answers.
+        Address of the scheduler, such as `tcp://host:8786`.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where each worker computes, on its own machine.
     """
+
+    address: str
+    device: Device
+
+    @classmethod
+    def of(cls, run: RunParameters) -> Self | None:
+        """The cluster of a run, or None where it has none."""
+        return cls(run.cluster, run.device) if run.cluster else None
+
+    def results(
+        self, function: Callable[..., Result], shared: Any, parts: Iterable[tuple[Any, ...]]
+    ) -> Iterator[Result]:
+        """The result of each part of some work, as soon as a worker has it.
+
+        The parts of a worker that is lost are submitted to others. Without parts the scheduler isn't asked for.
+
+        Parameters
+        ----------
+        function : callable
+            Takes `shared` and the values of one part. It must be importable on the workers.
+        shared : object
+            What all parts have in common. Each worker gets it once; the scheduler keeps a copy for workers to come.
+        parts : iterable of tuple
+            The further arguments of `function` for each part, read when a worker is free for them.
+
+        Yields
+        ------
+        result : object
+            In the order in which workers finish.
+
+        Raises
+        ------
+        InputError
+            Dask isn't installed, or no scheduler or no worker answers.
+        """
+        rest = iter(parts)
+        first = list(islice(rest, 1))
+        if not first:
+            return
+        with _connected(self.address) as client:
+            from dask.distributed import as_completed
+
+            threads = sum(client.nthreads().values())
+            logger.info("Dask cluster at %s: %d workers, %d threads", self.address, len(client.nthreads()), threads)
+            common = client.submit(_received, shared, pure=False)
+            waiting = (client.submit(function, common, *part, pure=False) for part in chain(first, rest))
+            running = as_completed(islice(waiting, _AHEAD * threads), with_results=True)
+            for _, result in running:
+                yield result
+                for future in islice(waiting, 1):
+                    running.add(future)
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    """A client of the scheduler, which has a worker; InputError where there is no such scheduler."""
     try:
-        from dask.distributed import Client, as_completed  # an extra
+        from dask.distributed import Client  # an extra
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{parameter} needs Dask, which isn't installed: pip install 'esm2_amp[dask]', or leave it out"
+            "cluster needs Dask, which isn't installed: pip install 'esm2_amp[dask]', or leave it out"
         ) from error
     try:
         client = Client(address)
     except (OSError, ValueError) as error:  # a time limit is an OSError
         raise InputError(
-            f"{parameter} must be the address of a running Dask scheduler, as tcp://host:8786, got {address!r} "
-            f"({error}); start one with `dask scheduler`, or leave it out"
+            f"cluster must be the address of a running Dask scheduler, as tcp://host:8786, got {address!r} ({error}); "
+            "start one with `dask scheduler`, or leave it out"
         ) from error
     with client:
         try:
@@ -69,15 +107,7 @@ def results_of_workers(
             raise InputError(
                 f"The Dask scheduler at {address} has no worker; start some with `dask worker {address} --nthreads 1`"
             ) from error
-        threads = sum(client.nthreads().values())
-        logger.info("Dask cluster at %s: %d workers, %d threads", address, len(client.nthreads()), threads)
-        common = client.submit(_received, shared, pure=False)
-        waiting = (client.submit(function, common, *part, pure=False) for part in parts)
-        running = as_completed(islice(waiting, _AHEAD * threads), with_results=True)
-        for _, result in running:
-            yield result
-            for future in islice(waiting, 1):
-                running.add(future)
+        yield client
 
 
 def _received(shared: Shared) -> Shared:

@@ -15,6 +15,7 @@ from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.encoder.tokens import MASK, VOCABULARY, encode
 from esm2_amp.errors import InputError
 from esm2_amp.explanation import mutation_scan as module
+from esm2_amp.explanation.changed_sequences import SequenceScorer
 from esm2_amp.explanation.mutation_scan import (
     Rescorer,
     ScanStore,
@@ -138,7 +139,7 @@ def test_background_has_the_frequencies_of_natural_proteins():
 def test_scan_that_was_stopped_goes_on(encoder, sequences, tmp_path, monkeypatch):
     rescorer, store = rescorer_of("ESM2_AMPS", encoder, sequences), ScanStore(tmp_path / "scan")
     expected = mutation_scan(rescorer, scan_of(), seed=0)
-    real, embedded = Rescorer.vectors, []
+    real, embedded = SequenceScorer.vectors, []
 
     def stopping(self, tokens):
         embedded.append(len(tokens[0]) - 2)
@@ -146,7 +147,7 @@ def test_scan_that_was_stopped_goes_on(encoder, sequences, tmp_path, monkeypatch
             raise KeyboardInterrupt
         return real(self, tokens)
 
-    monkeypatch.setattr(Rescorer, "vectors", stopping)
+    monkeypatch.setattr(SequenceScorer, "vectors", stopping)
     stops_at = 3  # in the third protein
     with pytest.raises(KeyboardInterrupt):
         mutation_scan(rescorer, scan_of(), seed=0, store=store)
@@ -168,8 +169,10 @@ def test_scan_of_a_long_protein_goes_on_within_it(encoder, sequences, tmp_path, 
     files = sorted(tmp_path.glob("*.npz"))
     for file in files[::2]:
         file.unlink()
-    embedded, real = [], Rescorer.vectors
-    monkeypatch.setattr(Rescorer, "vectors", lambda self, tokens: embedded.append(len(tokens)) or real(self, tokens))
+    embedded, real = [], SequenceScorer.vectors
+    monkeypatch.setattr(
+        SequenceScorer, "vectors", lambda self, tokens: embedded.append(len(tokens)) or real(self, tokens)
+    )
     found = mutation_scan(rescorer, scan_of(replace_by="background", draws=2), seed=0, store=store)
     assert len(embedded) == len(files[::2])
     assert max(embedded) == 5  # four changed sequences, and the protein as it is

@@ -12,6 +12,7 @@ from transformers import EsmModel
 from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.encoder.tokens import MASK
 from esm2_amp.explanation import residue_deletion as module
+from esm2_amp.explanation.changed_sequences import SequenceScorer
 from esm2_amp.explanation.mutation_scan import Rescorer
 from esm2_amp.explanation.residue_deletion import (
     FEWEST_PAIRS,
@@ -39,12 +40,20 @@ class Sum(nn.Module):
         return tokens.sum(dim=(1, 2))
 
 
-class Unmasked(Rescorer):
+class Unmasked(SequenceScorer):
     """A model that counts the residues of the motif left unmasked in both partners: a score that rests on them."""
 
     def vectors(self, tokens):
         left = torch.tensor([[float((one[1:-1][MOTIF] != MASK).sum())] for one in tokens])
         return (left - 4).unsqueeze(1) / 2
+
+
+class OfMotif(Rescorer):
+    """Rescores by that model."""
+
+    @property
+    def scorer(self):
+        return Unmasked(*super().scorer)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +64,7 @@ def rescorer():
     a, b = torch.arange(2 * N_PAIRS).view(2, -1)
     options = EmbeddingParameters(precision="float32", whole_up_to=99, window=40, overlap=10)
     source = ResidueSource(sequences, load_encoder(str(GOLDEN / "esm2_tiny")), options, CPU)
-    return Unmasked(Sum(), Pairs(torch.zeros(2 * N_PAIRS, 1, 1), a, b), entries, source, 16)
+    return OfMotif(Sum(), Pairs(torch.zeros(2 * N_PAIRS, 1, 1), a, b), entries, source, 16)
 
 
 def profiles_of(values):

@@ -141,6 +141,7 @@ def test_a_model_without_an_average_protein_starts_from_that_of_the_given_ones(d
         ("interpretability.chosen_pairs=A-B", "must be pairs of the given split"),
         ("interpretability.methods=attention,model=ESM2_GRU", "has no attention, by which it should be explained"),
         ("regions=nowhere.tsv", "there is no such file"),
+        ("cluster=nowhere", "cluster must be the address of a running Dask scheduler"),
     ],
 )
 def test_what_cannot_be_explained(data, planted, one, options, words, tmp_path):

@@ -124,7 +124,7 @@ def insulin() -> str:
          r"pairs would reach screening.threshold 0.0500, .*most_candidates is 20; give --params=screening.threshold=0"),
         ("screening.most_candidates=20", {}, r"are up to 66 pairs, but screening.most_candidates is 20; give .*top=1"),
         ("queries=nowhere.txt", {}, r"nowhere.txt: there is no such file"),
-        ("screening.cluster=nowhere", {}, r"screening.cluster must be the address of a running Dask scheduler"),
+        ("cluster=nowhere", {}, r"cluster must be the address of a running Dask scheduler.*, got 'nowhere'"),
     ],
 )  # fmt: skip
 def test_bad_input_is_told(options, files, words, screened, tmp_path):

@@ -12,6 +12,7 @@ import torch
 from conftest import fill_disk_after
 from esm2_amp.errors import InputError
 from esm2_amp.io.predictions import PredictionsDataset
+from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.dpm import ESM2DPM
 from esm2_amp.models.ensemble import joined
 from esm2_amp.models.scoring import score_pairs
@@ -57,12 +58,14 @@ def vectors() -> torch.Tensor:
     return torch.randn(len(ENTRIES), 1, 8, generator=torch.Generator().manual_seed(1))
 
 
-def scored(folder: Path, pairs: Listed | None = None, network: ESM2DPM | None = None, temperature=2.0) -> Predictions:
+def scored(
+    folder: Path, pairs: Listed | None = None, network: PairNetwork | None = None, temperature=2.0, cluster=None
+) -> Predictions:
     pairs = pairs or Listed()
     proteins, _ = match_proteins(pairs, ENTRIES)
     used, rows = proteins.rows_among(ENTRIES)
     scorer = RowScorer(network or network_of(), vectors()[used], torch.device("cpu"))
-    return score_parts(pairs, proteins, rows, scorer, folder, Decision(0.6, temperature))
+    return score_parts(pairs, proteins, rows, scorer, folder, Decision(0.6, temperature), cluster=cluster)
 
 
 def expected_of(pairs: Listed) -> pd.DataFrame:

@@ -1,21 +1,10 @@
 """A screen by the workers of a Dask cluster: the same bytes as here, whatever happens to a worker."""
 
-import os
-import signal
-
 import pytest
-from dask.distributed import LocalCluster
 from test_engine import P, all_pairs, parameters, work_of
 from test_scorers import vectors_of
 
-from esm2_amp.screening import engine
 from esm2_amp.screening.engine import screen
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as started:
-        yield started
 
 
 @pytest.fixture
@@ -29,25 +18,12 @@ def whole(tmp_path) -> bytes:
 
 def test_two_workers_keep_the_same_bytes(cluster, whole, tmp_path):
     work = work_of("ESM2_AMPS", all_pairs())
-    options = parameters(pairs_per_tile=50, cluster=cluster.scheduler_address)
-    screen(work, vectors_of(work.network, P), tmp_path, options)
+    screen(work, vectors_of(work.network, P), tmp_path, parameters(pairs_per_tile=50), cluster)
     assert (tmp_path / "screen.npz").read_bytes() == whole
 
 
-def test_tiles_of_a_killed_worker_go_to_another(cluster, whole, tmp_path, monkeypatch):
-    results, killed = engine.results_of_workers, []
-
-    def killing(*given):
-        for number, result in enumerate(results(*given)):
-            if number == 2:
-                process = next(iter(cluster.workers.values())).pid
-                os.kill(process, signal.SIGKILL)
-                killed.append(process)
-            yield result
-
-    monkeypatch.setattr(engine, "results_of_workers", killing)
+def test_tiles_of_a_killed_worker_go_to_another(cluster, losing_a_worker, whole, tmp_path):
     work = work_of("ESM2_AMPS", all_pairs())
-    options = parameters(pairs_per_tile=50, cluster=cluster.scheduler_address)
-    screen(work, vectors_of(work.network, P), tmp_path, options)
-    assert killed
+    screen(work, vectors_of(work.network, P), tmp_path, parameters(pairs_per_tile=50), cluster)
+    assert len(losing_a_worker) > 2
     assert (tmp_path / "screen.npz").read_bytes() == whole

@@ -58,6 +58,8 @@ class RunOptions(Parameters):
         Folder of the run's own, for everything that it writes.
     device : {"auto", "cpu", "cuda", "mps"}
         Where tensors are computed.
+    cluster : str
+        Address of a Dask scheduler whose workers share the work, as `tcp://host:8786`.
     seed : int
         Of everything that is drawn at random.
     data_name : str
@@ -86,6 +88,7 @@ class RunOptions(Parameters):
     map_pairs: str | None = None
     output: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] | None = None
+    cluster: str | None = None
     seed: int | None = None
     data_name: str | None = None
 

@@ -1,4 +1,4 @@
-"""Embedding on many machines: parts of a long list of proteins, embedded by the workers of a Dask cluster."""
+"""Embedding on many machines: an encoder that the workers of a Dask cluster load, and the proteins that they embed."""
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 from torch import Tensor
 
-from esm2_amp.cluster import results_of_workers
+from esm2_amp.cluster import Cluster
 from esm2_amp.devices import resolve_device
 from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import Encoder, load_encoder
@@ -16,42 +16,41 @@ from esm2_amp.parameters.feature_extraction import EmbeddingParameters
 from esm2_amp.parameters.run import Device
 
 
-class Work(NamedTuple):
-    """How every worker embeds its parts.
+class SharedEncoder(NamedTuple):
+    """An encoder that each worker loads from the same place, so that its weights aren't sent.
 
     Attributes
     ----------
     source : str
-        The encoder's folder, file or hub name. Each worker loads the encoder once.
+        The encoder's folder, file or hub name.
     fingerprint : str
         The encoder's fingerprint, which all workers must find.
-    options : EmbeddingParameters
-        How sequences are embedded.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Device on each worker's machine.
     """
 
     source: str
     fingerprint: str
-    options: EmbeddingParameters
-    device: Device
 
     @classmethod
-    def of(cls, encoder: Encoder, options: EmbeddingParameters, device: Device) -> Self:
-        """The work by an encoder whose folder or file lies at the same place on all machines."""
+    def of(cls, encoder: Encoder) -> Self:
+        """An encoder whose folder or file lies at the same place on all machines."""
         local = Path(encoder.source).expanduser()
-        source = str(local.resolve()) if local.exists() else encoder.source
-        return cls(source, encoder.fingerprint, options, device)
+        return cls(str(local.resolve()) if local.exists() else encoder.source, encoder.fingerprint)
 
-    def embed_part(self, number: int, sequences: Sequence[str]) -> tuple[int, Tensor]:
-        """The number of a part and its features."""
+    def load(self) -> Encoder:
+        """The encoder on the machine of a worker, which loads it once.
+
+        Raises
+        ------
+        InputError
+            The machine has no such encoder or another one.
+        """
         encoder = _loaded(self.source)
         if encoder.fingerprint != self.fingerprint:
             raise InputError(
                 f"{self.source} must hold the same encoder on all machines, with the fingerprint "
                 f"{self.fingerprint[:12]}, but a worker's has {encoder.fingerprint[:12]}; copy the folder to it"
             )
-        return number, embed(encoder, sequences, self.options, resolve_device(self.device))
+        return encoder
 
 
 @functools.lru_cache(maxsize=1)
@@ -59,19 +58,45 @@ def _loaded(source: str) -> Encoder:
     return load_encoder(source)
 
 
-def embed_on_cluster(work: Work, parts: Iterable[Sequence[str]], address: str) -> Iterator[tuple[int, Tensor]]:
+class Work(NamedTuple):
+    """How every worker embeds its parts.
+
+    Attributes
+    ----------
+    encoder : SharedEncoder
+        The encoder, which each worker loads once.
+    options : EmbeddingParameters
+        How sequences are embedded.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Device on each worker's machine.
+    """
+
+    encoder: SharedEncoder
+    options: EmbeddingParameters
+    device: Device
+
+    def embed_part(self, number: int, sequences: Sequence[str]) -> tuple[int, Tensor]:
+        """The number of a part and its features."""
+        return number, embed(self.encoder.load(), sequences, self.options, resolve_device(self.device))
+
+
+def embed_on_cluster(
+    encoder: SharedEncoder, options: EmbeddingParameters, parts: Iterable[Sequence[str]], cluster: Cluster
+) -> Iterator[tuple[int, Tensor]]:
     """The features of each part, as soon as a worker has computed them.
 
     The parts of a worker that is lost are submitted to others.
 
     Parameters
     ----------
-    work : Work
-        How the parts are embedded.
+    encoder : SharedEncoder
+        The encoder, which each worker loads once.
+    options : EmbeddingParameters
+        How sequences are embedded.
     parts : iterable of sequence of str
         The sequences of each part, read when a worker is free for them.
-    address : str
-        Address of a Dask scheduler, such as `tcp://host:8786`.
+    cluster : Cluster
+        The workers.
 
     Yields
     ------
@@ -83,6 +108,6 @@ def embed_on_cluster(work: Work, parts: Iterable[Sequence[str]], address: str) -
     Raises
     ------
     InputError
-        As `esm2_amp.cluster.results_of_workers`, or a worker has no such encoder or another one.
+        As `esm2_amp.cluster.Cluster.results`, or a worker has no such encoder or another one.
     """
-    yield from results_of_workers(Work.embed_part, work, enumerate(parts), address, "feature_extraction.cluster")
+    yield from cluster.results(Work.embed_part, Work(encoder, options, cluster.device), enumerate(parts))

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from esm2_amp.cluster import Cluster
 from esm2_amp.models.ae_dnn import AEDNN
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.pairs import Pairs
@@ -41,6 +42,8 @@ class ModelContext(NamedTuple):
     keep_path : bool
         Whether Integrated Gradients give their `Attributions`, with the mean gradients, as the detail `path`, which no
         file holds.
+    cluster : Cluster, optional
+        Workers that share the pairs.
     """
 
     explained: pd.DataFrame
@@ -52,6 +55,7 @@ class ModelContext(NamedTuple):
     batch_size: int
     device: torch.device
     keep_path: bool = False
+    cluster: Cluster | None = None
 
 
 class LatentContext(NamedTuple):

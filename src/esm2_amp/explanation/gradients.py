@@ -1,17 +1,16 @@
 """Integrated Gradients of pairs, with the check that they add up (Sundararajan et al. 2017; METHOD section 6)."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from esm2_amp.cluster import Cluster
 from esm2_amp.explanation.context import ModelContext
-from esm2_amp.explanation.paths import PathIntegrator
+from esm2_amp.explanation.paths import PathIntegrator, integrate_paths
 from esm2_amp.explanation.results import Explanation, Explanations, LabelledArray, importance_table
 from esm2_amp.explanation.selection import pair_ids
 from esm2_amp.features import ProteinFeatures
@@ -164,6 +163,7 @@ def integrated_gradients(
     parameters: GradientParameters,
     device: torch.device,
     keep_gradient: bool = False,
+    cluster: Cluster | None = None,
 ) -> Attributions:
     """Attribute the logits of pairs to their features.
 
@@ -183,43 +183,36 @@ def integrated_gradients(
         Where gradients are computed.
     keep_gradient : bool
         Whether the mean gradients are returned beside the attributions, in as much memory again.
+    cluster : Cluster, optional
+        Workers that share the pairs, `internal_batch` at a time.
+
+    Raises
+    ------
+    InputError
+        The cluster doesn't answer.
     """
-    network, pairs, baseline = network.to(device).eval(), pairs.to(device), baseline.to(device)
+    integrator = PathIntegrator(network, baseline.cpu(), parameters, device)
+    on_device, start = integrator.placed
     with torch.inference_mode():
-        baseline_logit = float(network(baseline[None]))
+        baseline_logit = float(on_device(start[None]))
     count = len(pairs)
     blank = np.empty((count, *baseline.shape), dtype=np.float32)
     gradient = np.empty_like(blank) if keep_gradient else None
     logit, delta, steps = np.empty(count, dtype=np.float32), np.empty(count), np.empty(count, dtype=np.int64)
     found = Attributions(blank, logit, baseline_logit, delta, steps, gradient)
     progress = Progress(logger, "Integrated Gradients, pairs", count)
-    with _frozen(network):
-        for rows in torch.arange(count).split(parameters.internal_batch):
-            tokens, at = pairs.tokens(rows.to(device)), rows.numpy()
-            along = PathIntegrator(network, tokens, baseline, parameters).integrate()
-            values = (along.gradient * (tokens - baseline)).cpu().numpy()
-            if gradient is not None:
-                gradient[at] = along.gradient.cpu().numpy()
-            found.attribution[at], found.logit[at], found.steps[at] = values, along.logit.numpy(), along.steps.numpy()
-            found.delta[at] = values.sum(axis=(1, 2), dtype=np.float64) - (found.logit[at] - baseline_logit)
-            progress.add(len(rows))
+    pairs, size = pairs.to(torch.device("cpu")), parameters.internal_batch
+    rows = torch.arange(count).split(size)
+    parts = ((number, pairs.tokens(of_part)) for number, of_part in enumerate(rows))
+    for number, along in integrate_paths(integrator, parts, cluster):
+        at = rows[number]
+        values = (along.gradient * (pairs.tokens(at) - integrator.baseline)).numpy()
+        if gradient is not None:
+            gradient[at] = along.gradient.numpy()
+        found.attribution[at], found.logit[at], found.steps[at] = values, along.logit.numpy(), along.steps.numpy()
+        found.delta[at] = values.sum(axis=(1, 2), dtype=np.float64) - (found.logit[at] - baseline_logit)
+        progress.add(len(at))
     return found
-
-
-@contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Freeze the weights within the block, so that nothing is kept to compute their gradients from.
-
-    Recurrent networks don't go through cuDNN meanwhile, which has no gradients outside training mode.
-    """
-    needed = {parameter: parameter.requires_grad for parameter in network.parameters()}
-    network.requires_grad_(False)
-    try:
-        with torch.backends.cudnn.flags(enabled=False):
-            yield
-    finally:
-        for parameter, is_needed in needed.items():
-            parameter.requires_grad_(is_needed)
 
 
 def explain_by_gradients(context: ModelContext) -> Explanations:
@@ -237,6 +230,7 @@ def explain_by_gradients(context: ModelContext) -> Explanations:
         parameters=context.gradients,
         device=context.device,
         keep_gradient=context.keep_path,
+        cluster=context.cluster,
     )
     return {"integrated_gradients": explanation_of(found, context)}
 

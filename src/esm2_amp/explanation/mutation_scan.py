@@ -7,8 +7,9 @@ lies. A changed sequence can: where a window of residues carries the score, repl
 import hashlib
 import io
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,9 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from esm2_amp.encoder.embedding import embed_tokens, embedding_work
+from esm2_amp.cluster import Cluster
+from esm2_amp.encoder.embedding import embedding_work
 from esm2_amp.encoder.tokens import MASK, encode
 from esm2_amp.errors import InputError
+from esm2_amp.explanation.changed_sequences import Changes, Floats, SequenceScorer, Tokens, falls_of_all
 from esm2_amp.explanation.residues import Profiles, ResidueSource, check_network, protein_entries
 from esm2_amp.files import DAMAGED_ARCHIVE, write_atomically
 from esm2_amp.models.base import PairNetwork
@@ -30,9 +33,6 @@ from esm2_amp.progress import Progress
 from esm2_amp.protein import AMINO_ACID_PERCENT, window_starts
 
 logger = logging.getLogger(__name__)
-
-Floats = NDArray[np.float64]
-Tokens = NDArray[np.uint8]
 
 _AT_ONCE: Final = 256
 """Changed sequences whose vectors are held at once, and that a scan that was stopped computes again at most."""
@@ -103,17 +103,17 @@ class Rescorer(NamedTuple):
         """Rows of the partners in the table, shape (B, 2)."""
         return torch.stack([self.pairs.a, self.pairs.b], dim=1).numpy()
 
-    def vectors(self, tokens: Sequence[Tokens]) -> Tensor:
-        """The vectors of changed proteins that the network reads, shape (N, T / 2, D), float32."""
-        features = embed_tokens(self.source.encoder, tokens, self.source.options, self.source.device)
-        return features[:, self.network.protein_tokens]
+    @property
+    def scorer(self) -> SequenceScorer:
+        """Embeds changed sequences, and scores pairs with them."""
+        return SequenceScorer(
+            self.network, self.source.encoder, self.source.options, self.source.device, self.batch_size
+        )
 
-    @torch.inference_mode()
-    def logits(self, a: Tensor, b: Tensor) -> Floats:
-        """Logits of N pairs of vectors, each of shape (N, T / 2, D): shape (N,)."""
-        both = torch.cat([a.float(), b.float()], dim=1)
-        parts = [self.network(part.to(self.source.device)).cpu().double() for part in both.split(self.batch_size)]
-        return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)
+    def with_partners(self, protein: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Tensor]:
+        """The pairs of a protein, B of them: their numbers, its side in each, both (B,), and its partners' vectors."""
+        pair, side = np.nonzero(self.rows == protein)
+        return pair, side, self.pairs.table[torch.from_numpy(self.rows[pair, 1 - side])]
 
 
 class ScanStore:
@@ -146,8 +146,72 @@ class ScanStore:
         return self._folder / f"{key}.npz"
 
 
+class _Part(NamedTuple):
+    """Some changed sequences of a protein.
+
+    Attributes
+    ----------
+    protein : int
+        Row of the protein in the table.
+    changed : slice
+        Which of its changed sequences.
+    name : str
+        Of the part in a store.
+    """
+
+    protein: int
+    changed: slice
+    name: str
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """How the proteins of pairs are changed.
+
+    Attributes
+    ----------
+    rescorer, parameters, seed
+        As of `mutation_scan`.
+    """
+
+    rescorer: Rescorer
+    parameters: ScanParameters
+    seed: int
+
+    def starts(self, protein: int) -> list[int]:
+        """0-based first residues of the windows of a protein."""
+        length = len(self.rescorer.sequence(protein))
+        return window_starts(length, self.parameters.window, self.parameters.window - self.parameters.step)
+
+    def parts(self, *, stored: bool) -> list[_Part]:
+        """All parts, protein by protein; they have names where there is a store."""
+        model = _digest_of_model(self.rescorer, self.parameters, self.seed) if stored else ""
+        parts = []
+        for protein in range(len(self.rescorer.entries)):
+            count = _draws(self.parameters) * len(self.starts(protein))
+            key = _key(model, self.rescorer, protein) if stored else ""
+            for first in range(0, count, _AT_ONCE):
+                part = slice(first, min(first + _AT_ONCE, count))
+                parts.append(_Part(protein, part, f"{key}-{first}-{part.stop - first}"))
+        return parts
+
+    def changes(self, parts: Iterable[tuple[int, _Part]]) -> Iterator[tuple[int, Changes]]:
+        """What is embedded and scored for numbered parts, of one protein at a time."""
+        for protein, of_protein in groupby(parts, lambda numbered: numbered[1].protein):
+            sequence, (_, side, partners) = self.rescorer.sequence(protein), self.rescorer.with_partners(protein)
+            tokens, starts = encode(sequence), self.starts(protein)
+            changed = list(_changed(tokens, starts, self.parameters, _generator(self.seed, sequence)))
+            for number, part in of_protein:
+                yield number, Changes([tokens, *changed[part.changed]], partners, side)
+
+
 def mutation_scan(
-    rescorer: Rescorer, parameters: ScanParameters, *, seed: int, store: ScanStore | None = None
+    rescorer: Rescorer,
+    parameters: ScanParameters,
+    *,
+    seed: int,
+    store: ScanStore | None = None,
+    cluster: Cluster | None = None,
 ) -> Profiles:
     """How much a pair's logit falls where windows of a partner's residues are replaced.
 
@@ -163,6 +227,8 @@ def mutation_scan(
         Seed of the residues that are drawn from the background.
     store : ScanStore, optional
         Keeps finished parts.
+    cluster : Cluster, optional
+        Workers that share the parts.
 
     Returns
     -------
@@ -173,35 +239,46 @@ def mutation_scan(
     Raises
     ------
     InputError
-        The window isn't shorter than every protein.
+        The window isn't shorter than every protein, or the cluster can't be reached.
     """
     _check_lengths(rescorer, parameters.window)
-    sequences, rows = rescorer.source.of_entries(rescorer.entries), rescorer.rows
-    starts = [window_starts(len(sequence), parameters.window, parameters.window - parameters.step)
-              for sequence in sequences]  # fmt: skip
-    draws = _draws(parameters)
-    changes = [draws * len(of_protein) for of_protein in starts]
-    source = rescorer.source
-    work = [embedding_work([len(sequence)], source.encoder.width, source.options) for sequence in sequences]
-    residues = sum(number * len(sequence) for number, sequence in zip(changes, sequences, strict=True))
-    progress = Progress(logger, "changing sequences, residues embedded", residues, work=float(np.dot(changes, work)))
-    model = _digest_of_model(rescorer, parameters, seed) if store else ""
-    effects = [[np.empty(0), np.empty(0)] for _ in rows]
-    for protein, sequence in enumerate(sequences):
-        tokens, (pair, side) = encode(sequence), np.nonzero(rows == protein)
-        key = _key(model, sequence, rescorer, pair, side) if store else ""
-        changed = list(_changed(tokens, starts[protein], parameters, _generator(seed, sequence)))
-        parts = []
-        for first in range(0, len(changed), _AT_ONCE):
-            part = changed[first : first + _AT_ONCE]
-            parts.append(
-                _kept(store, f"{key}-{first}-{len(part)}", partial(_falls, rescorer, tokens, part, pair, side))
-            )
-            progress.add(len(part) * len(sequence), len(part) * work[protein])
-        of_windows = np.concatenate(parts, axis=1).reshape(len(pair), len(starts[protein]), draws).mean(axis=2)
+    scan, draws = _Scan(rescorer, parameters, seed), _draws(parameters)
+    parts = scan.parts(stored=store is not None)
+    falls: list[list[Floats]] = [[] for _ in rescorer.entries]
+    for part, found in zip(parts, _falls(scan, parts, store, cluster), strict=True):
+        falls[part.protein].append(found)
+    effects = [[np.empty(0), np.empty(0)] for _ in rescorer.rows]
+    for protein, of_protein in enumerate(falls):
+        (pair, side, _), starts = rescorer.with_partners(protein), scan.starts(protein)
+        of_windows = np.concatenate(of_protein, axis=1).reshape(len(pair), len(starts), draws).mean(axis=2)
         for number, (row, at) in enumerate(zip(pair, side, strict=True)):
-            effects[row][at] = of_residues(of_windows[number], starts[protein], parameters.window)
+            effects[row][at] = of_residues(of_windows[number], starts, parameters.window)
     return [(of_a, of_b) for of_a, of_b in effects]
+
+
+def _falls(scan: _Scan, parts: Sequence[_Part], store: ScanStore | None, cluster: Cluster | None) -> list[Floats]:
+    """The falls of all parts, in their order: those that a store has, and the others, which are computed and kept."""
+    source = scan.rescorer.source
+    lengths = np.array([len(scan.rescorer.sequence(part.protein)) for part in parts], dtype=np.int64)
+    changed = np.array([part.changed.stop - part.changed.start for part in parts], dtype=np.int64)
+    work = [embedding_work([length], source.encoder.width, source.options) for length in lengths.tolist()]
+    sizes = list(zip((changed * lengths).tolist(), (changed * work).tolist(), strict=True))
+    residues, of_all = sum(size for size, _ in sizes), sum(of_part for _, of_part in sizes)
+    progress = Progress(logger, "changing sequences, residues embedded", residues, work=of_all)
+    found, missing = {}, []
+    for number, part in enumerate(parts):
+        stored = store.read(part.name) if store else None
+        if stored is None:
+            missing.append((number, part))
+        else:
+            found[number] = stored
+            progress.add(*sizes[number])
+    for number, falls in falls_of_all(scan.rescorer.scorer, scan.changes(missing), cluster):
+        if store:
+            store.write(parts[number].name, falls)
+        found[number] = falls
+        progress.add(*sizes[number])
+    return [found[number] for number in range(len(parts))]
 
 
 def scannable(profiles: Profiles, window: int, up_to: int) -> NDArray[np.int64]:
@@ -228,6 +305,7 @@ def scan_some(
     *,
     seed: int,
     store: ScanStore | None = None,
+    cluster: Cluster | None = None,
 ) -> Profiles:
     """The scan of some of the explained pairs, NaN for the others.
 
@@ -239,7 +317,7 @@ def scan_some(
         A value of each residue of both partners of all explained pairs.
     rescorer : Rescorer
         The S pairs, in the order of `rows`, and their model.
-    parameters, seed, store
+    parameters, seed, store, cluster
         As of `mutation_scan`.
 
     Returns
@@ -252,19 +330,10 @@ def scan_some(
         logger.info("No pair is scanned: scanned_pairs is 0, or every pair has a protein that is longer than "
                     "scanned_up_to or no longer than a window")  # fmt: skip
         return effects
-    for row, found in zip(rows, mutation_scan(rescorer, parameters, seed=seed, store=store), strict=True):
+    scanned = mutation_scan(rescorer, parameters, seed=seed, store=store, cluster=cluster)
+    for row, found in zip(rows, scanned, strict=True):
         effects[row] = found
     return effects
-
-
-def _kept(store: ScanStore | None, name: str, compute: Callable[[], Floats]) -> Floats:
-    """What a store has under a name, or else what is computed, and kept there."""
-    found = store.read(name) if store else None
-    if found is None:
-        found = compute()
-        if store:
-            store.write(name, found)
-    return found
 
 
 def _draws(parameters: ScanParameters) -> int:
@@ -331,18 +400,6 @@ def _changed(
         yield replaced
 
 
-def _falls(
-    rescorer: Rescorer, tokens: Tokens, changed: Sequence[Tokens], pair: NDArray[np.int64], side: NDArray[np.int64]
-) -> Floats:
-    """Falls of pairs' logits with changed sequences in place of the partner on a side: shape (pairs, changed)."""
-    vectors, logits = rescorer.vectors([tokens, *changed]), np.empty((len(pair), 1 + len(changed)))
-    for number, (partner, at) in enumerate(zip(rescorer.rows[pair, 1 - side], side, strict=True)):
-        other = rescorer.pairs.table[partner].expand(len(vectors), -1, -1)
-        both = (vectors, other) if at == 0 else (other, vectors)
-        logits[number] = rescorer.logits(*both)
-    return np.asarray(logits[:, :1] - logits[:, 1:])
-
-
 def _digest_of_model(rescorer: Rescorer, parameters: ScanParameters, seed: int) -> str:
     """SHA-256 of all that decides a scan but proteins and pairs."""
     source = rescorer.source
@@ -354,10 +411,10 @@ def _digest_of_model(rescorer: Rescorer, parameters: ScanParameters, seed: int) 
     return digest.hexdigest()
 
 
-def _key(model: str, sequence: str, rescorer: Rescorer, pair: NDArray[np.int64], side: NDArray[np.int64]) -> str:
-    """The name of a protein's file: it changes with the model, the protein, and the partners in its pairs."""
-    digest = hashlib.sha256(f"{model} {sequence}".encode())
-    for partner, at in zip(rescorer.rows[pair, 1 - side], side, strict=True):
-        vectors = rescorer.pairs.table[partner].contiguous().numpy()
-        digest.update(f"{at}".encode() + vectors.tobytes())
+def _key(model: str, rescorer: Rescorer, protein: int) -> str:
+    """The name of a protein's files: it changes with the model, the protein, and the partners in its pairs."""
+    digest = hashlib.sha256(f"{model} {rescorer.sequence(protein)}".encode())
+    _, side, partners = rescorer.with_partners(protein)
+    for vectors, at in zip(partners, side, strict=True):
+        digest.update(f"{at}".encode() + vectors.contiguous().numpy().tobytes())
     return digest.hexdigest()[:32]

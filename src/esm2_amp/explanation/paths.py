@@ -8,10 +8,10 @@ small part of the path: halving the parts that miss most brings the points there
 import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import starmap
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 import torch
 from captum.attr import IntegratedGradients
@@ -80,30 +80,90 @@ class _Parts(NamedTuple):
         return values.new_zeros(count, *values.shape[1:]).index_add_(0, pair, values)
 
 
+@dataclass(frozen=True)
 class PathIntegrator:
-    """Integrates the gradient of a network along the paths from a baseline to some pairs.
+    """Integrates the gradient of a network along the paths from a baseline to pairs. Workers get it as it is.
 
-    Parameters
+    Attributes
     ----------
-    network : nn.Module
+    network : PairNetwork
         From tokens of shape (B, T, D) to logits of shape (B,).
-    tokens : Tensor, shape (B, T, D), float32
-        The pairs, at least one.
     baseline : Tensor, shape (T, D), float32
         Where the paths start.
     parameters : GradientParameters
         How they are integrated.
+    device : torch.device, or "auto", "cpu", "cuda", "mps"
+        Where gradients are computed, by its name on each worker's machine.
     """
 
-    def __init__(self, network: nn.Module, tokens: Tensor, baseline: Tensor, parameters: GradientParameters) -> None:
+    network: PairNetwork
+    baseline: Tensor
+    parameters: GradientParameters
+    device: torch.device | Device
+
+    @cached_property
+    def placed(self) -> tuple[PairNetwork, Tensor]:
+        """Network and baseline on the device, the weights frozen: nothing is kept to compute their gradients from."""
+        device = self.device if isinstance(self.device, torch.device) else resolve_device(self.device)
+        return self.network.to(device).eval(), self.baseline.to(device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "placed"}
+
+    def integrate(self, number: int, tokens: Tensor) -> tuple[int, PathIntegral]:
+        """A number, and the mean gradients along the paths to B pairs of tokens, shape (B, T, D), at least one.
+
+        The path to a pair is integrated by `steps` points. Where the attributions don't add up to the difference of the
+        logits, the parts that miss most are halved until they do, or the pair has `max_steps`. What becomes of a pair
+        doesn't depend on the others, but for rounding.
+        """
+        network, baseline = self.placed
+        with _frozen(network):
+            found = _Paths(network, tokens.float().to(baseline.device), baseline, self.parameters).integrate()
+        return number, found._replace(gradient=found.gradient.cpu())
+
+
+def integrate_paths(
+    integrator: PathIntegrator, parts: Iterable[tuple[int, Tensor]], cluster: Cluster | None
+) -> Iterator[tuple[int, PathIntegral]]:
+    """The mean gradients of parts of some pairs.
+
+    Parameters
+    ----------
+    integrator : PathIntegrator
+        As it would integrate here.
+    parts : iterable of tuple of int and Tensor
+        The number and the tokens of each part, read when they are wanted.
+    cluster : Cluster, optional
+        Workers that share the parts.
+
+    Yields
+    ------
+    number : int
+        Of a part: in their order, or with a cluster as workers finish.
+    found : PathIntegral
+        Of its pairs.
+
+    Raises
+    ------
+    InputError
+        As `esm2_amp.cluster.Cluster.results`.
+    """
+    if cluster:
+        sent = replace(integrator, network=copy.deepcopy(integrator.network).cpu(), device=cluster.device)
+        yield from cluster.results(PathIntegrator.integrate, sent, parts)
+    else:
+        yield from starmap(integrator.integrate, parts)
+
+
+class _Paths:
+    """The paths to some pairs."""
+
+    def __init__(self, network: PairNetwork, tokens: Tensor, baseline: Tensor, parameters: GradientParameters) -> None:
         self._network, self._tokens, self._baseline = network, tokens, baseline
         self._method, self._options = IntegratedGradients(network, multiply_by_inputs=False), parameters
 
     def integrate(self) -> PathIntegral:
-        """Integrate by `steps` points; halve the parts of a path that miss most until it adds up, or has `max_steps`.
-
-        What becomes of a pair doesn't depend on the others.
-        """
         options, count = self._options, len(self._tokens)
         pair, whole = torch.arange(count), torch.tensor([[0.0, 1.0]], dtype=torch.float64).expand(count, 2)
         logits = torch.stack([self._logits(pair, ends) for ends in whole.T], dim=1)
@@ -148,3 +208,19 @@ class PathIntegrator:
     def _points(self, pair: Tensor, where: Tensor) -> Tensor:
         share = where.float().to(self._tokens.device)[:, None, None]
         return self._baseline + share * (self._tokens[pair] - self._baseline)
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Freeze the weights within the block, so that nothing is kept to compute their gradients from.
+
+    Recurrent networks don't go through cuDNN meanwhile, which has no gradients outside training mode.
+    """
+    needed = {parameter: parameter.requires_grad for parameter in network.parameters()}
+    network.requires_grad_(False)
+    try:
+        with torch.backends.cudnn.flags(enabled=False):
+            yield
+    finally:
+        for parameter, is_needed in needed.items():
+            parameter.requires_grad_(is_needed)

@@ -181,8 +181,8 @@ def _masked_logits(rescorer: Rescorer, pair: int, masks: Sequence[tuple[Flags, F
             masked = tokens.copy()
             masked[1:-1][mask[side]] = MASK
             changed.append(masked)
-    vectors_a, vectors_b = rescorer.vectors(changed).chunk(len(SIDES))
-    return rescorer.logits(vectors_a, vectors_b)
+    vectors_a, vectors_b = rescorer.scorer.vectors(changed).chunk(len(SIDES))
+    return rescorer.scorer.logits(vectors_a, vectors_b)
 
 
 def _compared(methods: list[str], falls: Floats, points: Floats, rescorer: Rescorer) -> ResidueDeletion:

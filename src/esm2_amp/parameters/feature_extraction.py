@@ -62,8 +62,6 @@ class ExtractionParameters(Parameters):
         Number format of the vectors in the store.
     shard_residues : int
         Residues embedded between two writes: the most that a killed run loses. A longer protein has its own shard.
-    cluster : str, optional
-        Address of a Dask scheduler whose workers embed the shards, each on its own device.
     """
 
     bad_proteins: Literal["stop", "drop"] = "stop"
@@ -71,4 +69,3 @@ class ExtractionParameters(Parameters):
     embedding: EmbeddingParameters
     stored_as: Literal["float32", "float16"]
     shard_residues: int = Field(ge=1)
-    cluster: str | None = None

@@ -33,6 +33,9 @@ class RunParameters(Parameters):
         What figures and model cards call the data.
     scoring_batch_size : int
         Pairs scored at once, wherever scores alone are wanted. It changes no score but for rounding.
+    cluster : str, optional
+        Address of a Dask scheduler whose workers share the embedding of proteins, scores and explanations, each on its
+        own device.
     """
 
     device: Device
@@ -41,3 +44,4 @@ class RunParameters(Parameters):
     seed: int
     data_name: str
     scoring_batch_size: int = Field(ge=1)
+    cluster: str | None = None

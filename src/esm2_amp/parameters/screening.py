@@ -43,8 +43,6 @@ class ScreeningParameters(Parameters):
         Pairs scored between two chances to stop and go on.
     save_every : float
         Seconds between two writes of what is kept so far: about the most that a killed run loses.
-    cluster : str, optional
-        Address of a Dask scheduler whose workers score the tiles, each on its own device.
     """
 
     data_name: str = ""
@@ -60,4 +58,3 @@ class ScreeningParameters(Parameters):
     precision: Precision = "float32"
     pairs_per_tile: Count = 65_536
     save_every: Annotated[float, Field(ge=0)] = 60.0
-    cluster: str | None = None

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from esm2_amp.cluster import Cluster
 from esm2_amp.errors import InputError
 from esm2_amp.models.scoring import SCORED, PairScores
 from esm2_amp.models.unlikeness import uncertainty_columns
 from esm2_amp.prediction.checking import NO_LABEL, CheckedPairs, FoundProteins, PairRows
+from esm2_amp.prediction.cluster import score_on_cluster
 from esm2_amp.prediction.store import ScoreStore
 from esm2_amp.progress import Progress
 from esm2_amp.screening.rows import RowScorer
@@ -119,6 +121,7 @@ def score_parts(
     folder: Path,
     decision: Decision,
     unlikeness: NDArray[np.float32] | None = None,
+    cluster: Cluster | None = None,
 ) -> Predictions:
     """Score all pairs whose proteins are there, but those that an earlier run has scored.
 
@@ -130,11 +133,13 @@ def score_parts(
         The network, and the vectors of the proteins.
     folder : Path
         Of the store.
+    cluster : Cluster, optional
+        Workers that score the parts.
 
     Raises
     ------
     InputError
-        The disk is full, or will be.
+        The disk is full, or will be, or the cluster can't be reached.
     """
     store = ScoreStore(folder, scorer.fingerprint)
     predictions = Predictions(pairs, proteins, rows, scorer.part_rows, scorer.members, store, decision, unlikeness)
@@ -151,10 +156,14 @@ def score_parts(
         logger.info("%s of %s pairs were scored by an earlier run", f"{done:,}", f"{done + left:,}")
     _check_room(folder, left * scorer.members)
     progress = Progress(logger, "scoring pairs", left, unit="pairs")
-    for number, part in enumerate(predictions.parts()):
-        if number in missing:
-            a, b = predictions.known(part)
-            store.save(number, a, b, scorer.scores(a, b, progress.add).members)
+    unscored = ((number, part) for number, part in enumerate(predictions.parts()) if number in missing)
+    wanted = ((number, *predictions.known(part)) for number, part in unscored)
+    if cluster:
+        scored = score_on_cluster(scorer, wanted, cluster, progress.add)
+    else:
+        scored = ((number, a, b, scorer.scores(a, b, progress.add).members) for number, a, b in wanted)
+    for number, a, b, members in scored:
+        store.save(number, a, b, members)
     return predictions
 
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from esm2_amp.cluster import results_of_workers
+from esm2_amp.cluster import Cluster
 from esm2_amp.devices import resolve_device, side_by_side
 from esm2_amp.errors import InputError
 from esm2_amp.models.base import PairNetwork
@@ -85,7 +85,9 @@ class Work:
         return hashlib.sha256(repr((digest, type(self.network).__name__, others)).encode()).hexdigest()
 
 
-def screen(work: Work, table: Tensor, folder: Path, parameters: ScreeningParameters) -> Kept:
+def screen(
+    work: Work, table: Tensor, folder: Path, parameters: ScreeningParameters, cluster: Cluster | None = None
+) -> Kept:
     """Score all pairs that are wanted.
 
     Parameters
@@ -98,6 +100,8 @@ def screen(work: Work, table: Tensor, folder: Path, parameters: ScreeningParamet
         Where what is kept so far is written. A screen of the same proteins, model and parameters goes on from there.
     parameters : ScreeningParameters
         Which pairs are scored, and what is kept of them.
+    cluster : Cluster, optional
+        Workers that score the tiles.
 
     Raises
     ------
@@ -117,8 +121,8 @@ def screen(work: Work, table: Tensor, folder: Path, parameters: ScreeningParamet
         _check_room(work, table, folder, parameters.most_candidates)
     progress = Progress(logger, "scoring pairs", len(wanted) - scored, unit="pairs")
     waiting = ((number, tile) for number, tile in enumerate(tiles) if not done[number])
-    results = _parts_of_cluster if parameters.cluster else _parts_here
-    for number, part in results(work, table, waiting, parameters.cluster):
+    results = _parts_of_cluster(work, table, waiting, cluster) if cluster else _parts_here(work, table, waiting)
+    for number, part in results:
         kept.add(part)
         done[number] = True
         progress.add(int(part.scores.sum()))
@@ -130,7 +134,13 @@ def screen(work: Work, table: Tensor, folder: Path, parameters: ScreeningParamet
 
 
 def background_of(
-    work: Work, table: Tensor, kept: Kept, folder: Path, parameters: ScreeningParameters, seed: int
+    work: Work,
+    table: Tensor,
+    kept: Kept,
+    folder: Path,
+    parameters: ScreeningParameters,
+    seed: int,
+    cluster: Cluster | None = None,
 ) -> Kept | None:
     """Scores of the queries' partners with others drawn at random, which tell partners that score high with all.
 
@@ -150,6 +160,8 @@ def background_of(
         Among them how many proteins are drawn.
     seed : int
         Of the draw.
+    cluster : Cluster, optional
+        Workers that score the tiles.
 
     Returns
     -------
@@ -168,7 +180,7 @@ def background_of(
     wanted = WantedPairs.of(is_partner, is_drawn, self_pairs=False)
     logger.info("Scoring the %s partners found with %s proteins drawn at random", f"{len(partners):,}", f"{size:,}")
     keeping = Keeping(1, np.inf, Watch.nothing(len(table)))
-    return screen(replace(work, wanted=wanted, keeping=keeping), table, folder / "background", parameters)
+    return screen(replace(work, wanted=wanted, keeping=keeping), table, folder / "background", parameters, cluster)
 
 
 def keep_of_tile(work: Work, number: int, tile: Tile, of_rows: Tensor, of_columns: Tensor) -> tuple[int, PartOfScreen]:
@@ -190,15 +202,13 @@ def keep_of_tile(work: Work, number: int, tile: Tile, of_rows: Tensor, of_column
 
 
 def _parts_of_cluster(
-    work: Work, table: Tensor, tiles: Iterable[tuple[int, Tile]], address: str | None
+    work: Work, table: Tensor, tiles: Iterable[tuple[int, Tile]], cluster: Cluster
 ) -> Iterator[tuple[int, PartOfScreen]]:
     parts = ((number, tile, *_vectors(work.wanted, table, tile)) for number, tile in tiles)
-    yield from results_of_workers(keep_of_tile, work, parts, str(address), "screening.cluster")
+    yield from cluster.results(keep_of_tile, work, parts)
 
 
-def _parts_here(
-    work: Work, table: Tensor, tiles: Iterable[tuple[int, Tile]], _: str | None = None
-) -> Iterator[tuple[int, PartOfScreen]]:
+def _parts_here(work: Work, table: Tensor, tiles: Iterable[tuple[int, Tile]]) -> Iterator[tuple[int, PartOfScreen]]:
     """What is kept of each tile; while this is found out, the next tile is scored already."""
     before: tuple[int, Future[PartOfScreen]] | None = None
     with side_by_side(MANY_THREADS, work.scorer.device) as pool:

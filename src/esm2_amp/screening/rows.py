@@ -46,10 +46,12 @@ class RowScorer:
         Whether swapping the partners leaves the logit as it is.
     fingerprint : str
         Of the network, the vectors and the kind of device, which with the pairs decide the logits.
+    network, table
+        As given.
     """
 
     def __init__(self, network: PairNetwork, table: Tensor, device: torch.device) -> None:
-        self._scorer, self._table = scorer_of(network.to(device)), table
+        self.network, self.table, self._scorer = network, table, scorer_of(network.to(device))
         digest = hash_tensors(table, *(weight.cpu() for weight in network.state_dict().values()))
         self.fingerprint = f"{type(network).__name__} {device.type} {digest}"
         self.members, self.symmetric = self._scorer.members, self._scorer.symmetric
@@ -118,10 +120,10 @@ class RowScorer:
         rows = np.stack([a, b])
         if not self._all_fit:
             used, rows = np.unique(rows, return_inverse=True)
-            prepared = prepare_all(self._scorer, pool, self._table[torch.from_numpy(used)])
+            prepared = prepare_all(self._scorer, pool, self.table[torch.from_numpy(used)])
         else:
             if self._prepared is None:
-                self._prepared = prepare_all(self._scorer, pool, self._table)
+                self._prepared = prepare_all(self._scorer, pool, self.table)
             prepared = self._prepared
         of_a, of_b = torch.from_numpy(rows.reshape(2, -1)).to(self._scorer.device)
         return prepared, of_a, of_b

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from esm2_amp.cluster import Cluster
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.methods import METHODS, explain
 from esm2_amp.explanation.results import Explanations
@@ -143,6 +144,7 @@ def explain_given_pairs(
         methods.batch_size,
         resolve_device(run.device),
         keep_path=parameters.residues_up_to > 0,
+        cluster=Cluster.of(run),
     )
     found = explain(names, context)
     path = GradientPath.taken_from(found, context, features)
@@ -221,7 +223,8 @@ def explain_residues(
     rows = scannable(found.values, options.scan.window, parameters.scanned_up_to)
     rows = rows[_likeliest(chosen.iloc[rows], parameters.scanned_pairs)]
     rescorer = Rescorer.of(path.network, chosen.iloc[rows], pairs.only(rows), source, methods.batch_size)
-    effects = scan_some(rows, found.values, rescorer, options.scan, seed=run.seed, store=ScanStore(scans))
+    store, cluster = ScanStore(scans), Cluster.of(run)
+    effects = scan_some(rows, found.values, rescorer, options.scan, seed=run.seed, store=store, cluster=cluster)
     table = residue_tables.residue_table(chosen, source.sequences, found.values, effects)
     windows = residue_tables.strongest_windows(table, options.window, options.windows)
     drawn = chosen.iloc[_likeliest(chosen, parameters.drawn_pairs)]

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from esm2_amp.cluster import Cluster
 from esm2_amp.files import SourceTable
-from esm2_amp.parameters.feature_extraction import ExtractionParameters
+from esm2_amp.parameters.feature_extraction import EmbeddingParameters, ExtractionParameters
 from esm2_amp.parameters.run import Device, RunParameters
 from esm2_amp.pipelines.types import (
     CleanProteins,
@@ -122,7 +123,7 @@ def extract_features(
             f"{others:,}", _OTHER_PRECISION[parameters.embedding.precision],
         )  # fmt: skip
     located = [present]
-    for shard in _embed_shards(missing, loaded, extraction.group, parameters, run.device):
+    for shard in _embed_shards(missing, loaded, extraction.group, parameters, run):
         yield shard
         located.append(shard.table.assign(shard=shard.name, row=range(len(shard.table))))
     table = pd.DataFrame({"Entry": proteins["Entry"], "key": keys}).merge(pd.concat(located), on="key", how="left")
@@ -169,7 +170,7 @@ def _other_group(encoder: Encoder, parameters: ExtractionParameters) -> str:
 
 
 def _embed_shards(
-    missing: pd.DataFrame, encoder: Encoder, group: str, parameters: ExtractionParameters, device: Device
+    missing: pd.DataFrame, encoder: Encoder, group: str, parameters: ExtractionParameters, run: RunParameters
 ) -> Iterator[FeatureShard]:
     """Embed shards of similar lengths, longest first, so that a lack of memory shows at once."""
     import torch
@@ -180,36 +181,38 @@ def _embed_shards(
     work = embedding_work(missing["length"], encoder.width, parameters.embedding)
     progress = Progress(logger, "embedding residues", int(missing["length"].sum()), work=work)
     parts = [part for _, part in missing.groupby(_shard_numbers(missing["length"], parameters.shard_residues))]
-    embedded = _embed_on_cluster if parameters.cluster and parts else _embed_locally
-    sequences = [part["sequence"].tolist() for part in parts]
-    for number, feature in embedded(sequences, encoder, parameters, device, progress):
+    sequences, options, cluster = [part["sequence"].tolist() for part in parts], parameters.embedding, Cluster.of(run)
+    if cluster:
+        embedded = _embed_on_cluster(sequences, encoder, options, cluster, progress)
+    else:
+        embedded = _embed_locally(sequences, encoder, options, run.device, progress)
+    for number, feature in embedded:
         part = parts[number]
-        windows = [len(parameters.embedding.window_starts(length)) for length in part["length"]]
+        windows = [len(options.window_starts(length)) for length in part["length"]]
         table = part[["key", "length"]].assign(windows=windows).reset_index(drop=True)
         yield FeatureShard(group, table, feature.to(getattr(torch, parameters.stored_as)))
 
 
 def _embed_locally(
-    parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, device: Device, progress: Progress
+    parts: list[list[str]], encoder: Encoder, options: EmbeddingParameters, device: Device, progress: Progress
 ) -> Iterator[tuple[int, Tensor]]:
     from esm2_amp.devices import resolve_device
     from esm2_amp.encoder.embedding import embed
 
     resolved = resolve_device(device)
     for number, part in enumerate(parts):
-        yield number, embed(encoder, part, parameters.embedding, resolved, progress.add)
+        yield number, embed(encoder, part, options, resolved, progress.add)
 
 
 def _embed_on_cluster(
-    parts: list[list[str]], encoder: Encoder, parameters: ExtractionParameters, device: Device, progress: Progress
+    parts: list[list[str]], encoder: Encoder, options: EmbeddingParameters, cluster: Cluster, progress: Progress
 ) -> Iterator[tuple[int, Tensor]]:
-    from esm2_amp.encoder.cluster import Work, embed_on_cluster
+    from esm2_amp.encoder.cluster import SharedEncoder, embed_on_cluster
     from esm2_amp.encoder.embedding import embedding_work
 
-    work = Work.of(encoder, parameters.embedding, device)
-    for number, features in embed_on_cluster(work, parts, str(parameters.cluster)):
+    for number, features in embed_on_cluster(SharedEncoder.of(encoder), options, parts, cluster):
         lengths = [len(sequence) for sequence in parts[number]]
-        progress.add(sum(lengths), embedding_work(lengths, encoder.width, parameters.embedding))
+        progress.add(sum(lengths), embedding_work(lengths, encoder.width, options))
         yield number, features
 
 

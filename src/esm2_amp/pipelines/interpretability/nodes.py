@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from esm2_amp.cluster import Cluster
 from esm2_amp.errors import InputError
 from esm2_amp.explanation.methods import METHODS, explain
 from esm2_amp.explanation.results import Explanations, importances, of_same_pairs, token_columns
@@ -145,6 +146,7 @@ def explain_pairs(
         parameters.batch_size,
         resolve_device(run.device),
         keep_path=True,
+        cluster=Cluster.of(run),
     )
     found = explain(parameters.methods, context)
     paths = GradientPath.taken_from(found, context, features)

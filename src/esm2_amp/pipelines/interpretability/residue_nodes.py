@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from esm2_amp.cluster import Cluster
 from esm2_amp.parameters.interpretability import InterpretabilityParameters
 from esm2_amp.parameters.model_training import ModelParameters
 from esm2_amp.parameters.run import RunParameters
@@ -102,7 +103,7 @@ def explain_residues(
     rows = rows[likely_positives(explained.iloc[rows], options.scanned_pairs, run.seed)]
     rescorer = Rescorer.of(path.network, explained.iloc[rows], path.pairs.only(rows), source, parameters.batch_size)
     store = ScanStore(scans / settings.network.architecture / "explanation/scans")
-    effects = scan_some(rows, found.values, rescorer, options.scan, seed=run.seed, store=store)
+    effects = scan_some(rows, found.values, rescorer, options.scan, seed=run.seed, store=store, cluster=Cluster.of(run))
     table = residue_tables.residue_table(explained, source.sequences, found.values, effects)
     return table, residue_tables.strongest_windows(table, options.window, options.windows), found.summary()
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from esm2_amp.cluster import Cluster
 from esm2_amp.errors import InputError
 from esm2_amp.files import SourceBlocks, SourceTable
 from esm2_amp.parameters.evaluation import EvaluationParameters
@@ -249,7 +250,7 @@ def score_pair_file(
     decision = Decision(parameters.fixed_threshold, model.card.get("temperature"))
     unlikeness = model.unlikeness(features)
     of_used = None if unlikeness is None else unlikeness.to_numpy()[used]
-    predicted = score_parts(pairs, found, rows, scorer, state, decision, of_used)
+    predicted = score_parts(pairs, found, rows, scorer, state, decision, of_used, Cluster.of(run))
     _log_scored(model, predicted.scored, len(predicted))
     return predicted, summary_of(model)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from esm2_amp.cluster import Cluster
 from esm2_amp.errors import InputError
 from esm2_amp.files import SourceTable
 from esm2_amp.parameters.feature_extraction import ExtractionParameters
@@ -222,15 +223,15 @@ def screen_pairs(
     )  # fmt: skip
     precision = resolve_precision(parameters.precision, resolve_device(run.device))
     work = Work(model.network, run.device, precision, wanted, keeping)
-    table = features.select(model.network.protein_tokens)
-    kept = screen(work, table, folder, parameters)
+    table, cluster = features.select(model.network.protein_tokens), Cluster.of(run)
+    kept = screen(work, table, folder, parameters, cluster)
     if not kept.n_above:
         best = max(kept.partners()[1][:, 0])
         logger.warning(
             "No pair reaches screening.threshold %g: the highest probability is %.4f; the candidates are the best %s "
             "partners of each alone", parameters.threshold, 1 / (1 + np.exp(-best)), keeping.top,
         )  # fmt: skip
-    background = background_of(work, table, kept, folder, parameters, run.seed) if names else None
+    background = background_of(work, table, kept, folder, parameters, run.seed, cluster) if names else None
     sureness = sureness_of(model, features, table, candidate_pairs(kept), work.scorer.device)
     return Screened(entries, names, wanted, watch, rows, trained, kept, background, precision, sureness)
 
