@@ -205,8 +205,8 @@ def integrated_gradients(
     rows = torch.arange(count).split(size)
     parts = ((number, pairs.tokens(of_part)) for number, of_part in enumerate(rows))
     for number, along in integrate_paths(integrator, parts, cluster):
-        at = rows[number]
-        values = (along.gradient * (pairs.tokens(at) - integrator.baseline)).numpy()
+        at = rows[number].numpy()
+        values = (along.gradient * (pairs.tokens(rows[number]) - integrator.baseline)).numpy()
         if gradient is not None:
             gradient[at] = along.gradient.numpy()
         found.attribution[at], found.logit[at], found.steps[at] = values, along.logit.numpy(), along.steps.numpy()
