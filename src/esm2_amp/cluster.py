@@ -40,6 +40,11 @@ class Cluster(NamedTuple):
         """The cluster of a run, or None where it has none."""
         return cls(run.cluster, run.device) if run.cluster else None
 
+    def check(self) -> None:
+        """Raise InputError where Dask isn't installed, or no scheduler or no worker answers."""
+        with _connected(self.address):
+            pass
+
     def results(
         self, function: Callable[..., Result], shared: Any, parts: Iterable[tuple[Any, ...]]
     ) -> Iterator[Result]:

@@ -201,10 +201,10 @@ def test_bad_input_is_told_before_anything_is_scored(predicted, tmp_path, option
     assert not (tmp_path / "out/05_model_input").exists() or not any((tmp_path / "out/05_model_input").rglob("*.npz"))
 
 
-def test_a_cluster_that_is_not_there_is_told(predicted, tmp_path):
+def test_a_cluster_that_is_not_there_is_told_before_the_first_step(predicted, tmp_path):
     pairs = write_pairs(tmp_path / "pairs.tsv")
-    predicted("prediction.all_pairs_up_to=100")  # embeds the proteins
     said = predicted(f"pairs={pairs},cluster=nowhere", fails=True)
+    assert "[1/" not in said
     assert "cluster must be the address of a running Dask scheduler, as tcp://host:8786, got 'nowhere'" in said
     assert "start one with `dask scheduler`, or leave it out" in said
 

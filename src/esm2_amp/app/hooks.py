@@ -20,6 +20,7 @@ from esm2_amp.app.optional_inputs import does_without
 from esm2_amp.app.options import SHARED_TRAINING, check_options, check_pair_files, with_shared_training
 from esm2_amp.app.parameter_check import check_parameters
 from esm2_amp.app.step_names import short_name
+from esm2_amp.cluster import Cluster
 from esm2_amp.errors import InputError
 from esm2_amp.io.kedro_adapter import dataset_path
 from esm2_amp.pipeline_registry import SUMS
@@ -60,7 +61,7 @@ class InputCheck:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Raise InputError for an input that isn't there, naming the pipeline that makes it."""
+        """Raise InputError for an input or a cluster that isn't there; of an input, name the pipeline that makes it."""
         from esm2_amp.io.local import InputFileDataset  # not needed to report a mistyped option
         from esm2_amp.io.models import ModelDataset
 
@@ -80,6 +81,8 @@ class InputCheck:
             if isinstance(dataset, InputFileDataset | ModelDataset):
                 catalog.load(name)  # raises an error that says what is missing
             raise InputError(f"{name}: there is nothing at {path}; put it there first")
+        if "params:run" in pipeline.inputs() and (cluster := Cluster.of(catalog.load("params:run"))):
+            cluster.check()
 
 
 class RunDiary:
