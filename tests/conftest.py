@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -29,6 +30,9 @@ from esm2_amp.splits import similarity
 
 if TYPE_CHECKING:
     from dask.distributed import LocalCluster
+
+hypothesis.settings.register_profile("without a clock", deadline=None)  # others may work on the machine
+hypothesis.settings.load_profile("without a clock")
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ("ESM2_AMPS", "ESM2_AMP_CSE", "ESM2_DPM", "ESM2_GRU", "ESM2_MEAN")

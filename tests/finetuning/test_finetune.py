@@ -264,17 +264,17 @@ def planted_pairs(count, seed):
 def fitted_to_motif(folder, learning_rate) -> pd.DataFrame:
     """The record of a fine-tuning on pairs that interact where A has the motif; validation proteins are others."""
     training, b, label = planted_pairs(300, 0)
-    validation, other_b, other_label = planted_pairs(60, 1)
+    validation, other_b, other_label = planted_pairs(240, 1)
     splits = [
         Pairs.of_rows(torch.empty(0), np.arange(300), b, label),
-        Pairs.of_rows(torch.empty(0), 300 + np.arange(60), 300 + other_b, other_label),
+        Pairs.of_rows(torch.empty(0), 300 + np.arange(240), 300 + other_b, other_label),
     ]
     torch.manual_seed(0)
     sizes = DPMParameters(architecture="ESM2_DPM", h1=32, h2=16, h3=8)
     start = Start(load_encoder(str(TINY)), build_network(sizes, 32), training_of())
     settings = settings_of(
         rank=8, alpha=16, modules=ALL_MAPS, learning_rate=learning_rate, network_learning_rate=3e-3, warmup_steps=5,
-        pairs_per_step=20, epochs=10, tokens_at_once=2000,
+        pairs_per_step=20, epochs=14, tokens_at_once=2000,
     )  # fmt: skip
     proteins = cut(training + validation, 2000)
     return finetune(start, proteins, *splits, settings, folder=folder, device="cpu", seed=1).record
