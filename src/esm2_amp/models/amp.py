@@ -33,7 +33,7 @@ class SelfAttention(nn.MultiheadAttention):
     """PyTorch's attention of tokens to one another, with a shorter way on processors where no weights are asked for.
 
     PyTorch's own way fills gradients of the three maps with zeros before it adds them up, and its kernel is made for
-    longer sequences: a training step of the demonstration's ESM2_AMPS takes a quarter less time by this one.
+    longer sequences (`tests/benchmarks/bench_attention.py`).
     """
 
     @classmethod
