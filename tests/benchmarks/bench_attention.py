@@ -29,8 +29,7 @@ WIDTH, WARM_UP = 256, 10
 def by_pytorch(network: PairNetwork) -> PairNetwork:
     """The same network with PyTorch's own attention."""
     for module in network.modules():
-        if isinstance(module, SelfAttention):
-            module.__class__ = nn.MultiheadAttention
+        module.__class__ = nn.MultiheadAttention if isinstance(module, SelfAttention) else type(module)
     return network
 
 
