@@ -219,6 +219,15 @@ def cluster(workers: "LocalCluster") -> Cluster:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch keeps to one thread, as in a worker."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def kill_worker(workers: "LocalCluster") -> Callable[[], None]:
     """Kill a worker, in whose place Dask starts another."""
     return lambda: os.kill(next(iter(workers.workers.values())).pid, signal.SIGKILL)

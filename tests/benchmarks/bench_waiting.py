@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_waiting.py
     python tests/benchmarks/bench_waiting.py --busy 0 1 2 --steps 100
 
-Each row is a process of its own, which fits an ESM2_AMPS of the demonstration's size to random pairs, beside as many
+Each row is a process of its own, which fits an ESM2_AMPS of two layers and D = 256 to random pairs, beside as many
 processes as `--busy` says that do nothing but count. The ways to wait take turns.
 """
 

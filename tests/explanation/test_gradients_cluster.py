@@ -1,10 +1,7 @@
 """Integrated Gradients by the workers of a Dask cluster: the same numbers as here, whatever happens to a worker."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-import torch
 from test_gradients import CPU, parameters_of, some_pairs, transformer
 
 from esm2_amp.cluster import Cluster
@@ -14,12 +11,7 @@ from esm2_amp.pairs import Pairs
 PARAMETERS = parameters_of(steps=4, max_steps=40, tolerance=1e-3)
 
 
-@pytest.fixture(autouse=True)
-def one_thread_as_in_a_worker() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """A scan by the workers of a Dask cluster: the same numbers as here, whatever happens to a worker."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from test_mutation_scan import GOLDEN, rescorer_of, scan_of
 
 from esm2_amp.cluster import Cluster
@@ -23,12 +21,8 @@ SEQUENCES = {"P1": "MKTAYIAKQRQISFVKSHFSRQL", "P2": "GLIEVQAPILSRVGDGTQDNLSGAEKA
 
 
 @pytest.fixture(autouse=True)
-def small_parts_by_one_thread_as_in_a_worker(monkeypatch) -> Iterator[None]:
+def small_parts(one_thread, monkeypatch) -> None:
     monkeypatch.setattr(module, "_AT_ONCE", 4)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

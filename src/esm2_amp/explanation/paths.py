@@ -103,7 +103,7 @@ class PathIntegrator:
 
     @cached_property
     def placed(self) -> tuple[PairNetwork, Tensor]:
-        """Network and baseline on the device, the weights frozen: nothing is kept to compute their gradients from."""
+        """Network, in eval mode, and baseline on the device."""
         device = self.device if isinstance(self.device, torch.device) else resolve_device(self.device)
         return self.network.to(device).eval(), self.baseline.to(device)
 
