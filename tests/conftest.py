@@ -59,10 +59,9 @@ _FOREIGN_WARNINGS = (
 def pytest_configure(config: pytest.Config) -> None:
     for message in _FOREIGN_WARNINGS:
         config.addinivalue_line("filterwarnings", rf"ignore:\s*{message}")
-    if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # which share the cores, and so the threads
-        threads = max(1, (os.cpu_count() or 1) // int(processes))
-        torch.set_num_threads(threads)
-        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    # what is small gains nothing from further threads, and so has the same numbers in all processes of the tests
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 needs_mmseqs = pytest.mark.skipif(
@@ -103,7 +102,8 @@ def kedro_run(data: Path, *options: str) -> Outcome:
         patch.chdir(ROOT)
         patch.setenv(DATA_FOLDER, str(data))
         bootstrap_project(ROOT)
-        result = CliRunner().invoke(run, ["--env=test", *options])
+        runner = [] if any(option.startswith("--runner=") for option in options) else ["--runner=SequentialRunner"]
+        result = CliRunner().invoke(run, ["--env=test", *runner, *options])
     if result.exception is None or isinstance(result.exception, SystemExit):
         return Outcome(result.exit_code, result.output)
     return Outcome(result.exit_code, result.output + "".join(traceback.format_exception(result.exception)))
@@ -216,15 +216,6 @@ def workers() -> Iterator["LocalCluster"]:
 def cluster(workers: "LocalCluster") -> Cluster:
     """The two workers as a run knows them."""
     return Cluster(workers.scheduler_address, "cpu")
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """PyTorch keeps to one thread, as in a worker."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

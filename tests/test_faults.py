@@ -28,7 +28,7 @@ def test_a_short_campaign_ends_in_the_bytes_of_undisturbed_runs(demonstration_ru
     command = [sys.executable, "tests/fault_campaign.py", tmp_path, "--runs=4", "--seed=3"]
     done = subprocess.run(
         [*command, "--pipelines", "pair_building", "prediction"], cwd=ROOT, text=True, capture_output=True, check=False,
-        env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     *_, total = done.stdout.splitlines()

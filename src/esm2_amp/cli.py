@@ -50,8 +50,11 @@ _VERBOSE = click.Option(
     callback=_show_tracebacks,
     help="Show the traceback of a mistake, too.",
 )
-_PARAMS = next(option for option in kedro_run.params if option.name == "params")
+_OPTIONS = {option.name: option for option in kedro_run.params}
+_PARAMS = _OPTIONS["params"]
 _with_commas_in_names(_PARAMS)
+_RUNNER = _OPTIONS["runner"]
+_RUNNER.default = "esm2_amp.app.side_by_side.SideBySideRunner"
 
 
 class _Run(click.Command):

@@ -66,6 +66,11 @@ class Budget:
         self._most, self._every, self._left = most, every, float(most)
         self._counted = time.monotonic()
 
+    def share(self, parts: int) -> None:
+        """Keep one of equal parts."""
+        self._most, self._every = max(1, self._most // parts), self._every * parts
+        self._left = min(self._most, self._left)
+
     def spend(self, *, asked: bool = True) -> bool:
         """Whether a line may be logged, which then counts; one that isn't asked for counts in any case."""
         now = time.monotonic()
@@ -78,6 +83,18 @@ class Budget:
 
 
 _OF_THE_RUN: Final = Budget()
+
+
+def log_as_one_of(processes: int) -> None:
+    """Let this process, one of several that log to the same place, log its share of lines, and no moving line.
+
+    Parameters
+    ----------
+    processes : int
+        How many they are.
+    """
+    _OF_THE_RUN.share(processes)
+    _MovingLine.is_for_one_process = False
 
 
 class Pace:
@@ -219,6 +236,9 @@ class Progress:
 class _MovingLine(logging.Filter):
     """The last line of a terminal, written over as work goes on, and taken away before anything is logged there."""
 
+    is_for_one_process = True
+    """False where several processes write to the terminal, none of which knows what its last line is."""
+
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream, self._is_shown = stream, False
@@ -228,7 +248,7 @@ class _MovingLine(logging.Filter):
         """That of a handler which writes to a terminal; None for others."""
         console = getattr(handler, "console", None)  # of Rich, which Kedro logs by
         stream = getattr(console, "file", None) or getattr(handler, "stream", None)
-        if stream is None or not stream.isatty() or getattr(console, "is_jupyter", False):
+        if stream is None or not stream.isatty() or getattr(console, "is_jupyter", False) or not cls.is_for_one_process:
             return None
         if (there := next((each for each in handler.filters if isinstance(each, cls)), None)) is None:
             handler.addFilter(there := cls(stream))

@@ -43,12 +43,17 @@ def wait_shortly() -> None:
         os.environ["GOMP_SPINCOUNT"] = str(SPINS)
 
 
-def limit_threads() -> None:
+def limit_threads(most: int | None = None) -> None:
     """Keep the libraries of linear algebra from starting more threads than are allowed.
 
     Variables that are set already are left as they are.
+
+    Parameters
+    ----------
+    most : int, optional
+        Threads of a process that shares the processors with others; by default those of `allowed_threads`.
     """
-    allowed = allowed_threads()
+    allowed = most or allowed_threads()
     if allowed >= (os.cpu_count() or 1):
         return
     from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]

@@ -11,9 +11,6 @@ from esm2_amp.pairs import Pairs
 PARAMETERS = parameters_of(steps=4, max_steps=40, tolerance=1e-3)
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 @pytest.fixture
 def pairs() -> Pairs:
     return some_pairs(pairs=42)

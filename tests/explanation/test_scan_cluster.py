@@ -21,7 +21,7 @@ SEQUENCES = {"P1": "MKTAYIAKQRQISFVKSHFSRQL", "P2": "GLIEVQAPILSRVGDGTQDNLSGAEKA
 
 
 @pytest.fixture(autouse=True)
-def small_parts(one_thread, monkeypatch) -> None:
+def small_parts(monkeypatch) -> None:
     monkeypatch.setattr(module, "_AT_ONCE", 4)
 
 

@@ -89,20 +89,20 @@ class RunDiary:
     """Logs each step as it begins, and after a run the files that it wrote for people to read or use."""
 
     def __init__(self) -> None:
-        self._total = self._begun = 0
+        self._numbers: dict[str, int] = {}
         self._started = time.monotonic()
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         """Count the steps, before any of them loads a library that starts threads."""
         limit_threads()
-        self._total, self._begun, self._started = len(pipeline.nodes), 0, time.monotonic()
+        self._numbers = {node.name: number for number, node in enumerate(pipeline.nodes, start=1)}
+        self._started = time.monotonic()
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
         """Say which step begins."""
-        self._begun += 1
-        logger.info("[%d/%d] %s", self._begun, self._total, short_name(node))
+        logger.info("[%d/%d] %s", self._numbers[node.name], len(self._numbers), short_name(node))
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:

@@ -235,9 +235,8 @@ def compare_models(
     comparison = compare(
         baseline_scores, baseline_metrics, scored, metrics, replicates=parameters.replicates, seed=run.seed
     )
-    logger.info("%s, %s pairs:", _title(run), f"{comparison.models['Pairs'].iloc[0]:,}")
-    for line in comparison_lines(comparison, reference_of(baseline_scores)):
-        logger.info("%s", line)
+    title = f"{_title(run)}, {comparison.models['Pairs'].iloc[0]:,} pairs:"
+    logger.info("%s", "\n".join([title, *comparison_lines(comparison, reference_of(baseline_scores))]))
     return comparison
 
 
@@ -262,8 +261,7 @@ def measure_sureness(parameters: EvaluationParameters, run: RunParameters, *scor
 
     by_model: dict[str, pd.DataFrame] = dict(zip(ARCHITECTURES, scored, strict=True))
     found = measure_uncertainty(by_model, replicates=parameters.replicates, seed=run.seed)
-    for line in uncertainty_lines(found.surest, found.members):
-        logger.info("%s", line)
+    logger.info("%s", "\n".join(uncertainty_lines(found.surest, found.members)))
     return found
 
 

@@ -304,8 +304,8 @@ def check_planted_truth(
         logger.info("No planted site is known in the explained pairs: nothing to check the methods against")
         return pd.DataFrame(columns=COLUMNS)
     table = planted_truth(importances(of_same_pairs(explained, explanations, latent_explanations)), sites)
-    for line in _lines(table, settings.network.architecture) if len(table) else ():
-        logger.info("%s", line)
+    if len(table):
+        logger.info("%s", "\n".join(_lines(table, settings.network.architecture)))
     return table
 
 
