@@ -120,5 +120,6 @@ def write_figure(figure: Figure, file: Path, dpi: int) -> None:
     with mpl.rc_context(_PDF_OPTIONS):
         with replacing_file(file) as part:
             figure.savefig(part, dpi=dpi, format="png")
+        figure.set_layout_engine("none")  # both have the places that were found for the first
         with replacing_file(file.with_suffix(".pdf")) as part:
             figure.savefig(part, format="pdf", metadata={"CreationDate": None})
