@@ -1,17 +1,18 @@
 """Predicted pairs as CSV or Parquet, written and read some rows at a time."""
 
 import gzip
-import io
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol, TextIO
+from typing import IO, Any, Final, NamedTuple, Protocol
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow import csv
 from typing_extensions import override
 
 from esm2_amp.errors import InputError
@@ -174,7 +175,7 @@ _Write = Callable[[pd.DataFrame], None]
 
 @contextmanager
 def _csv(part: Path) -> Iterator[_Write]:
-    with part.open("w", encoding="utf-8", newline="") as file:
+    with part.open("wb") as file:
         yield _csv_to(file)
 
 
@@ -183,21 +184,31 @@ def _csv_gz(part: Path) -> Iterator[_Write]:
     with (
         part.open("wb") as raw,
         gzip.GzipFile("", "wb", _COMPRESSION, raw, mtime=0) as packed,  # the same bytes whenever it is written
-        io.TextIOWrapper(packed, encoding="utf-8", newline="") as file,
     ):
-        yield _csv_to(file)
+        yield _csv_to(packed)  # type: ignore[arg-type]
 
 
-def _csv_to(file: TextIO) -> _Write:
-    header = True
+def _csv_to(file: IO[bytes]) -> _Write:
+    is_first = True
 
     def write(table: pd.DataFrame) -> None:
-        nonlocal header
-        table.to_csv(file, index=False, header=header)
+        nonlocal is_first
+        rows = pa.Table.from_pandas(table, preserve_index=False)
+        if is_first:
+            file.write(f"{','.join(rows.column_names)}\n".encode())
+        csv.write_csv(rows, file, csv.WriteOptions(include_header=False, quoting_style=_quoting(rows)))
         file.flush()
-        header = False
+        is_first = False
 
     return write
+
+
+def _quoting(rows: pa.Table) -> str:
+    """Quotation marks around texts, if one of them needs some."""
+    texts = (
+        column for column in rows.columns if pa.types.is_large_string(column.type) or pa.types.is_string(column.type)
+    )
+    return "needed" if any(pc.any(pc.match_substring_regex(text, '[",\r\n]')).as_py() for text in texts) else "none"
 
 
 @contextmanager
