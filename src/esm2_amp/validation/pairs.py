@@ -90,9 +90,15 @@ def clean_pairs(
     columns = [column for column in ("Protein1", "Protein2", "Label") if column in raw]
     written = raw[columns].apply(lambda column: column.str.strip())
     known = None if entries is None else [*entries, *dropped]
-    found = {} if known is None else matched_names(_codes(written)[2], known, file)
-    table = _identified(written, found)
-    first = _first_rows(table)
+    code_a, code_b, named = _codes(written)
+    found = {} if known is None else matched_names(named, known, file)
+    own = named.map(lambda name: found.get(name, protein_name(name)))
+    table = written
+    if not own.equals(named):
+        table = written.assign(Protein1=own[code_a].astype("str"), Protein2=own[code_b].astype("str"))
+    of_names, of_proteins = pd.factorize(own)
+    a, b = of_names[code_a], of_names[code_b]
+    first = _first_rows(a, b)
     checked = table.drop(columns="Label", errors="ignore") if labels == "unused" else table
     problems = cell_problems(PAIRS, checked)
     if known is not None:
@@ -102,9 +108,10 @@ def clean_pairs(
     if problems:
         raise all_problems(pairs_raw, problems)
 
-    is_self = (table["Protein1"] == table["Protein2"]).to_numpy()
+    is_self = a == b
     is_duplicate = first != np.arange(len(table))
-    is_of_dropped = table[list(PARTNERS)].isin(dropped).any(axis=1).to_numpy()
+    is_dropped = of_proteins.isin(dropped)
+    is_of_dropped = is_dropped[a] | is_dropped[b]
     left_out = (is_self & (self_pairs == "drop")) | (is_duplicate & (duplicate_pairs == "drop")) | is_of_dropped
     if left_out.all():
         others = " and pairs of proteins that were left out" if is_of_dropped.any() else ""
@@ -113,7 +120,6 @@ def clean_pairs(
         )
     kept = (written if entries is None else table)[~left_out]
     pairs = kept.rename_axis("row").reset_index()[[*columns, "row"]]
-    swapped = table["Protein1"].to_numpy() != table["Protein1"].to_numpy()[first]
     report = {
         "read": len(table),
         "kept": len(pairs),
@@ -123,7 +129,7 @@ def clean_pairs(
         "of_dropped_proteins": int(is_of_dropped.sum()),
         "self_pairs": int(is_self.sum()),
         "duplicates": int(is_duplicate.sum()),
-        "swapped_duplicates": int(swapped.sum()),
+        "swapped_duplicates": int((a != a[first]).sum()),
     }
     if "Label" in table:
         pairs["Label"] = _as_numbers(pairs["Label"], file)
@@ -340,17 +346,8 @@ def words_of_pairs(pairs: pd.DataFrame, words: Mapping[str, str], separator: str
     return pd.Series(texts, index=pairs.index, dtype="str")
 
 
-def _identified(pairs: pd.DataFrame, found: Mapping[str, str]) -> pd.DataFrame:
-    """Pairs with the entries of their names, or else with the names without what is written around them."""
-    code_a, code_b, named = _codes(pairs)
-    own = named.map(lambda name: found.get(name, protein_name(name)))
-    if own.equals(named):
-        return pairs
-    return pairs.assign(Protein1=own[code_a].astype("str"), Protein2=own[code_b].astype("str"))
-
-
 def _as_numbers(labels: pd.Series, file: str) -> pd.Series:
-    numbers = labels.map(LABELS)
+    numbers = pd.Series(_label_numbers(labels), index=labels.index)
     if not (missing := numbers.isna()).any():
         return numbers.astype("int8")
     logger.warning(
@@ -362,17 +359,21 @@ def _as_numbers(labels: pd.Series, file: str) -> pd.Series:
     return numbers.astype("Int8")
 
 
+def _label_numbers(labels: pd.Series) -> NDArray[np.float64]:
+    """The numbers that labels stand for; NaN where they are neither 0 nor 1."""
+    codes, texts = pd.factorize(labels, use_na_sentinel=False)
+    return np.array([LABELS.get(text, np.nan) for text in texts], dtype=np.float64)[codes]
+
+
 def _codes(pairs: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64], pd.Index]:
     """The two columns of ids as numbers into the ids that occur."""
     codes, named = pd.factorize(pd.concat([pairs[name] for name in PARTNERS]))
     return codes[: len(pairs)], codes[len(pairs) :], named
 
 
-def _first_rows(pairs: pd.DataFrame) -> NDArray[np.int64]:
-    """Position of the first row with the same two proteins, in either order, for each pair."""
-    code_a, code_b, named = _codes(pairs)
-    pair = np.minimum(code_a, code_b) * np.int64(len(named)) + np.maximum(code_a, code_b)
-    codes, unique = pd.factorize(pair)
+def _first_rows(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position of the first row with the same two proteins, in either order, for each pair of numbers of proteins."""
+    codes, unique = pd.factorize(np.minimum(a, b) << 32 | np.maximum(a, b))
     first = np.empty(len(unique), dtype=np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]  # of several rows the last one written, which is the first, stays
     return first[codes]
@@ -393,14 +394,16 @@ def _unknown_proteins(pairs: pd.DataFrame, known: Sequence[str], proteins: str) 
 
 
 def _contradictory_labels(pairs: pd.DataFrame, first: NDArray[np.int64]) -> list[Problem]:
-    label = pairs["Label"].map(LABELS).to_numpy()
-    a, b, row = pairs["Protein1"].to_numpy(), pairs["Protein2"].to_numpy(), pairs.index.to_numpy()
+    label, row = _label_numbers(pairs["Label"]), pairs.index.to_numpy()
     # NaN, a label that is no label, differs from everything but is a problem of its own.
+    contradictory = np.flatnonzero(np.abs(label - label[first]) == 1)
+    names = pairs.iloc[contradictory][list(PARTNERS)].itertuples(index=False)
     return [
         (
             row[i],
-            f"the pair {a[i]}-{b[i]} has Label {label[i]:.0f}, but {label[first[i]]:.0f} in row {row[first[i]]}; "
+            f"the pair {a}-{b} has Label {label[i]:.0f}, but {label[first[i]]:.0f} in row {row[first[i]]}; "
             "keep one of the two",
         )
-        for i in np.flatnonzero((np.abs(label - label[first]) == 1) & (a != "") & (b != ""))
+        for i, (a, b) in zip(contradictory, names, strict=True)
+        if a and b
     ]
