@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.io
 import pytest
 import torch
+import yaml
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from PIL import Image
@@ -23,6 +24,7 @@ from esm2_amp.columns import column_name
 from esm2_amp.evaluation.baselines import BASELINES
 from esm2_amp.models.registry import MODELS
 from esm2_amp.models.storage import load_model
+from esm2_amp.parameters.model_training import TrainingParameters
 from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
 from output_tables import problems_of_tables
 
@@ -350,6 +352,19 @@ def test_configured_models_are_the_published_ones(environment, model, tmp_path):
         assert network.layers == 6
     if hasattr(network, "heads"):
         assert (network.heads, network.feed_forward, network.dropout) == (8, 2048, 0.3)
+    of_the_paper = {"beta2": 0.999, "gradient_clip": None, "warmup_steps": 0, "decay": "plateau", "patience": None}
+    assert training.model_dump().items() >= (of_the_paper | {"standardise": False, "members": 1}).items()
+
+
+@pytest.mark.parametrize("environment", ["bernett", "bernett_mini", "esm2_8m", "esm2_650m"])
+def test_recipes_set_what_the_demonstration_sets_otherwise_than_by_default(environment):
+    """They are merged with conf/base, whose values hold where they have none."""
+    defaults = {name: field.default for name, field in TrainingParameters.model_fields.items()}
+    files = (ROOT / f"conf/{name}.yml" for name in ("base/parameters_model_training", f"{environment}/parameters"))
+    base, recipe = (yaml.safe_load(file.read_text()) for file in files)
+    for model in MODELS:
+        of_base, own = (settings[model]["settings"]["training"] for settings in (base, recipe))
+        assert {name for name, value in of_base.items() if value != defaults[name]} <= own.keys()
 
 
 def test_card_tells_how_a_model_was_made(demonstration_run):
