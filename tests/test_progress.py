@@ -167,6 +167,20 @@ def test_a_terminal_has_one_line_that_moves_and_goes_away(clock, logger, monkeyp
     assert terminal.getvalue().endswith("something else\n")  # ten seconds aren't worth a last line
 
 
+def test_processes_that_log_to_one_place_have_its_lines_together(clock, logger, monkeypatch):
+    budget, terminal = Budget(), on_terminal(logger)
+    monkeypatch.setattr(progress, "_OF_THE_RUN", budget)
+    monkeypatch.setattr(progress._MovingLine, "is_for_one_process", True)
+    progress.log_as_one_of(4)
+    for _ in range(int(HOUR) // 6):
+        work = Progress(logger, "work", 100)
+        for _ in range(100):
+            clock.now += 0.06
+            work.add(1)
+    assert 5 < terminal.getvalue().count("\n") <= 25
+    assert "\r" not in terminal.getvalue()
+
+
 def test_a_log_file_beside_a_terminal_gets_lines(clock, logger):
     lines, handler = logger.lines, logger.handlers[0]
     terminal = on_terminal(logger)
