@@ -28,10 +28,11 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="st
 
 
 class Unportable(Exception):
-    """An exception that can't be made again from what pickle keeps of it."""
+    """An exception that can't be pickled."""
 
-    def __init__(self, first: str, second: str) -> None:
-        super().__init__(f"{first} {second}")
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.function = lambda: words
 
 
 def own_process(_: Any) -> int:
@@ -121,7 +122,7 @@ def test_steps_that_most_others_wait_for_are_first(tmp_path):
     [
         (InputError("row 3: no label"), InputError, "^row 3: no label$"),
         (KeyError("entry"), KeyError, "entry"),
-        (Unportable("one", "two"), RuntimeError, "Unportable: one two"),
+        (Unportable("one, two"), RuntimeError, "Unportable: one, two"),
     ],
 )
 def test_an_error_ends_the_other_steps(tmp_path, error, kind, words):
