@@ -1,9 +1,15 @@
-"""Wrong parameters in plain words: the parameter's whole name, what it should be, what it is."""
+"""A user's mistakes in plain words; of a wrong parameter its whole name, what it should be, what it is."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+import yaml
+from kedro.config import MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+
+from esm2_amp.errors import InputError
 
 _ROOM = 80
 """Characters for a wrong value."""
@@ -54,6 +60,27 @@ def one_or_a_list(mistakes: Iterable[tuple[str, str]]) -> str:
     """Mistakes after a colon: one in the same line, several in a line each, the same one once."""
     lines = list(dict.fromkeys(": ".join(filter(None, mistake)) for mistake in mistakes))
     return f" {lines[0]}" if len(lines) == 1 else "".join(f"\n- {line}" for line in lines)
+
+
+def message_for_user(error: BaseException) -> str | None:
+    """The words of the mistake that caused an error, or None where it wasn't a user's."""
+    for cause in _causes(error):
+        if isinstance(cause, InputError):
+            return str(cause)
+        if isinstance(cause, MissingConfigException):
+            return f"--env and --conf-source must name folders of configuration files: {cause}"
+        if isinstance(cause, yaml.YAMLError | OmegaConfBaseException):
+            return f"The configuration can't be read: {cause}"
+        if isinstance(cause, ValidationError):
+            words = one_or_a_list(place_and_words("", mistake["input"], mistake) for mistake in cause.errors())
+            return f"Parameters are wrong (set in conf/base/parameters_*.yml, the environment's, or --params):{words}"
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _keys(value: Any) -> Collection[Any]:

@@ -3,23 +3,21 @@
 import logging
 import os
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
-from kedro.config import AbstractConfigLoader, MissingConfigException
+from kedro.config import AbstractConfigLoader
 from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
 from kedro.framework.project import LOGGING, pipelines
 from kedro.framework.session import KedroSession
 from kedro.utils import find_config_file
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
 
-from esm2_amp.app.mistakes import one_or_a_list, place_and_words
+from esm2_amp.app.mistakes import message_for_user
 from esm2_amp.app.model_folders import find_project
 from esm2_amp.app.step_names import check_names, full_names, full_namespaces
 from esm2_amp.errors import InputError
@@ -76,7 +74,7 @@ class Session(KedroSession):
             kwargs["namespaces"] = full_namespaces(kwargs.get("namespaces"), nodes)
             return super().run(None, names, *args, **kwargs)
         except Exception as error:
-            message = _message_for_user(error)
+            message = message_for_user(error)
             if message is None:
                 raise
             raise UserError(message) from error
@@ -151,24 +149,3 @@ def _check_device(parameters: Mapping[str, Any]) -> None:
         from esm2_amp.devices import resolve_device  # imports torch
 
         resolve_device(device)
-
-
-def _message_for_user(error: BaseException) -> str | None:
-    """The words of the mistake that caused an error, if it was a user's."""
-    for cause in _causes(error):
-        if isinstance(cause, InputError):
-            return str(cause)
-        if isinstance(cause, MissingConfigException):
-            return f"--env and --conf-source must name folders of configuration files: {cause}"
-        if isinstance(cause, yaml.YAMLError | OmegaConfBaseException):
-            return f"The configuration can't be read: {cause}"
-        if isinstance(cause, ValidationError):
-            words = one_or_a_list(place_and_words("", mistake["input"], mistake) for mistake in cause.errors())
-            return f"Parameters are wrong (set in conf/base/parameters_*.yml, the environment's, or --params):{words}"
-    return None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -24,6 +24,7 @@ from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 from pluggy import PluginManager
 
+from esm2_amp.app.mistakes import message_for_user
 from esm2_amp.app.step_names import short_name
 from esm2_amp.errors import InputError
 from esm2_amp.parameters.model_training import ARCHITECTURES
@@ -245,11 +246,8 @@ def _result(job: _Job, step: Node, given: Mapping[str, Any], returned: set[str])
 
 def _portable(error: Exception) -> bytes:
     """An exception as another process can raise it, with the words of the mistake that caused it, if there was one."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, InputError):
-            return pickle.dumps(InputError(str(cause)))
-        cause = cause.__cause__ or cause.__context__
+    if message := message_for_user(error):
+        return pickle.dumps(InputError(message))
     error.add_note("".join(traceback.format_exception(error)))
     try:
         pickle.loads(data := pickle.dumps(error))
