@@ -92,12 +92,14 @@ def test_instructions_that_are_there_are_not_warned_of(monkeypatch, caplog):
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
-def test_device_threads_and_precision_are_said_once(monkeypatch, caplog):
+@pytest.mark.parametrize(("count", "threads"), [(1, "1 thread"), (2, "2 threads")])
+def test_device_threads_and_precision_are_said_once(count, threads, monkeypatch, caplog):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: count)
     machine(monkeypatch, {"avx512_bf16": False})
     with caplog.at_level("INFO"):
         for _ in range(3):
             resolve_precision("auto", CPU)
-    assert caplog.messages == [f"Computing on device cpu, {torch.get_num_threads()} threads, in float32"]
+    assert caplog.messages == [f"Computing on device cpu, {threads}, in float32"]
 
 
 def test_the_measured_factor_is_that_of_this_machine():

@@ -135,5 +135,6 @@ def _warn_of_emulation(device: str) -> None:
 
 @cache
 def _announce(device: str, precision: ResolvedPrecision) -> None:
-    threads = f", {torch.get_num_threads()} threads" if device == "cpu" else ""
+    count = torch.get_num_threads()
+    threads = f", {count} thread{'s' if count > 1 else ''}" if device == "cpu" else ""
     logger.info("Computing on device %s%s, in %s", device, threads, precision)
