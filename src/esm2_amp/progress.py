@@ -5,13 +5,13 @@ together has few enough of them to be read: at most a hundred an hour.
 """
 
 import logging
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import chain, repeat
-from typing import Final, Self, TextIO, TypeVar
+from typing import Final, TypeVar
+
+from esm2_amp.moving_line import handlers_of
 
 Unit = TypeVar("Unit")
 
@@ -86,7 +86,7 @@ _OF_THE_RUN: Final = Budget()
 
 
 def log_as_one_of(processes: int) -> None:
-    """Let this process, one of several that log to the same place, log its share of lines, and no moving line.
+    """Let this process, one of several that log to the same place, log its share of lines.
 
     Parameters
     ----------
@@ -94,7 +94,6 @@ def log_as_one_of(processes: int) -> None:
         How many they are.
     """
     _OF_THE_RUN.share(processes)
-    _MovingLine.is_for_one_process = False
 
 
 class Pace:
@@ -146,7 +145,7 @@ class Lines:
         self._waits = chain(waits, repeat(waits[-1]))
         self._wait = next(self._waits)
         self.started = self._logged = self._moved = time.monotonic()
-        self._moving, self._is_read_later = _handlers_of(logger)
+        self._moving, self._is_read_later = handlers_of(logger)
 
     def offer(self, text: Callable[[], str]) -> None:
         """Log or show a line, if one is due."""
@@ -231,61 +230,3 @@ class Progress:
         pace = f", {rate:,.0f} {self._unit}/s" if self._unit else ""
         left = self._work - self._pace.done if self._done < self._total else 0
         return f"{self._what}: {self._done:,} of {self._total:,} ({share:.0f} %){pace}, {self._pace.left(left)}"
-
-
-class _MovingLine(logging.Filter):
-    """The last line of a terminal, written over as work goes on, and taken away before anything is logged there."""
-
-    is_for_one_process = True
-    """False where several processes write to the terminal, none of which knows what its last line is."""
-
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__()
-        self._stream, self._is_shown = stream, False
-
-    @classmethod
-    def of(cls, handler: logging.Handler) -> Self | None:
-        """That of a handler which writes to a terminal; None for others."""
-        console = getattr(handler, "console", None)  # of Rich, which Kedro logs by
-        stream = getattr(console, "file", None) or getattr(handler, "stream", None)
-        if stream is None or not stream.isatty() or getattr(console, "is_jupyter", False) or not cls.is_for_one_process:
-            return None
-        if (there := next((each for each in handler.filters if isinstance(each, cls)), None)) is None:
-            handler.addFilter(there := cls(stream))
-        return there
-
-    def show(self, text: str) -> None:
-        """Write a line over the one that is there."""
-        self._write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
-        self._is_shown = True
-
-    def erase(self) -> None:
-        """Take the line away."""
-        if self._is_shown:
-            self._write("\r\x1b[K")
-            self._is_shown = False
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through, after taking the line away."""
-        self.erase()
-        return True
-
-    def _write(self, text: str) -> None:
-        with suppress(OSError, ValueError):  # a terminal that was closed
-            self._stream.write(text)
-            self._stream.flush()
-
-
-def _handlers_of(logger: logging.Logger) -> tuple[_MovingLine | None, bool]:
-    """The moving line of the terminal that a logger writes to, and whether it writes to anything else."""
-    if not logger.isEnabledFor(logging.INFO):
-        return None, True
-    moving = [_MovingLine.of(handler) for handler in _all_handlers(logger)]
-    return next((line for line in moving if line), None), not moving or None in moving
-
-
-def _all_handlers(logger: logging.Logger) -> Iterator[logging.Handler]:
-    of_logger: logging.Logger | None = logger
-    while of_logger:
-        yield from of_logger.handlers
-        of_logger = of_logger.parent if of_logger.propagate else None

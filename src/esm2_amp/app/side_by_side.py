@@ -27,6 +27,7 @@ from pluggy import PluginManager
 from esm2_amp.app.mistakes import message_for_user
 from esm2_amp.app.step_names import short_name
 from esm2_amp.errors import InputError
+from esm2_amp.moving_line import MovingText, Relay, write_relayed
 from esm2_amp.parameters.model_training import ARCHITECTURES
 from esm2_amp.parameters.run import RunParameters
 from esm2_amp.progress import log_as_one_of
@@ -116,8 +117,15 @@ class _Job(NamedTuple):
 class _Worker(NamedTuple):
     """A process that runs one step at a time."""
 
+    number: int
     process: multiprocessing.process.BaseProcess
     connection: Connection
+
+
+class _Result(NamedTuple):
+    """What a step returned for memory, or the exception that it raised, pickled."""
+
+    data: bytes
 
 
 def _model_of(node: Node) -> str | None:
@@ -140,12 +148,12 @@ def _workers(job: _Job, n_workers: int) -> Iterator[list[_Worker]]:
     processes = multiprocessing.get_context("fork")
     workers = []
     try:
-        for _ in range(n_workers):
+        for number in range(n_workers):
             here, there = processes.Pipe()
             process = processes.Process(target=_work, args=(job, there, n_workers))
             process.start()
             there.close()
-            workers.append(_Worker(process, here))
+            workers.append(_Worker(number, process, here))
         yield workers
     finally:
         for worker in workers:
@@ -175,21 +183,27 @@ def _run_steps(job: _Job, workers: list[_Worker]) -> None:
             todo.remove(step)
             worker = idle.pop(0)
             given = {name: job.catalog.load(name) for name in step.inputs if name in in_memory}
-            worker.connection.send_bytes(pickle.dumps((step.name, given)))
+            worker.connection.send_bytes(pickle.dumps((step.name, given)))  # whole: `send` would share tensors
             running[worker.connection] = (worker, step)
         for connection in cast("list[Connection]", wait(list(running))):
-            worker, step = running.pop(connection)
-            for name, value in _answer(worker, step).items():
+            worker, step = running[connection]
+            message = _message(worker, step)
+            if not isinstance(message, _Result):
+                write_relayed(message, worker.number)
+                continue
+            write_relayed(MovingText(None), worker.number)
+            del running[connection]
+            for name, value in _values(message).items():
                 job.catalog.save(name, value)
             SequentialRunner._release_datasets(step, job.catalog, loads, job.pipeline)
             done.add(step)
             idle.append(worker)
 
 
-def _answer(worker: _Worker, step: Node) -> dict[str, Any]:
-    """The outputs of a step that no file holds."""
+def _message(worker: _Worker, step: Node) -> _Result | logging.LogRecord | MovingText:
+    """What the process of a step sent."""
     try:
-        result = pickle.loads(worker.connection.recv_bytes())
+        return cast("_Result | logging.LogRecord | MovingText", worker.connection.recv())
     except (EOFError, OSError):
         worker.process.join()
         raise InputError(
@@ -197,9 +211,20 @@ def _answer(worker: _Worker, step: Node) -> dict[str, Any]:
             "perhaps since the machine has no more memory; run the same command again with "
             "--runner-params=max_workers=1, which runs one step at a time"
         ) from None
-    if isinstance(result, Exception):
-        raise result
-    return dict(result)
+
+
+def _values(result: _Result) -> dict[str, Any]:
+    """The outputs of a step that no file holds.
+
+    Raises
+    ------
+    Exception
+        What the step raised.
+    """
+    found = pickle.loads(result.data)
+    if isinstance(found, Exception):
+        raise found
+    return dict(found)
 
 
 def _waiting_for(pipeline: Pipeline) -> dict[Node, int]:
@@ -215,6 +240,7 @@ def _work(job: _Job, connection: Connection, n_workers: int) -> None:
     """Run the steps whose names arrive, until this process is killed, or the one that started it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one gets it, too
     Thread(target=_end_with_parent, daemon=True).start()
+    relay = Relay.in_place_of_handlers(connection)
     log_as_one_of(n_workers)
     import torch
 
@@ -227,11 +253,11 @@ def _work(job: _Job, connection: Connection, n_workers: int) -> None:
         name, given = pickle.loads(connection.recv_bytes())
         step = steps[name]
         torch.set_num_threads(share if _model_of(step) else threads)
-        connection.send_bytes(_result(job, step, given, in_memory.intersection(step.outputs)))
+        relay.send(_result(job, step, given, in_memory.intersection(step.outputs)))
 
 
-def _result(job: _Job, step: Node, given: Mapping[str, Any], returned: set[str]) -> bytes:
-    """What a step returned for memory, or the exception that it raised."""
+def _result(job: _Job, step: Node, given: Mapping[str, Any], returned: set[str]) -> _Result:
+    """Run a step."""
     try:
         for name, value in given.items():
             job.catalog.save(name, value)
@@ -239,9 +265,9 @@ def _result(job: _Job, step: Node, given: Mapping[str, Any], returned: set[str])
         values = {name: job.catalog.load(name) for name in returned}
         for name in (*given, *returned):
             job.catalog.release(name)
-        return pickle.dumps(values)
+        return _Result(pickle.dumps(values))
     except Exception as error:
-        return _portable(error)
+        return _Result(_portable(error))
 
 
 def _portable(error: Exception) -> bytes:
