@@ -1,4 +1,4 @@
-"""Time of a training step on the CPU by our attention and by PyTorch's own, for the demonstration's transformers.
+"""Time of a training step on the CPU by our encoder layers and by PyTorch's own, for the demonstration's transformers.
 
     python tests/benchmarks/bench_attention.py [--steps N]
 
@@ -14,10 +14,9 @@ from pathlib import Path
 import torch
 import yaml
 from measuring import report
-from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from esm2_amp.models.amp import SelfAttention
+from esm2_amp.models.amp import EncoderLayer, SelfAttention
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.registry import build_network
 from esm2_amp.parameters.model_training import ModelParameters
@@ -27,9 +26,10 @@ WIDTH, WARM_UP = 256, 10
 
 
 def by_pytorch(network: PairNetwork) -> PairNetwork:
-    """The same network with PyTorch's own attention."""
+    """The same network with PyTorch's own layers and attention."""
     for module in network.modules():
-        module.__class__ = nn.MultiheadAttention if isinstance(module, SelfAttention) else type(module)
+        if isinstance(module, EncoderLayer | SelfAttention):
+            module.__class__ = type(module).__base__
     return network
 
 

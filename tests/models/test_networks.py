@@ -5,7 +5,7 @@ from torch import nn
 
 from conftest import PUBLISHED
 from esm2_amp.errors import InputError
-from esm2_amp.models.amp import ESM2AMPS, SelfAttention
+from esm2_amp.models.amp import ESM2AMPS, EncoderLayer, SelfAttention
 from esm2_amp.models.registry import MODELS, build_network, network_class
 from esm2_amp.protein import TOKENS
 
@@ -154,6 +154,34 @@ def test_attention_is_that_of_pytorch_with_its_gradients(training):
         found.append([mixed, *gradients])
     for of_pytorch, ours in zip(*found, strict=True):
         torch.testing.assert_close(ours, of_pytorch, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("of_tokens", [False, True])
+@pytest.mark.parametrize("training", [True, False])
+def test_encoder_layer_is_that_of_pytorch_with_its_gradients(training, of_tokens):
+    found = []
+    for kind in (nn.TransformerEncoderLayer, EncoderLayer):
+        torch.manual_seed(4)
+        sizes = {"batch_first": True, "norm_first": True} if kind is nn.TransformerEncoderLayer else {}
+        layer = kind(16, 4, 20, dropout=0.0, **sizes).train(training).double()
+        for parameter in layer.parameters():
+            nn.init.normal_(parameter)
+        tokens = torch.randn(3, 20, 16, dtype=torch.float64, requires_grad=of_tokens)
+        states = layer(tokens)
+        gradients = torch.autograd.grad(states.square().sum(), [*layer.parameters(), *[tokens] * of_tokens])
+        found.append([states, *gradients])
+    for of_pytorch, ours in zip(*found, strict=True):
+        torch.testing.assert_close(ours, of_pytorch)
+
+
+def test_first_encoder_layer_drops_a_share_of_what_attention_adds():
+    torch.manual_seed(0)
+    layer, tokens = EncoderLayer(16, 4, 20, dropout=0.9), torch.randn(2, 300, 16)
+    with torch.no_grad():
+        layer.linear2.weight.zero_()
+        layer.linear2.bias.zero_()
+        dropped = (layer.train()(tokens) == tokens).float().mean().item()
+    assert dropped == pytest.approx(0.9, abs=0.02)
 
 
 def test_attention_drops_the_share_of_its_weights_that_is_asked_for_while_it_is_trained():

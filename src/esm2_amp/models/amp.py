@@ -1,11 +1,11 @@
 """ESM2_AMPS and ESM2_AMP_CSE: a transformer encoder over the tokens of a pair (METHOD section 3)."""
 
 import math
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, linear
+from torch.nn.functional import dropout, layer_norm, linear
 from typing_extensions import override
 
 from esm2_amp.errors import InputError
@@ -49,11 +49,40 @@ class SelfAttention(nn.MultiheadAttention):
         """Attend as `nn.MultiheadAttention` does, to tokens of shape (B, T, D)."""
         if query.device.type != "cpu" or options.get("need_weights", True):
             return super().forward(query, *given, **options)
-        maps = linear(query, self.in_proj_weight, self.in_proj_bias).unflatten(-1, (3 * self.num_heads, -1))
+        return self._attend(query, self.in_proj_weight, self.in_proj_bias), None
+
+    def after(self, norm: nn.LayerNorm, tokens: Tensor) -> Tensor:
+        """What `forward` returns for `norm(tokens)`, tokens that need no gradient: then none passes the three maps.
+
+        The scale and the shift of the norm are multiplied by the maps in place of the tokens, which saves one of the
+        three products of the maps in a training step.
+        """
+        normalised = layer_norm(tokens, norm.normalized_shape, eps=norm.eps)
+        bias = torch.addmv(self.in_proj_bias, self.in_proj_weight, norm.bias)
+        return self._attend(normalised, self.in_proj_weight * norm.weight, bias)
+
+    def _attend(self, tokens: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        maps = linear(tokens, weight, bias).unflatten(-1, (3 * self.num_heads, -1))
         q, k, v = maps.transpose(1, 2).chunk(3, dim=1)  # (B, heads, T, D / heads)
         weights = torch.softmax(q @ k.transpose(-2, -1) / math.sqrt(self.head_dim), dim=-1)
         mixed = dropout(weights, self.dropout, self.training) @ v
-        return self.out_proj(mixed.transpose(1, 2).flatten(2)), None
+        return cast("Tensor", self.out_proj(mixed.transpose(1, 2).flatten(2)))
+
+
+class EncoderLayer(nn.TransformerEncoderLayer):
+    """PyTorch's layer with normalised inputs, whose attention is `SelfAttention`."""
+
+    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float) -> None:
+        super().__init__(width, heads, feed_forward, dropout, activation="relu", batch_first=True, norm_first=True)
+        self.self_attn: SelfAttention = SelfAttention.of(self.self_attn)
+
+    @override
+    def forward(self, src: Tensor, *given: Any, **options: Any) -> Tensor:
+        """(B, T, D) → (B, T, D)."""
+        if src.device.type != "cpu" or src.requires_grad or not self.training:
+            return super().forward(src, *given, **options)
+        states = src + self.dropout1(self.self_attn.after(self.norm1, src))  # the first layer, in training
+        return cast("Tensor", states + self._ff_block(self.norm2(states)))
 
 
 class TransformerPairNetwork(PairNetwork):
@@ -93,10 +122,7 @@ class TransformerPairNetwork(PairNetwork):
         if width % heads:
             raise InputError(f"The width of the features must be divisible by heads, got width {width}, heads {heads}")
         self.standardise = Standardise(width) if standardised else nn.Identity()
-        layer = nn.TransformerEncoderLayer(
-            width, heads, feed_forward, dropout, activation="relu", batch_first=True, norm_first=True
-        )
-        layer.self_attn = SelfAttention.of(layer.self_attn)
+        layer = EncoderLayer(width, heads, feed_forward, dropout)
         self.transformer_encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.mlp_layers = mlp_head(width, h1, h2)
 
