@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 import yaml
 from measuring import report
+from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from esm2_amp.models.amp import EncoderLayer, SelfAttention
@@ -27,9 +28,9 @@ WIDTH, WARM_UP = 256, 10
 
 def by_pytorch(network: PairNetwork) -> PairNetwork:
     """The same network with PyTorch's own layers and attention."""
+    theirs: dict[type, type] = {EncoderLayer: nn.TransformerEncoderLayer, SelfAttention: nn.MultiheadAttention}
     for module in network.modules():
-        if isinstance(module, EncoderLayer | SelfAttention):
-            module.__class__ = type(module).__base__
+        module.__class__ = theirs.get(type(module), type(module))
     return network
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, Sampler, SequentialSampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 from typing_extensions import override
 
 from esm2_amp.pairs import Pairs
@@ -61,29 +61,31 @@ class Shares(NamedTuple):
 
 
 class _PairRows(Dataset[PairBatch]):
-    """Rows of the partners and labels; an item is the batch at a list of positions."""
+    """Rows of the partners and labels; an item is the batch at some positions."""
 
     def __init__(self, a: Tensor, b: Tensor, label: Tensor) -> None:
         self.columns = a, b, label
 
-    def __getitem__(self, positions: list[int]) -> PairBatch:
+    def __getitem__(self, positions: Tensor) -> PairBatch:
         a, b, label = (column[positions] for column in self.columns)
         return a, b, label
 
 
-class _SharedBatches(Sampler[list[int]]):
-    """The batches of one process, step after step."""
+class _SharedBatches(Sampler[Tensor]):
+    """The batches of one process, step after step, in a new random order each time where there is a generator."""
 
-    def __init__(self, order: Sampler[int], pairs: int, shares: Shares) -> None:
-        self._steps, self._pairs, self._shares = BatchSampler(order, shares.step, drop_last=False), pairs, shares
+    def __init__(self, pairs: int, shares: Shares, generator: torch.Generator | None) -> None:
+        self._pairs, self._shares, self._generator = pairs, shares, generator
 
     @override
-    def __iter__(self) -> Iterator[list[int]]:
-        size = self._shares.batch
-        for step in self._steps:
+    def __iter__(self) -> Iterator[Tensor]:
+        size, generator = self._shares.batch, self._generator
+        order = torch.arange(self._pairs) if generator is None else torch.randperm(self._pairs, generator=generator)
+        for step in order.split(self._shares.step):
             own = step[self._shares.part(len(step))]
             for number in range(self._shares.batches(len(step))):
-                yield own[number * size : (number + 1) * size] or step[:1]
+                batch = own[number * size : (number + 1) * size]
+                yield batch if len(batch) else step[:1]
 
     def __len__(self) -> int:
         whole, rest = divmod(self._pairs, self._shares.step)
@@ -108,13 +110,11 @@ def pair_batches(
     """
     a, b, count = pairs.a, pairs.b, len(pairs)
     assert pairs.label is not None
-    order: SequentialSampler | RandomSampler = SequentialSampler(range(count))
-    if shuffle_seed is not None:
-        order = RandomSampler(range(count), generator=torch.Generator().manual_seed(shuffle_seed))
-        if swapping:
-            generator = torch.Generator().manual_seed(shuffle_seed)
-            torch.randperm(count, generator=generator)  # what the sampler draws first
-            swapped = torch.randint(2, (count,), generator=generator, dtype=torch.bool)
-            a, b = torch.where(swapped, b, a), torch.where(swapped, a, b)
-    batches = _SharedBatches(order, count, shares)
+    generator = None if shuffle_seed is None else torch.Generator().manual_seed(shuffle_seed)
+    if shuffle_seed is not None and swapping:
+        of_swaps = torch.Generator().manual_seed(shuffle_seed)
+        torch.randperm(count, generator=of_swaps)  # what the order draws
+        swapped = torch.randint(2, (count,), generator=of_swaps, dtype=torch.bool)
+        a, b = torch.where(swapped, b, a), torch.where(swapped, a, b)
+    batches = _SharedBatches(count, shares, generator)
     return DataLoader(_PairRows(a, b, pairs.label), sampler=batches, batch_size=None)
