@@ -29,7 +29,8 @@ from esm2_amp.encoder.embedding import embed
 from esm2_amp.encoder.loading import Encoder, load_encoder
 from esm2_amp.encoder.weights import Architecture, EsmWeights
 from esm2_amp.explanation.gradients import integrated_gradients, mean_pair
-from esm2_amp.explanation.mutation_scan import Rescorer, mutation_scan
+from esm2_amp.explanation.mutation_scan import mutation_scan
+from esm2_amp.explanation.rescoring import Rescorer
 from esm2_amp.explanation.residue_deletion import residue_deletion
 from esm2_amp.explanation.residues import ResidueSource, residue_attributions
 from esm2_amp.models.amp import ESM2AMPS

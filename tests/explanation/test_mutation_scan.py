@@ -16,14 +16,8 @@ from esm2_amp.encoder.tokens import MASK, VOCABULARY, encode
 from esm2_amp.errors import InputError
 from esm2_amp.explanation import mutation_scan as module
 from esm2_amp.explanation.changed_sequences import SequenceScorer
-from esm2_amp.explanation.mutation_scan import (
-    Rescorer,
-    ScanStore,
-    mutation_scan,
-    of_residues,
-    scan_some,
-    scannable,
-)
+from esm2_amp.explanation.mutation_scan import ScanStore, mutation_scan, of_residues, scan_some, scannable
+from esm2_amp.explanation.rescoring import Rescorer
 from esm2_amp.explanation.residues import ResidueSource
 from esm2_amp.models.registry import MODELS, build_network
 from esm2_amp.pairs import Pairs

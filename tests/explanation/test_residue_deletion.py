@@ -13,7 +13,7 @@ from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.encoder.tokens import MASK
 from esm2_amp.explanation import residue_deletion as module
 from esm2_amp.explanation.changed_sequences import SequenceScorer
-from esm2_amp.explanation.mutation_scan import Rescorer
+from esm2_amp.explanation.rescoring import Rescorer
 from esm2_amp.explanation.residue_deletion import (
     FEWEST_PAIRS,
     no_deletion,

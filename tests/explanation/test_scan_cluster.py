@@ -12,7 +12,8 @@ from esm2_amp.encoder.loading import load_encoder
 from esm2_amp.encoder.weights import EsmWeights
 from esm2_amp.errors import InputError
 from esm2_amp.explanation import mutation_scan as module
-from esm2_amp.explanation.mutation_scan import Rescorer, ScanStore, mutation_scan
+from esm2_amp.explanation.mutation_scan import ScanStore, mutation_scan
+from esm2_amp.explanation.rescoring import Rescorer
 from esm2_amp.explanation.residues import Profiles
 
 SCAN = scan_of(replace_by="background", draws=2)

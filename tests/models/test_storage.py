@@ -14,8 +14,9 @@ from torch import nn
 from conftest import PUBLISHED
 from esm2_amp.errors import InputError
 from esm2_amp.features import ProteinFeatures
+from esm2_amp.models.published import read_published_state
 from esm2_amp.models.registry import MODELS, build_network
-from esm2_amp.models.storage import TrainedModel, load_model, read_published_state, save_model
+from esm2_amp.models.storage import TrainedModel, load_model, save_model
 
 GOLDEN = Path(__file__).parents[1] / "data/golden"
 

@@ -14,7 +14,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from esm2_amp.checked_tensors import check_file
 from esm2_amp.errors import InputError
-from esm2_amp.models.storage import WEIGHTS, read_published_state
+from esm2_amp.models.published import read_published_state
+from esm2_amp.models.storage import WEIGHTS
 
 BLOCK_POWER_ITERATIONS, END_POWER_ITERATIONS = 3, 5
 """Power iterations of the spectral norms in residual blocks, and in the latent and output layers."""

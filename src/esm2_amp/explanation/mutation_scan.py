@@ -14,20 +14,16 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from esm2_amp.cluster import Cluster
 from esm2_amp.encoder.embedding import embedding_work
 from esm2_amp.encoder.tokens import MASK, encode
 from esm2_amp.errors import InputError
-from esm2_amp.explanation.changed_sequences import Changes, Floats, SequenceScorer, Tokens, falls_of_all
-from esm2_amp.explanation.residues import Profiles, ResidueSource, check_network, protein_entries
+from esm2_amp.explanation.changed_sequences import Changes, Floats, Tokens, falls_of_all
+from esm2_amp.explanation.rescoring import Rescorer
+from esm2_amp.explanation.residues import Profiles
 from esm2_amp.files import DAMAGED_ARCHIVE, write_atomically
-from esm2_amp.models.base import PairNetwork
-from esm2_amp.pairs import Pairs
 from esm2_amp.parameters.interpretability import ScanParameters
 from esm2_amp.progress import Progress
 from esm2_amp.protein import AMINO_ACID_PERCENT, window_starts
@@ -39,81 +35,6 @@ _AT_ONCE: Final = 256
 
 _BACKGROUND = encode("".join(AMINO_ACID_PERCENT))[1:-1]
 _FREQUENCIES = np.array(list(AMINO_ACID_PERCENT.values())) / sum(AMINO_ACID_PERCENT.values())
-
-
-class Rescorer(NamedTuple):
-    """Scores pairs anew, with a changed sequence of a partner.
-
-    Attributes
-    ----------
-    network : PairNetwork
-        The explained model.
-    pairs : Pairs
-        The pairs as the network reads them.
-    entries : list of P str
-        Names of the proteins of the pairs' table.
-    source : ResidueSource
-        Sequences and encoder of the proteins.
-    batch_size : int
-        Pairs passed through the network at once.
-    """
-
-    network: PairNetwork
-    pairs: Pairs
-    entries: list[str]
-    source: ResidueSource
-    batch_size: int
-
-    @classmethod
-    def of(
-        cls, network: PairNetwork, explained: pd.DataFrame, pairs: Pairs, source: ResidueSource, batch_size: int
-    ) -> "Rescorer":
-        """A rescorer of explained pairs, on the device of the source.
-
-        Parameters
-        ----------
-        network : PairNetwork
-            The explained model.
-        explained : DataFrame, B rows
-            `Protein1`, `Protein2`.
-        pairs : Pairs
-            The same pairs as the network reads them.
-        source : ResidueSource
-            Sequences and encoder of the proteins.
-        batch_size : int
-            Pairs passed through the network at once.
-
-        Raises
-        ------
-        InputError
-            The network reads no vectors of proteins, or a sequence isn't known.
-        """
-        check_network(network)
-        entries = protein_entries(explained, pairs)
-        source.of_entries(entries)
-        network = network.to(source.device).eval()
-        return cls(network, pairs.to(torch.device("cpu")), entries, source, batch_size)
-
-    def sequence(self, protein: int) -> str:
-        """The sequence of the protein in a row of the table."""
-        return self.source.sequences[self.entries[protein]]
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """Rows of the partners in the table, shape (B, 2)."""
-        return torch.stack([self.pairs.a, self.pairs.b], dim=1).numpy()
-
-    @property
-    def scorer(self) -> SequenceScorer:
-        """Embeds changed sequences, and scores pairs with them."""
-        return SequenceScorer(
-            self.network, self.source.encoder, self.source.options, self.source.device, self.batch_size
-        )
-
-    def with_partners(self, protein: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Tensor]:
-        """The pairs of a protein, B of them: their numbers, its side in each, both (B,), and its partners' vectors."""
-        pair, side = np.nonzero(self.rows == protein)
-        return pair, side, self.pairs.table[torch.from_numpy(self.rows[pair, 1 - side])]
 
 
 class ScanStore:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from esm2_amp.encoder.tokens import MASK, encode
-from esm2_amp.explanation.mutation_scan import Rescorer
+from esm2_amp.explanation.rescoring import Rescorer
 from esm2_amp.explanation.residues import Profiles
 from esm2_amp.progress import Progress
 from esm2_amp.protein import SIDES

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from esm2_amp.explanation.drawing import Subject as Subject
     from esm2_amp.explanation.gradients import GradientPath as GradientPath
     from esm2_amp.explanation.latent_forest import LabelledPairs as LabelledPairs
-    from esm2_amp.explanation.mutation_scan import Rescorer as Rescorer
     from esm2_amp.explanation.mutation_scan import ScanStore as ScanStore
+    from esm2_amp.explanation.rescoring import Rescorer as Rescorer
     from esm2_amp.explanation.residues import Profiles as Profiles
     from esm2_amp.explanation.residues import ResidueSource as ResidueSource
     from esm2_amp.features import ProteinFeatures as ProteinFeatures

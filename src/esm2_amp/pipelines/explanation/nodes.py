@@ -209,7 +209,8 @@ def explain_residues(
     found : ResidueExplanation
     """
     from esm2_amp.explanation import residue_tables
-    from esm2_amp.explanation.mutation_scan import Rescorer, ScanStore, scan_some, scannable
+    from esm2_amp.explanation.mutation_scan import ScanStore, scan_some, scannable
+    from esm2_amp.explanation.rescoring import Rescorer
     from esm2_amp.explanation.residues import residue_attributions
 
     source = residue_source(paths[0].features, proteins, encoder, run) if paths else None

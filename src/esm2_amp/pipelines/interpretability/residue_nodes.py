@@ -89,7 +89,8 @@ def explain_residues(
         How well residues add up to tokens.
     """
     from esm2_amp.explanation import residue_tables
-    from esm2_amp.explanation.mutation_scan import Rescorer, ScanStore, scan_some, scannable
+    from esm2_amp.explanation.mutation_scan import ScanStore, scan_some, scannable
+    from esm2_amp.explanation.rescoring import Rescorer
     from esm2_amp.explanation.residues import residue_attributions
     from esm2_amp.explanation.selection import likely_positives
 
@@ -178,7 +179,7 @@ def mask_scanned(
     parameters, run
         As of `mask_residues`.
     """
-    from esm2_amp.explanation.mutation_scan import Rescorer
+    from esm2_amp.explanation.rescoring import Rescorer
     from esm2_amp.explanation.residue_deletion import no_deletion, residue_deletion
     from esm2_amp.explanation.residue_tables import MEASURE_NAMES, compare_measures, profiles_of
 
