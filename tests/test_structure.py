@@ -6,13 +6,13 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src/esm2_amp"
 ORDER = [
-    *["errors", "files", "checked_tensors", "checked_json", "progress", "protein", "names", "columns"],
+    *["errors", "files", "checked_tensors", "checked_json", "moving_line", "progress", "protein", "names", "columns"],
     *["threads"],
     *["parameters", "cluster", "statistics", "figures", "devices", "precision", "validation"],
     *["features", "pairs", "models", "splits", "synthetic", "training", "encoder"],
     *["finetuning", "search", "evaluation", "regions", "screening"],
     *["prediction", "explanation", "report", "io"],
-    *["pipelines", "pipeline_registry", "app", "interface", "settings"],
+    *["pipelines", "pipeline_registry", "app", "given_tables", "interface", "settings"],
     *["cli", "__main__"],
 ]
 """From the ground up."""

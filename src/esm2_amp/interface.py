@@ -4,7 +4,7 @@ Each function calls the steps of the pipelines, with the settings of `conf/base`
 Nothing is written but to a store that is asked for.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -28,10 +28,8 @@ from esm2_amp.explanation.methods import METHODS
 from esm2_amp.explanation.methods import explain as explain_by
 from esm2_amp.explanation.results import Explanation, LabelledArray
 from esm2_amp.features import ProteinFeatures
-from esm2_amp.files import SourceTable
+from esm2_amp.given_tables import Pairs, Proteins, checked_proteins, entries_of, known_pairs, pair_table
 from esm2_amp.io.feature_store import FeatureStoreDataset, StoreContents
-from esm2_amp.io.pairs import PairsDataset
-from esm2_amp.io.proteins import ProteinsDataset
 from esm2_amp.models.storage import TrainedModel, load_model
 from esm2_amp.parameters.base import Parameters
 from esm2_amp.parameters.evaluation import BaselineParameters, EvaluationParameters
@@ -40,20 +38,12 @@ from esm2_amp.parameters.interpretability import GradientParameters
 from esm2_amp.parameters.prediction import PredictionParameters
 from esm2_amp.parameters.run import Device, RunParameters
 from esm2_amp.parameters.screening import ScreeningParameters
-from esm2_amp.pipelines.feature_extraction.nodes import check_proteins
 from esm2_amp.pipelines.feature_extraction.nodes import extract_features as extract
 from esm2_amp.pipelines.prediction.nodes import clean_new_pairs, score_new_pairs
 from esm2_amp.pipelines.screening.nodes import list_candidates, screen_pairs
 from esm2_amp.protein import TOKENS
-from esm2_amp.validation.pairs import clean_pairs
 
 __all__ = ["explain", "extract_features", "predict", "screen"]
-
-Proteins = pd.DataFrame | Mapping[str, str] | str | Path | ProteinFeatures
-"""A table with `Entry` and `Sequence`, sequences by id, a file, or features that were extracted before."""
-
-Pairs = pd.DataFrame | Iterable[Sequence[Any]] | str | Path
-"""A table with `Protein1`, `Protein2` and perhaps `Label`, rows of these, or a file."""
 
 THRESHOLD: Final = 0.5
 EXTRACTION: Final = ExtractionParameters(
@@ -111,7 +101,7 @@ def extract_features(
     ['INS', 'GCG']
     """
     run = _run_parameters(device)
-    with _input_errors(), _extracted(_checked(proteins), str(encoder), store, run) as found:
+    with _input_errors(), _extracted(checked_proteins(proteins, EXTRACTION), str(encoder), store, run) as found:
         array = found.select(slice(None)).float().numpy()
         axes = {"protein": found.entries, "token": TOKENS, "feature": range(found.width)}
         return LabelledArray(array, {name: np.array(labels) for name, labels in axes.items()})
@@ -174,9 +164,9 @@ def predict(
     trained = _model_of(model)
     run, evaluation = _run_parameters(device), _evaluation_parameters(threshold)
     with _input_errors():
-        known = _checked(proteins)
+        known = checked_proteins(proteins, EXTRACTION)
         table, *_ = clean_new_pairs(
-            _pair_table(pairs, "pairs"), pd.DataFrame({"Entry": _entries(known)}), None, PredictionParameters()
+            pair_table(pairs, "pairs"), pd.DataFrame({"Entry": entries_of(known)}), None, PredictionParameters()
         )
         with _extracted(known, _encoder_of(trained, encoder), store, run) as features:
             return score_new_pairs(table, features, trained, evaluation, run)
@@ -245,10 +235,10 @@ def explain(
     _check_method(method)
     trained, run = _model_of(model), _run_parameters(device)
     with _input_errors():
-        known = _checked(proteins)
-        entries = _entries(known)
-        table = _known_pairs(pairs, entries, "pairs")
-        averaged = None if background is None else _known_pairs(background, entries, "background")
+        known = checked_proteins(proteins, EXTRACTION)
+        entries = entries_of(known)
+        table = known_pairs(pairs, entries, "pairs")
+        averaged = None if background is None else known_pairs(background, entries, "background")
         with _extracted(known, _encoder_of(trained, encoder), store, run) as features:
             start = (
                 average_pair(trained, features) if averaged is None else mean_pair(trained.pairs(features, averaged))
@@ -312,7 +302,7 @@ def screen(
     parameters = _valid(ScreeningParameters, top=top, threshold=threshold)
     none = pd.DataFrame({"Protein1": [], "Protein2": []}, dtype="str")
     with _input_errors(), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        known = _checked(proteins)
+        known = checked_proteins(proteins, EXTRACTION)
         names = pd.DataFrame({"Entry": pd.Series(list(queries or ()), dtype="str"), "InProteome": True})
         with _extracted(known, _encoder_of(trained, encoder), store, run) as features:
             screened = screen_pairs(features, names, none, trained, Path(folder), parameters, run)
@@ -343,9 +333,6 @@ def _check_method(method: str) -> None:
         raise InputError(f"method must be one of {', '.join(known)}, got {method!r}; choose one of them{latent}")
 
 
-# ---- proteins and pairs
-
-
 @contextmanager
 def _extracted(
     proteins: pd.DataFrame | ProteinFeatures, encoder: str, store: str | Path | None, run: RunParameters
@@ -361,75 +348,6 @@ def _extracted(
         for part in extract(proteins, load, StoreContents(shards), None, EXTRACTION, run):
             dataset.save(part)
         yield dataset.load()
-
-
-def _checked(proteins: Proteins) -> pd.DataFrame | ProteinFeatures:
-    """Proteins as `check_proteins` passes them on; features as they are."""
-    if isinstance(proteins, ProteinFeatures):
-        return proteins
-    if isinstance(proteins, str | Path):
-        return check_proteins(ProteinsDataset(str(Path(proteins).expanduser())).load(), EXTRACTION)[0]
-    if isinstance(proteins, Mapping):
-        proteins = pd.DataFrame({"Entry": list(proteins.keys()), "Sequence": list(proteins.values())})
-    if not isinstance(proteins, pd.DataFrame):
-        raise InputError(
-            f"proteins must be a DataFrame, a dict of sequences by id, or a path, got {type(proteins).__name__}; "
-            "give a dict such as {'P01308': 'MALWMR'}"
-        )
-    return check_proteins(_source_table(proteins, "proteins", ("Entry", "Sequence")), EXTRACTION)[0]
-
-
-def _entries(proteins: pd.DataFrame | ProteinFeatures) -> list[str]:
-    return proteins.entries if isinstance(proteins, ProteinFeatures) else proteins["Entry"].tolist()
-
-
-def _known_pairs(pairs: Pairs, entries: list[str], name: str) -> pd.DataFrame:
-    table, _ = clean_pairs(
-        _pair_table(pairs, name),
-        entries,
-        self_pairs="keep",
-        duplicate_pairs="keep",
-        labels="optional",
-        protein_source="proteins",
-    )
-    return table
-
-
-def _pair_table(pairs: Pairs, name: str) -> SourceTable:
-    if isinstance(pairs, str | Path):
-        table = PairsDataset(str(Path(pairs).expanduser())).load()
-        assert table is not None  # a dataset with a path loads a table
-        return table
-    frame = pairs if isinstance(pairs, pd.DataFrame) else pd.DataFrame(list(pairs))
-    columns = ["Protein1", "Protein2", "Label"]
-    if not isinstance(pairs, pd.DataFrame):
-        if frame.shape[1] not in (0, 2, 3):
-            raise InputError(
-                f"{name} must be rows of Protein1, Protein2 and perhaps Label, got {frame.shape[1]} values in a row; "
-                "give tuples such as ('P01308', 'P0DP23')"
-            )
-        frame = frame.set_axis(columns[: frame.shape[1]], axis=1)
-    return _source_table(frame, name, columns[:2], columns[2:])
-
-
-def _source_table(frame: pd.DataFrame, name: str, required: Sequence[str], optional: Sequence[str] = ()) -> SourceTable:
-    """A table in memory as text, as if it had been read from a file of that name; rows are counted from 0."""
-    if frame.empty:
-        raise InputError(f"{name} must have at least one row, got none; check how the data was selected")
-    if missing := [column for column in required if column not in frame]:
-        raise InputError(
-            f"{name} must have the columns {', '.join(required)}, lacks {', '.join(missing)}, got "
-            f"{', '.join(map(repr, frame.columns))}; add or rename columns"
-        )
-    text = frame[[column for column in (*required, *optional) if column in frame]].reset_index(drop=True)
-    return SourceTable(text.map(_as_text).astype("str").rename_axis("row"), name)
-
-
-def _as_text(value: object) -> str:
-    return "" if value is None or value is pd.NA or value != value else str(value)  # noqa: PLR0124 - only NaN differs
-
-
-# ---- models, encoders and settings
 
 
 def _model_of(model: str | Path | TrainedModel) -> TrainedModel:
