@@ -1,12 +1,15 @@
 """The pair object against plain look-ups by name."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from esm2_amp import pairs as module
 from esm2_amp.errors import InputError
-from esm2_amp.pairs import Pairs, pair_tokens, protein_rows
+from esm2_amp.pairs import Pairs, hash_pair_table, pair_tokens, protein_rows
 
 ENTRIES = ["P12345", "P1234", "NA", "P9", "P8"]
 
@@ -72,3 +75,11 @@ def test_tokens_are_those_of_a_then_of_b(dtype):
     for pair in range(4):
         expected = [*table[a[pair]], *table[b[pair]]]
         assert torch.equal(tokens[pair], torch.stack(expected).float())
+
+
+@pytest.mark.parametrize("pairs", [0, 1, 3, 7])
+def test_table_of_pairs_is_hashed_as_its_csv_file(pairs, monkeypatch):
+    monkeypatch.setattr(module, "_ROWS_AT_ONCE", 3)
+    table = named(*[("P1,2", f"P{number}") for number in range(pairs)], label=1, split="train")
+    whole = table[["Protein1", "Protein2", "label", "split"]].to_csv(index=False)
+    assert hash_pair_table(table) == hashlib.sha256(whole.encode()).hexdigest()

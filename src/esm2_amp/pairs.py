@@ -7,7 +7,7 @@ batch by batch, on the device that the table is on.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from esm2_amp.errors import InputError
+
+_ROWS_AT_ONCE: Final = 1_000_000
+"""Rows of a table that are text at once."""
 
 
 class ProteinVectors(Protocol):
@@ -67,8 +70,10 @@ class Pairs:
             A pair names a protein that has no vectors.
         """
         rows = np.stack(protein_rows(vectors.entries, pairs), axis=1)  # (B, 2)
-        used, in_table = np.unique(rows, return_inverse=True)
-        a, b = torch.from_numpy(in_table.reshape(-1, 2)).unbind(dim=1)
+        used = np.flatnonzero(np.bincount(rows.ravel(), minlength=len(vectors.entries)))
+        in_table = np.empty(len(vectors.entries), dtype=np.int64)
+        in_table[used] = np.arange(len(used))
+        a, b = torch.from_numpy(in_table[rows]).unbind(dim=1)
         label = torch.tensor(pairs["label"].to_numpy("float32")) if "label" in pairs else None
         return cls(vectors.select(protein_tokens, used.tolist()), a.contiguous(), b.contiguous(), label)
 
@@ -175,8 +180,11 @@ def hash_pair_table(pairs: pd.DataFrame) -> str:
     pairs : DataFrame
         `Protein1`, `Protein2`, `label`, `split`.
     """
-    named = pairs[["Protein1", "Protein2", "label", "split"]]
-    return hashlib.sha256(named.to_csv(index=False).encode()).hexdigest()
+    named, digest = pairs[["Protein1", "Protein2", "label", "split"]], hashlib.sha256()
+    for start in range(0, max(1, len(named)), _ROWS_AT_ONCE):
+        part = named.iloc[start : start + _ROWS_AT_ONCE]
+        digest.update(part.to_csv(index=False, header=start == 0).encode())
+    return digest.hexdigest()
 
 
 def hash_pairs(*parts: Pairs) -> str:

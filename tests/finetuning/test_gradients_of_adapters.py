@@ -109,8 +109,7 @@ def test_gradients_are_finite_differences(name, changed):
 def kept_loss(tuner: EncoderTuner) -> float:
     """The loss of the training step itself, whatever dropout it draws."""
     tuner._accumulate(PAIRS, 7)
-    logit, label = (torch.cat(column) for column in zip(*tuner._outcomes["training"], strict=True))
-    tuner._outcomes["training"].clear()
+    logit, label = tuner._outcomes["training"].take()
     return float(binary_cross_entropy_with_logits(logit, label.double()))
 
 
@@ -118,7 +117,7 @@ def kept_loss(tuner: EncoderTuner) -> float:
 def test_dropout_is_the_same_in_both_passes_over_a_part(recompute):
     tuner = tuner_of(SEQUENCES, settings_of(tokens_at_once=45, dropout=0.4, recompute=recompute))
     found = gradients(tuner, 7)
-    tuner._outcomes["training"].clear()
+    tuner._outcomes["training"].take()
     for weight, at, expected in differences(tuner, kept_loss, per_weight=1):
         assert found[weight].view(-1)[at].item() == pytest.approx(expected, rel=1e-4, abs=1e-8), weight
 

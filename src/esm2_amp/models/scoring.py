@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from esm2_amp.models.base import PairNetwork
-from esm2_amp.models.ensemble import member_logits
+from esm2_amp.models.ensemble import member_logits, members_of
 from esm2_amp.pairs import Pairs
 from esm2_amp.progress import Progress
 
@@ -65,9 +65,8 @@ def score_by_members(network: PairNetwork, pairs: Pairs, *, batch_size: int, dev
     """Logits of B pairs by a network and, in the same pass, by each of its members; arguments as for `score_pairs`."""
     network = network.to(device).eval()
     pairs = pairs.to(device)
-    parts, progress = [], Progress(logger, "scoring pairs", len(pairs))
+    members, progress = torch.empty(len(pairs), len(members_of(network))), Progress(logger, "scoring pairs", len(pairs))
     for rows in pairs.batches(batch_size):
-        parts.append(member_logits(network, pairs.tokens(rows)).float().cpu())
+        members[rows] = member_logits(network, pairs.tokens(rows)).float().cpu()
         progress.add(len(rows))
-    members = torch.cat(parts) if parts else torch.empty(0, 1)
     return PairScores.of(members.numpy())

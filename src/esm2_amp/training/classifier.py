@@ -33,12 +33,34 @@ METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+class Outcomes:
+    """Logits and labels of an epoch's pairs in one tensor, since many small ones would break up the heap."""
+
+    def __init__(self) -> None:
+        self._kept, self._count = torch.empty(2, 0), 0
+
+    def add(self, logit: Tensor, label: Tensor) -> None:
+        """Keep those of a batch, both of shape (B,), float32."""
+        whole, self._count = slice(self._count, self._count + len(logit)), self._count + len(logit)
+        if self._count > self._kept.shape[1]:
+            longer = logit.new_empty(2, 2 * self._count)
+            longer[:, : whole.start] = self._kept[:, : whole.start]
+            self._kept = longer
+        self._kept[0, whole], self._kept[1, whole] = logit.detach(), label
+
+    def take(self) -> tuple[Tensor, Tensor]:
+        """All logits and labels, both of shape (pairs,), and forget them; they change with the next that are added."""
+        logit, label = self._kept[:, : self._count]
+        self._count = 0
+        return logit, label
+
+
 class MeasuredModule(L.LightningModule):
     """Keeps the logits of an epoch, and logs loss and `METRICS` of its training and its validation pairs."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._outcomes: dict[str, list[tuple[Tensor, Tensor]]] = {"training": [], "validation": []}
+        self._outcomes = {"training": Outcomes(), "validation": Outcomes()}
 
     def keep_outcomes(self, phase: str, logit: Tensor, label: Tensor) -> None:
         """Keep the outcomes of some pairs for the measures of the epoch.
@@ -50,22 +72,20 @@ class MeasuredModule(L.LightningModule):
         logit, label : Tensor, shape (B,), float32
             Logits and labels.
         """
-        self._outcomes[phase].append((logit.detach(), label))
+        self._outcomes[phase].add(logit, label)
 
     @override
     def on_validation_epoch_end(self) -> None:
         # once an epoch, for training too, whose batches are over by now: logging at each step costs more than a small
         # network's step, and what is logged at the end of the training epoch comes too late for the callbacks
         for phase, outcomes in self._outcomes.items():
-            logit, label = self._of_all_processes(outcomes)
-            outcomes.clear()
+            logit, label = self._of_all_processes(*outcomes.take())
             probability, truth = logit.sigmoid(), label.int()
             self.log(f"{phase}_loss", binary_cross_entropy_with_logits(logit, label))
             self.log_dict({f"{phase}_{name}": metric(probability, truth).float() for name, metric in METRICS.items()})
 
-    def _of_all_processes(self, outcomes: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    def _of_all_processes(self, logit: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and labels of an epoch, the same in every process."""
-        logit, label = (torch.cat(column) for column in zip(*outcomes, strict=True))
         if self.trainer.world_size == 1:
             return logit, label
         parts: list[Any] = [None] * self.trainer.world_size

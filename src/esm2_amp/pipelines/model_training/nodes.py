@@ -61,7 +61,8 @@ def train_model(
 
     architecture, settings = settings.network.architecture, with_training_precision(settings, run.device)
     pairs = pairs[pairs["split"].isin(["train", "validation"])]  # proteins of the test set need no memory
-    trained = np.unique(pairs.loc[pairs["split"] == "train", ["Protein1", "Protein2"]].to_numpy(str))
+    of_training = pairs.loc[pairs["split"] == "train"]
+    trained = np.unique(pd.concat([of_training["Protein1"], of_training["Protein2"]]).unique().astype(str))
     seen = features.index.loc[features.index["Entry"].isin(trained), "key"]
     both = Pairs.of(features, pairs, MODELS[architecture].network.protein_tokens)
     training, validation = (both.take((pairs["split"] == split).to_numpy()) for split in ("train", "validation"))
