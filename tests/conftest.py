@@ -27,6 +27,7 @@ from esm2_amp.app.session import Session
 from esm2_amp.cli import run
 from esm2_amp.cluster import Cluster
 from esm2_amp.splits import similarity
+from quick_figures import write_quickly
 
 if TYPE_CHECKING:
     from dask.distributed import LocalCluster
@@ -101,6 +102,7 @@ def kedro_run(data: Path, *options: str) -> Outcome:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         patch.setenv(DATA_FOLDER, str(data))
+        write_quickly(patch)
         bootstrap_project(ROOT)
         runner = [] if any(option.startswith("--runner=") for option in options) else ["--runner=SequentialRunner"]
         result = CliRunner().invoke(run, ["--env=test", *runner, *options])
@@ -110,8 +112,8 @@ def kedro_run(data: Path, *options: str) -> Outcome:
 
 
 def kedro_run_alone(data: Path, *options: str) -> Outcome:
-    """`kedro run --env=test` as a user starts it."""
-    command = [sys.executable, "-m", "kedro", "run", "--env=test", *options]
+    """`kedro run --env=test` in a process of its own, by the runner that it takes itself."""
+    command = [sys.executable, str(ROOT / "tests/quick_figures.py"), "run", "--env=test", *options]
     environment = os.environ | {DATA_FOLDER: str(data), "COLUMNS": "200"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False

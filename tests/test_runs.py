@@ -27,6 +27,7 @@ from esm2_amp.models.storage import load_model
 from esm2_amp.parameters.model_training import TrainingParameters
 from esm2_amp.statistics.intervals import NOT_DISTINGUISHABLE
 from output_tables import problems_of_tables
+from quick_figures import DPI
 
 bootstrap_project(ROOT)
 PIPELINES = [name for name in pipelines if name not in ("__default__", "results", "refit")]
@@ -129,7 +130,7 @@ def test_plots_open(demonstration_run):
     plots = [plot for model in MODELS for plot in (reporting / model).glob("*.json")]
     for image in images:
         with Image.open(image) as opened:
-            assert opened.info["dpi"][0] == pytest.approx(300, abs=0.1), image
+            assert opened.info["dpi"][0] == pytest.approx(DPI, abs=0.1), image
             opened.verify()
         assert image.with_suffix(".pdf").is_file(), image
     drawn = [plot for plot in plots if plot.name != "metrics.json" and not plot.name.startswith(".")]
