@@ -1,8 +1,14 @@
 """Workbooks as Excel shows them."""
 
+import gc
+import resource
+import signal
+import sys
+
 import openpyxl
 import pandas as pd
 import pytest
+from kedro.io import DatasetError
 
 from esm2_amp.io.workbooks import WorkbookDataset, number_format
 
@@ -44,3 +50,21 @@ def test_q_values_are_shown_in_powers_of_ten(tmp_path):
     assert (sheet["B2"].value, sheet["B2"].number_format) == (0.0006, "0.0E+00")
     assert (sheet["C2"].value, sheet["C2"].number_format) == (60, "General")
     assert sheet.freeze_panes == "A2"
+
+
+def test_a_full_disk_is_told_by_a_message_alone(tmp_path, monkeypatch):
+    """Nothing is left open that fails again when it is collected."""
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, before[1]))
+    try:
+        with pytest.raises(DatasetError, match=r"table\.xlsx could not be written"):
+            WorkbookDataset(filepath=str(tmp_path / "table.xlsx")).save(pd.DataFrame({"x": range(3)}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    gc.collect()
+    assert not unraisable
+    assert not list(tmp_path.iterdir())

@@ -233,7 +233,7 @@ def test_killed_three_times_no_trial_is_lost_or_doubled(tmp_path):
     assert sum(fits.values()) <= 10 + 3  # of each kill only the fold at work is fitted again
 
 
-@pytest.mark.parametrize("moment", ["before it draws", "after it drew"])
+@pytest.mark.parametrize("moment", ["before it draws", "between two values", "after it drew"])
 def test_search_that_was_interrupted_tries_the_same_values(tmp_path, monkeypatch, moment):
     expected = trials_table(searched(tmp_path / "undisturbed", near_a_hundredth, trials=14))
 
@@ -244,12 +244,14 @@ def test_search_that_was_interrupted_tries_the_same_values(tmp_path, monkeypatch
 
     def draws_and_ends(space, trial):
         if trial.number == 5:
+            if moment == "between two values":
+                space.root["learning_rate"].suggest(trial, "learning_rate")
             raise KeyboardInterrupt
         return suggest(space, trial)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         suggest = SearchSpace.suggest
-        if moment == "before it draws":
+        if moment != "after it drew":
             patch.setattr(SearchSpace, "suggest", draws_and_ends)
         searched(tmp_path / "interrupted", interrupted_at_fifth, trials=14)
     found = trials_table(searched(tmp_path / "interrupted", near_a_hundredth, trials=14))

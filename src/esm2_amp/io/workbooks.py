@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -11,7 +12,7 @@ from kedro.io import DatasetError
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
-from esm2_amp.files import replacing_file
+from esm2_amp.files import write_atomically
 from esm2_amp.io.local import LocalDataset
 
 _HEADER: Final = {
@@ -42,14 +43,12 @@ class WorkbookDataset(LocalDataset[pd.DataFrame | dict[str, pd.DataFrame], NoRet
     def save(self, data: pd.DataFrame | dict[str, pd.DataFrame]) -> None:
         """Write the workbook."""
         sheets = {"Table": data} if isinstance(data, pd.DataFrame) else data
-        with (
-            replacing_file(self._filepath) as part,
-            part.open("wb") as file,
-            pd.ExcelWriter(file, "openpyxl") as writer,
-        ):
+        content = BytesIO()  # what openpyxl can't write to the end it closes late, with a traceback of its own
+        with pd.ExcelWriter(content, "openpyxl") as writer:
             for name, table in sheets.items():
                 table.to_excel(writer, sheet_name=name[:_SHEET_NAME], index=False)
                 _lay_out(writer.sheets[name[:_SHEET_NAME]], table)
+        write_atomically(self._filepath, content.getvalue())
 
     def load(self) -> NoReturn:
         """Raise DatasetError: workbooks are written only."""

@@ -135,7 +135,7 @@ def run_search(
     progress = _SearchProgress(study, parameters)
     while True:
         with FileLock(folder / "search.lock"):
-            _retry_lost(study)
+            _retry_lost(study, space)
         if len(counted_trials(study)) < parameters.trials:
             if (trial := _next_trial(study, parameters, seed)) is not None:
                 _evaluate(study, trial, space, objective)
@@ -229,8 +229,12 @@ def _has_living_trials(study: optuna.Study) -> bool:
     return len(running) > len(elsewhere)
 
 
-def _retry_lost(study: optuna.Study) -> None:
-    """Discard running trials whose process has ended, and let their values be tried again, finished folds kept."""
+def _retry_lost(study: optuna.Study, space: SearchSpace) -> None:
+    """Discard running trials whose process has ended, and let their values be tried again, finished folds kept.
+
+    A trial that ended before all its values were stored is drawn anew, by the number of its draw: values drawn beside
+    some that are given would be others.
+    """
     known = study.get_trials(deepcopy=False)
     retried = {trial.user_attrs.get("retry_of") for trial in known}
     for lost in known:
@@ -243,11 +247,12 @@ def _retry_lost(study: optuna.Study) -> None:
             study.tell(lost.number, state=TrialState.FAIL)
             continue
         # first the retry, then the end of the lost one: killed in between, neither is lost nor doubled
-        if lost.params and lost.number not in retried:
+        values = lost.system_attrs.get("fixed_params", {}) | lost.params  # the former where it was itself a retry
+        if values.keys() == space.root.keys() and lost.number not in retried:
             kept = {name: value for name, value in lost.user_attrs.items() if name != "worker"}
-            study.enqueue_trial(lost.params, {**kept, "retry_of": lost.number, "attempt": attempt + 1})
+            study.enqueue_trial(values, {**kept, "retry_of": lost.number, "attempt": attempt + 1})
         _discard(study, trial, "its process ended")
-        logger.info("%s: trial %d ended with its process; its values are tried again", study.study_name, lost.number)
+        logger.info("%s: trial %d ended with its process, and is tried again", study.study_name, lost.number)
 
 
 def _evaluate(study: optuna.Study, trial: optuna.Trial, space: SearchSpace, objective: Objective) -> None:
