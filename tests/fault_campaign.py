@@ -375,7 +375,7 @@ def _trials_of_workbook(file: Path) -> bytes:
 
 
 def _best(file: Path) -> bytes:
-    return json.dumps({**json.loads(file.read_text()), "trial": None}).encode()
+    return json.dumps({**json.loads(file.read_text()), "trial": None, "crc32": None}).encode()
 
 
 def _complete_trials(file: Path) -> bytes:

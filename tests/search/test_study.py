@@ -1,5 +1,6 @@
 """Studies: what they find, refuse, and how they survive kills and company."""
 
+import itertools
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from optuna.trial import TrialState
 
 from esm2_amp.errors import DivergedError, InputError
 from esm2_amp.parameters.hyperparameter_search import SearchParameters, SearchSpace
+from esm2_amp.search import study as study_module
 from esm2_amp.search.report import best_parameters, epochs_table, keep_fold, kept_folds, study_figures, trials_table
 from esm2_amp.search.study import MOST_ATTEMPTS, counted_trials, open_study, run_search
 
@@ -233,7 +235,7 @@ def test_killed_three_times_no_trial_is_lost_or_doubled(tmp_path):
     assert sum(fits.values()) <= 10 + 3  # of each kill only the fold at work is fitted again
 
 
-@pytest.mark.parametrize("moment", ["before it draws", "between two values", "after it drew"])
+@pytest.mark.parametrize("moment", ["before it has a worker", "before it draws", "between two values", "after it drew"])
 def test_search_that_was_interrupted_tries_the_same_values(tmp_path, monkeypatch, moment):
     expected = trials_table(searched(tmp_path / "undisturbed", near_a_hundredth, trials=14))
 
@@ -249,9 +251,18 @@ def test_search_that_was_interrupted_tries_the_same_values(tmp_path, monkeypatch
             raise KeyboardInterrupt
         return suggest(space, trial)
 
+    calls = itertools.count()
+
+    def ends_as_fifth():
+        if next(calls) == 5:
+            raise KeyboardInterrupt
+        return worker_of_process()
+
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        suggest = SearchSpace.suggest
-        if moment != "after it drew":
+        suggest, worker_of_process = SearchSpace.suggest, study_module._worker
+        if moment == "before it has a worker":
+            patch.setattr(study_module, "_worker", ends_as_fifth)
+        elif moment != "after it drew":
             patch.setattr(SearchSpace, "suggest", draws_and_ends)
         searched(tmp_path / "interrupted", interrupted_at_fifth, trials=14)
     found = trials_table(searched(tmp_path / "interrupted", near_a_hundredth, trials=14))

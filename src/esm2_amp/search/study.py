@@ -134,15 +134,16 @@ def run_search(
     """
     progress = _SearchProgress(study, parameters)
     while True:
-        with FileLock(folder / "search.lock"):
-            _retry_lost(study, space)
-        if len(counted_trials(study)) < parameters.trials:
-            if (trial := _next_trial(study, parameters, seed)) is not None:
-                _evaluate(study, trial, space, objective)
-                progress.log(trial.number)
-        elif _has_living_trials(study):
+        with FileLock(folder / "search.lock"):  # until the trial has the name of its worker
+            _retry_lost(study, space, parameters)
+            more = len(counted_trials(study)) < parameters.trials
+            trial = _next_trial(study, parameters, seed) if more else None
+        if trial is not None:
+            _evaluate(study, trial, space, objective)
+            progress.log(trial.number)
+        elif not more and _has_living_trials(study):
             time.sleep(1)
-        else:
+        elif not more:
             break
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         reasons = [f"trial {t.number}: {t.user_attrs.get('reason', t.state.name.lower())}" for t in study.get_trials()]
@@ -204,9 +205,11 @@ def _worker() -> list[Any]:
     return [socket.gethostname(), process.pid, process.create_time()]
 
 
-def _has_ended(trial: FrozenTrial) -> bool:
+def _has_ended(trial: FrozenTrial, parameters: SearchParameters) -> bool:
     """Whether a running trial's process has ended, as far as it ran on this machine."""
-    if "worker" not in trial.user_attrs:  # its process is about to store it, or ended before that
+    if "worker" not in trial.user_attrs:  # its process ended before it stored that, or, on another machine, is about to
+        if parameters.storage is None:
+            return True
         return trial.datetime_start is not None and datetime.now() - trial.datetime_start > _TIME_TO_NAME_WORKER
     host, pid, begun = trial.user_attrs["worker"]
     if host != socket.gethostname():
@@ -229,7 +232,7 @@ def _has_living_trials(study: optuna.Study) -> bool:
     return len(running) > len(elsewhere)
 
 
-def _retry_lost(study: optuna.Study, space: SearchSpace) -> None:
+def _retry_lost(study: optuna.Study, space: SearchSpace, parameters: SearchParameters) -> None:
     """Discard running trials whose process has ended, and let their values be tried again, finished folds kept.
 
     A trial that ended before all its values were stored is drawn anew, by the number of its draw: values drawn beside
@@ -238,7 +241,7 @@ def _retry_lost(study: optuna.Study, space: SearchSpace) -> None:
     known = study.get_trials(deepcopy=False)
     retried = {trial.user_attrs.get("retry_of") for trial in known}
     for lost in known:
-        if lost.state != TrialState.RUNNING or not _has_ended(lost):
+        if lost.state != TrialState.RUNNING or not _has_ended(lost, parameters):
             continue
         trial = optuna.Trial(study, lost._trial_id)
         attempt = lost.user_attrs.get("attempt", 1)
