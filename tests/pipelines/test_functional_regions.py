@@ -24,6 +24,7 @@ from esm2_amp.pipelines.functional_regions.nodes import (
     place_annotations,
     select_segments,
 )
+from quick_figures import DPI
 
 RATES = ["Rank1Percent", "Rank2Percent", "Rank3Percent", "AnyRankPercent"]
 KEY = ["Group", "Selection", "ThresholdPercent", "RegionType"]
@@ -124,7 +125,7 @@ def test_run_writes_tables_and_figures(reports):
         assert sorted(file.name for file in (reports / folder).iterdir()) == [
             "0-0.pdf", "0-0.png", "1-1.pdf", "1-1.png",
         ]  # fmt: skip
-    assert Image.open(reports / "donuts/1-1.png").width == 2100
+    assert Image.open(reports / "donuts/1-1.png").width == 7 * DPI
     report = json.loads((reports / "regions_report.json").read_text())
     assert report["types"] == ["Domain", "Region", "Compositional bias", "Repeat", "Motif"]
     assert report["problems"] == report["proteins_not_in_file"] == 0
