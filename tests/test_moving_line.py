@@ -1,6 +1,5 @@
 """Lines that move on a terminal, of one process and of several."""
 
-import io
 import logging
 import os
 import subprocess
@@ -12,14 +11,10 @@ import pytest
 
 from esm2_amp import moving_line
 from esm2_amp.moving_line import MovingLines, Relay, write_relayed
+from test_progress import Terminal
 
 ERASED = "\r\x1b[K"
 UP = "\x1b[A\x1b[K"
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
 
 
 @pytest.fixture

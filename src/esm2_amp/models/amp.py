@@ -70,7 +70,10 @@ class SelfAttention(nn.MultiheadAttention):
 
 
 class EncoderLayer(nn.TransformerEncoderLayer):
-    """PyTorch's layer with normalised inputs, whose attention is `SelfAttention`."""
+    """PyTorch's layer with normalised inputs, whose attention is `SelfAttention`.
+
+    All pairs have equally many tokens, so that masks are neither needed nor looked at.
+    """
 
     def __init__(self, width: int, heads: int, feed_forward: int, dropout: float) -> None:
         super().__init__(width, heads, feed_forward, dropout, activation="relu", batch_first=True, norm_first=True)

@@ -10,35 +10,27 @@ from torch import Tensor
 
 from esm2_amp.errors import InputError
 from esm2_amp.models.base import PairNetwork
-from esm2_amp.models.registry import MODELS, network_class
+from esm2_amp.models.registry import network_class
 
 PUBLISHED_HEADS = 8
 """Attention heads of the published transformers; a checkpoint's tensors don't show them (METHOD section 3)."""
 
 
-def load_published(file: Path, architecture: str | None) -> tuple[str, PairNetwork]:
-    """The network of a published `.pth` file, of a named architecture.
+def load_published(file: Path, architecture: str) -> PairNetwork:
+    """The network of a published `.pth` file, in evaluation mode; its sizes are read off the tensors.
 
     Parameters
     ----------
     file : Path
         As published, or with names that `DataParallel` gave.
-    architecture : str, optional
-        A key of `MODELS`, which the file doesn't tell.
-
-    Returns
-    -------
     architecture : str
-    network : PairNetwork
-        In evaluation mode; its sizes are read off the tensors.
+        A key of `MODELS`, which the file doesn't tell.
 
     Raises
     ------
     InputError
-        No architecture is named, or the file doesn't hold the weights of that one.
+        There is no such architecture, or the file doesn't hold the weights of that one.
     """
-    if architecture is None:
-        raise InputError(f"{file} doesn't say which model it is: give model= one of {', '.join(MODELS)}")
     network_class(architecture)
     state = read_published_state(file)
     try:
@@ -51,7 +43,7 @@ def load_published(file: Path, architecture: str | None) -> tuple[str, PairNetwo
             f"{file} must hold the weights of {architecture}, but looks like those of {_kind_of(state)} "
             f"(keys {', '.join(list(state)[:3])} …); give the matching model="
         ) from error
-    return architecture, network.eval()
+    return network.eval()
 
 
 def read_published_state(file: Path) -> dict[str, Tensor]:

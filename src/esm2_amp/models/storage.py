@@ -20,7 +20,7 @@ from esm2_amp.files import replacing
 from esm2_amp.models.base import PairNetwork
 from esm2_amp.models.ensemble import joined, members_of
 from esm2_amp.models.published import load_published
-from esm2_amp.models.registry import network_class
+from esm2_amp.models.registry import MODELS, network_class
 from esm2_amp.models.unlikeness import TrainingVectors, has_mean_vectors, mean_vectors
 from esm2_amp.pairs import Pairs
 
@@ -279,7 +279,9 @@ def load_model(path: Path, architecture: str | None = None) -> TrainedModel:
         )
     if path.is_dir():
         return _load_folder(path, architecture)
-    return TrainedModel(*load_published(path, architecture), {})
+    if architecture is None:
+        raise InputError(f"{path} doesn't say which model it is: give model= one of {', '.join(MODELS)}")
+    return TrainedModel(architecture, load_published(path, architecture), {})
 
 
 def _load_folder(folder: Path, architecture: str | None) -> TrainedModel:
